@@ -1,0 +1,48 @@
+/**
+ * Runs the type tests of `typetest/` with the TypeScript 6 that is installed there.
+ *
+ * tstyche needs the JavaScript API of the compiler, which TypeScript 7 no longer has, and would fetch one from the
+ * network otherwise. It is nested below `typetest/` so that its `tsc` never takes the place of the project's own.
+ */
+import { spawn } from "node:child_process"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { pathToFileURL } from "node:url"
+import { stripVTControlCharacters } from "node:util"
+
+const root = new URL("../", import.meta.url)
+const fromTypetest = createRequire(new URL("typetest/package.json", root))
+const fromHere = createRequire(import.meta.url)
+
+const child = spawn(
+  process.execPath,
+  [fromHere.resolve("tstyche/package.json").replace(/package\.json$/, "dist/bin.js"), ...process.argv.slice(2)],
+  {
+    cwd: root,
+    env: {
+      ...process.env,
+      TSTYCHE_TYPESCRIPT_MODULE: pathToFileURL(fromTypetest.resolve("typescript")).href
+    },
+    stdio: ["inherit", "pipe", "inherit"]
+  }
+)
+
+let output = ""
+child.stdout.on("data", (chunk: Buffer) => {
+  output += chunk.toString()
+  process.stdout.write(chunk)
+})
+
+const count = (line: string, outcome: string): number =>
+  Number(new RegExp(`^${line}:.*?(\\d+) ${outcome}`, "m").exec(stripVTControlCharacters(output))?.[1] ?? 0)
+
+child.on("close", (code) => {
+  const passed = count("Tests", "passed")
+  // A file that does not compile fails no test: count the file then.
+  const failed = Math.max(count("Tests", "failed"), count("Test files", "failed"), code === 0 ? 0 : 1)
+  const empty = passed === 0 && failed === 0
+  if (empty) console.error("no type test ran")
+  mkdirSync(new URL(".tmp/", root), { recursive: true })
+  writeFileSync(new URL(".tmp/typetest.json", root), JSON.stringify({ passed, failed: empty ? 1 : failed }))
+  process.exitCode = empty ? 1 : (code ?? 1)
+})

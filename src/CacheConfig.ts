@@ -1,0 +1,182 @@
+/**
+ * Settings of the runtime: those every client has (`CacheConfig`), and those `CacheLive` reads from the environment
+ * (`environment`).
+ */
+import { Config, ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { CacheError, InvalidOption } from "./CacheError.ts"
+import { positiveMillis } from "./internal/region.ts"
+
+/** Settings that hold for every region of a client. */
+export interface CacheSettings {
+  /** The TTL of regions that set none. */
+  readonly defaultTtl: Duration.Duration
+  /** How long a lease or a lock outlives a holder that died; renewed at a third of it while the holder works. */
+  readonly lockTtl: Duration.Duration
+  /** How many values without a schema, which never leave the process, a client on Redis keeps. */
+  readonly localMaxEntries: number
+}
+
+/** `CacheSettings` as options. */
+export interface CacheSettingsOptions {
+  /** Default: 5 minutes. Must be positive. */
+  readonly defaultTtl?: Duration.Input | undefined
+  /** Default: 30 seconds. Must be positive. */
+  readonly lockTtl?: Duration.Input | undefined
+  /** Default: 10,000. At least 1. */
+  readonly localMaxEntries?: number | undefined
+}
+
+const defaults: CacheSettings = {
+  defaultTtl: Duration.minutes(5),
+  lockTtl: Duration.seconds(30),
+  localMaxEntries: 10_000
+}
+
+const positive = (option: string, input: Duration.Input): Duration.Duration => {
+  positiveMillis(option, input)
+  return Duration.fromInputUnsafe(input)
+}
+
+/**
+ * The settings of clients built below it. It has defaults, so it need not be provided.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CacheClient, CacheConfig, CacheMemory } from "effect-cache"
+ *
+ * const layer = CacheMemory.layer({ maxEntries: 1_000 }).pipe(
+ *   Layer.provide(CacheConfig.layer({ defaultTtl: "1 minute" }))
+ * )
+ * const stats = await Effect.runPromise(CacheClient.use((cache) => cache.stats).pipe(Effect.provide(layer)))
+ * assert.equal(stats.size, 0)
+ * ```
+ */
+const reference = Context.Reference<CacheSettings>("effect-cache/CacheConfig", { defaultValue: () => defaults })
+
+/** Checks the options and fills in the defaults. Fails with `CacheError` (`InvalidOption`). */
+const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, CacheError> =>
+  Effect.try({
+    try: () => {
+      const { localMaxEntries = defaults.localMaxEntries } = options
+      if (!Number.isInteger(localMaxEntries) || localMaxEntries < 1) {
+        throw new CacheError({
+          reason: new InvalidOption({
+            option: "localMaxEntries",
+            actual: String(localMaxEntries),
+            expected: "a whole number of at least 1"
+          })
+        })
+      }
+      return {
+        defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
+        lockTtl: options.lockTtl === undefined ? defaults.lockTtl : positive("lockTtl", options.lockTtl),
+        localMaxEntries
+      }
+    },
+    catch: (error) => error as CacheError
+  })
+
+const layer = (options: CacheSettingsOptions): Layer.Layer<never, CacheError> => Layer.effect(reference, make(options))
+
+/** What `CacheLive` is configured with. */
+export interface CacheEnvironment {
+  readonly backend: "redis" | "memory"
+  readonly redisUrl: Redacted.Redacted<string>
+  readonly namespace: string
+  readonly memoryMaxEntries: number
+  readonly memoryMaxBytes: number
+  readonly timeout: Duration.Duration
+  readonly defaultTtl: Duration.Duration
+  readonly lockTtl: Duration.Duration
+}
+
+interface Variable<A> {
+  readonly name: string
+  readonly fallback: A
+  readonly expected: string
+  readonly parse: (text: string) => Option.Option<A>
+  /** What may be shown of a value that was refused. */
+  readonly show: (text: string) => string
+}
+
+const variable = <A>(
+  name: string,
+  fallback: A,
+  expected: string,
+  parse: (text: string) => Option.Option<A>,
+  show: (text: string) => string = JSON.stringify
+): Variable<A> => ({ name, fallback, expected, parse, show })
+
+const isPositive = Schema.makeFilter((duration: Duration.Duration) => Duration.toMillis(duration) > 0)
+const decodeDuration = Schema.decodeUnknownOption(Schema.DurationFromString.pipe(Schema.check(isPositive)))
+
+// Plain digits are seconds, as in the environment of the original.
+const duration = (text: string) => decodeDuration(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
+
+const count = Schema.decodeUnknownOption(Schema.FiniteFromString.pipe(Schema.check(Schema.isInt(), Schema.isGreaterThan(0))))
+
+const size = Schema.decodeUnknownOption(Schema.FiniteFromString.pipe(Schema.check(Schema.isGreaterThan(0))))
+
+const namespace = Schema.decodeUnknownOption(Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.:-]{1,100}$/))))
+
+const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
+  if (!URL.canParse(text)) return Option.none()
+  const url = new URL(text)
+  const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && /^\/?\d*$/.test(url.pathname)
+  return ok ? Option.some(Redacted.make(text)) : Option.none()
+}
+
+// A URL may hold a password: of one that was refused, only the scheme and the host are shown, if that much can be told.
+const showUrl = (text: string): string => {
+  if (!URL.canParse(text)) return `<redacted, ${text.length} characters>`
+  const url = new URL(text)
+  return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}${url.pathname}"`
+}
+
+const variables = {
+  backend: variable(
+    "CACHE_BACKEND",
+    "redis",
+    "redis or memory",
+    Schema.decodeUnknownOption(Schema.Literals(["redis", "memory"]))
+  ),
+  redisUrl: variable(
+    "REDIS_URL",
+    Redacted.make("redis://localhost:6379/0"),
+    "a URL such as redis://user:password@host:6379/0, or rediss:// for TLS",
+    redisUrl,
+    showUrl
+  ),
+  namespace: variable("CACHE_NAMESPACE", "ec", "1 to 100 characters of A-Z a-z 0-9 _ . : -", namespace),
+  memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, "a whole number of at least 1", count),
+  memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
+  timeout: variable("CACHE_TIMEOUT", Duration.seconds(1), "seconds, or a duration such as 500 millis", duration),
+  defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", duration),
+  lockTtl: variable("CACHE_LOCK_TTL", defaults.lockTtl, "seconds, or a duration such as 30 seconds", duration)
+}
+
+type Values = { readonly [K in keyof typeof variables]: (typeof variables)[K] extends Variable<infer A> ? A : never }
+
+/**
+ * Reads the settings of `CacheLive` from the `ConfigProvider` (by default the environment). An empty variable counts as
+ * absent. Fails with one `ConfigError` that names every bad variable, what it held, and what is expected; of a URL only
+ * scheme and host are shown.
+ */
+const environment: Effect.Effect<CacheEnvironment, Config.ConfigError> = Effect.gen(function*() {
+  const values: Record<string, unknown> = {}
+  const problems: Array<string> = []
+  for (const [field, { expected, fallback, name, parse, show }] of Object.entries<Variable<unknown>>(variables)) {
+    const text = (yield* Config.option(Config.String(name))).pipe(Option.map((found) => found.trim()))
+    const value = Option.isNone(text) || text.value === "" ? Option.some(fallback) : parse(text.value)
+    if (Option.isSome(value)) values[field] = value.value
+    else problems.push(`${name} is ${show(Option.getOrElse(text, () => ""))}, expected ${expected}`)
+  }
+  if (problems.length > 0) {
+    return yield* Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message: problems.join("; ") })))
+  }
+  const { memoryMaxMb, ...rest } = values as Values
+  return { ...rest, memoryMaxBytes: Math.max(1, Math.floor(memoryMaxMb * 1024 * 1024)) }
+})
+
+export const CacheConfig = Object.assign(reference, { make, layer, environment })

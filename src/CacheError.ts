@@ -1,0 +1,119 @@
+/**
+ * The one error of the library: `CacheError`, with a tagged `reason`.
+ *
+ * Handle a single reason with `Effect.catchReason("CacheError", "Unavailable", ...)`, or all of them with
+ * `Effect.catchTag("CacheError", ...)`. No reason ever holds a credential: connection settings are reduced to
+ * `host:port` before they get here.
+ */
+import { Schema } from "effect"
+
+/** A key, a key template, a tag or a pattern cannot be used. `placeholder` names the part at fault, when it is one. */
+export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
+  key: Schema.String,
+  placeholder: Schema.optionalKey(Schema.String),
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return this.placeholder === undefined
+      ? `${JSON.stringify(this.key)}: ${this.problem}`
+      : `placeholder {${this.placeholder}} of ${JSON.stringify(this.key)}: ${this.problem}`
+  }
+}
+
+/** An option is out of range. `actual` is what was given, `expected` what would have been accepted. */
+export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
+  option: Schema.String,
+  actual: Schema.String,
+  expected: Schema.String
+}) {
+  override get message(): string {
+    return `${this.option} is ${this.actual}, expected ${this.expected}`
+  }
+}
+
+/** The value does not fit the schema it is stored under. The cache is left without an entry. */
+export class EncodeFailed extends Schema.TaggedError<EncodeFailed>()("EncodeFailed", {
+  key: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `the value of ${JSON.stringify(this.key)} does not encode: ${String(this.cause)}`
+  }
+}
+
+/** The backend did not answer in time. What was asked for may or may not have happened. */
+export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
+  backend: Schema.String,
+  operation: Schema.String,
+  millis: Schema.Finite
+}) {
+  override get message(): string {
+    return `${this.operation} on ${this.backend} took longer than ${this.millis} ms`
+  }
+}
+
+/** The backend cannot be reached, refused the operation, or is held off by an open circuit breaker. */
+export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {
+  backend: Schema.String,
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `${this.operation} on ${this.backend} failed: ${
+      this.cause instanceof Error ? this.cause.message : String(this.cause)
+    }`
+  }
+}
+
+/** Somebody else computes the value, or holds the lock, for longer than the caller was willing to wait. */
+export class WaitTimeout extends Schema.TaggedError<WaitTimeout>()("WaitTimeout", {
+  name: Schema.String,
+  millis: Schema.Finite
+}) {
+  override get message(): string {
+    return `${JSON.stringify(this.name)} was still held after ${this.millis} ms`
+  }
+}
+
+/** The lock expired or was taken over while its holder worked; the body was interrupted. */
+export class LockLost extends Schema.TaggedError<LockLost>()("LockLost", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `the lock ${JSON.stringify(this.name)} was lost`
+  }
+}
+
+/** Why a cache operation failed. */
+export type CacheErrorReason =
+  | InvalidKey
+  | InvalidOption
+  | EncodeFailed
+  | TimedOut
+  | Unavailable
+  | WaitTimeout
+  | LockLost
+
+/**
+ * A cache operation failed, for the given `reason`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CacheMemory, invalidateKey } from "effect-cache"
+ *
+ * const program = invalidateKey("user:1").pipe(
+ *   Effect.as("dropped"),
+ *   Effect.catchReason("CacheError", "Unavailable", (reason) => Effect.succeed(`not dropped: ${reason.message}`)),
+ *   Effect.provide(CacheMemory.layer())
+ * )
+ * assert.equal(await Effect.runPromise(program), "dropped")
+ * ```
+ */
+export class CacheError extends Schema.TaggedError<CacheError>()("CacheError", {
+  reason: Schema.Union([InvalidKey, InvalidOption, EncodeFailed, TimedOut, Unavailable, WaitTimeout, LockLost])
+}) {
+  override get message(): string {
+    return `${this.reason._tag}: ${this.reason.message}`
+  }
+}

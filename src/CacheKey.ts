@@ -1,0 +1,188 @@
+/**
+ * Keys: typed templates, and an encoding that keeps two parameter lists of one template apart whatever they hold.
+ *
+ * A template is text with placeholders, named (`"user:{userId}"`) or numbered (`"items:{0}:{1}"`). Parts made of ASCII
+ * letters, digits and `-_.~@`, or of letters and digits of widely used scripts, stand in the key as they are; everything
+ * else is percent-encoded. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
+ * whole key.
+ */
+import { escapeText, invalidKey, shorten, unescapeText } from "./internal/keyEncoding.ts"
+import { globs, matcher } from "./internal/keyPattern.ts"
+import { builder, parseTemplate, patternOf } from "./internal/keyTemplate.ts"
+
+/** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
+export type KeyPart = string | number | bigint | boolean
+
+/** The names of the placeholders of a template: `"user:{id}"` gives `"id"`. */
+export type PlaceholderNames<T extends string> = string extends T ? string
+  : T extends `${string}{${infer Name}}${infer Rest}` ? Name | PlaceholderNames<Rest>
+  : never
+
+/** Templates that are not known when compiling, in whole or in part. */
+type IsWide<T extends string> = {} extends { readonly [K in T]: 1 } ? true : false
+type Positions<T extends string> = Extract<PlaceholderNames<T>, `${number}`>
+type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
+
+/** The object whose properties fill the named placeholders of a template. */
+export type ParamsOf<T extends string> = IsWide<T> extends true ? Readonly<Record<string, KeyPart>>
+  : { readonly [K in Names<T>]: KeyPart }
+
+// One row a placeholder: the argument at that place is a part when the template names it, and there must be one when it
+// names a later one.
+type Tail<P extends string, Place extends string, Later extends ReadonlyArray<any>> = Place extends P
+  ? readonly [KeyPart, ...Later]
+  : number extends Later["length"] ? Later extends readonly [any, ...any] ? readonly [any, ...Later] : Later
+  : Later
+type PositionalArgs<P extends string> = Tail<P, "0", Tail<P, "1", Tail<P, "2", Tail<P, "3", Tail<P, "4", Tail<P, "5", Tail<
+  P,
+  "6",
+  Tail<P, "7", Tail<P, "8", Tail<P, "9", ReadonlyArray<any>>>>
+>>>>>>>
+
+/**
+ * What the arguments of a function must offer, for its calls to be cached under a template: a first argument with the
+ * names of the placeholders, or leading arguments for the numbers. A template that has both kinds fits no function.
+ */
+export type ArgsOf<T extends string> = IsWide<T> extends true ? ReadonlyArray<any>
+  : [PlaceholderNames<T>] extends [never] ? ReadonlyArray<any>
+  : [Positions<T>] extends [never] ? readonly [ParamsOf<T>, ...any]
+  : [Names<T>] extends [never] ? PositionalArgs<Positions<T>>
+  : readonly [{ readonly "a template has either names or numbers": never }, ...any]
+
+/** A template made ready: parsed and checked once, cheap to fill in. */
+export interface CompiledKey {
+  readonly template: string
+  readonly prefix: string
+  /** The names of the placeholders in order, each once; positional ones are `"0"`, `"1"`... */
+  readonly placeholders: ReadonlyArray<string>
+  /** True when placeholders are numbers: parts come from the argument list rather than from one object. */
+  readonly positional: boolean
+  /** Every key of this template, as a pattern. */
+  readonly pattern: string
+  /** The key for these parts (an object by name, or the argument list). Throws `CacheError` (`InvalidKey`). */
+  readonly buildUnsafe: (parts: Readonly<Record<string, unknown>> | ReadonlyArray<unknown>) => string
+}
+
+/**
+ * Parses a template. `prefix` is text put in front of it, without `{`, `}`, `*` and `%`.
+ *
+ * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number up to 99, both
+ * kinds occur, or the text holds a `%`.
+ */
+export const compileUnsafe = (template: string, options?: { readonly prefix?: string | undefined }): CompiledKey => {
+  const prefix = options?.prefix ?? ""
+  const parsed = parseTemplate(template, prefix)
+  return {
+    template,
+    prefix,
+    placeholders: Array.from(new Set(parsed.names)),
+    positional: parsed.positional,
+    pattern: patternOf(parsed, {}),
+    buildUnsafe: builder(parsed)
+  }
+}
+
+type Prefix = { readonly prefix?: string | undefined }
+type AnyParts = Prefix & {
+  readonly params?: Readonly<Record<string, KeyPart>> | undefined
+  readonly args?: ReadonlyArray<KeyPart> | undefined
+}
+
+/** The options of `buildCacheKey`: the parts are required when the template has placeholders. */
+export type BuildOptions<T extends string> = IsWide<T> extends true ? [options?: AnyParts]
+  : [PlaceholderNames<T>] extends [never] ? [options?: AnyParts]
+  : [Positions<T>] extends [never] ? [options: Prefix & { readonly params: ParamsOf<T> }]
+  : [Names<T>] extends [never] ? [options: Prefix & { readonly args: PositionalArgs<Positions<T>> & ReadonlyArray<KeyPart> }]
+  : [never]
+
+/** The options of `buildCachePattern`: any part may be left out. */
+export type PatternOptions<T extends string> = IsWide<T> extends true ? AnyParts
+  : Prefix & {
+    readonly params?: { readonly [K in Names<T>]?: KeyPart | undefined } | undefined
+    readonly args?: ReadonlyArray<KeyPart | undefined> | undefined
+  }
+
+const none: Readonly<Record<string, unknown>> = {}
+
+const recent = new Map<string, CompiledKey>()
+const maxRecent = 256
+
+/** Compiles a template, or finds it among the recent ones: programs have few. */
+const compiled = (template: string, prefix: string): CompiledKey => {
+  const id = prefix === "" ? template : `${prefix}{${template}`
+  let key = recent.get(id)
+  if (key === undefined || key.prefix !== prefix) {
+    key = compileUnsafe(template, { prefix })
+    if (recent.size >= maxRecent) recent.clear()
+    recent.set(id, key)
+  }
+  return key
+}
+
+/**
+ * The key for a template and its parts: `"user:{id}"` with `{ id: "123" }` is `"user:123"`.
+ *
+ * Throws `CacheError` (`InvalidKey`) for a malformed template, and for a part that is missing or not a string, a finite
+ * number, a bigint or a boolean.
+ *
+ * @example
+ * ```ts
+ * import { buildCacheKey } from "effect-cache"
+ *
+ * assert.equal(buildCacheKey("user:{userId}", { params: { userId: "123" } }), "user:123")
+ * assert.equal(buildCacheKey("items:{0}:{1}", { args: ["category", "page1"] }), "items:category:page1")
+ * assert.equal(buildCacheKey("user:{id}", { params: { id: "a:b" }, prefix: "v2:" }), "v2:user:a%3Ab")
+ * ```
+ */
+export const buildCacheKey = <const T extends string>(template: T, ...rest: BuildOptions<T>): string => {
+  const options = rest[0] as AnyParts | undefined
+  const key = compiled(template, options?.prefix ?? "")
+  return key.buildUnsafe((key.positional ? options?.args : options?.params) ?? none)
+}
+
+/**
+ * The pattern of all keys of a template that hold the given parts. Parts are encoded as in a key, so that a `*` in one is
+ * no wildcard: the safe way to put what a user typed into a pattern. A `*` in the template itself is a wildcard.
+ *
+ * Throws `CacheError` (`InvalidKey`) as `buildCacheKey` does, except that a part may be missing.
+ *
+ * @example
+ * ```ts
+ * import { buildCachePattern } from "effect-cache"
+ *
+ * assert.equal(buildCachePattern("tenant:{tenant}:user:{id}", { params: { tenant: "a*" } }), "tenant:a%2A:user:*")
+ * ```
+ */
+export const buildCachePattern = <const T extends string>(template: T, options?: PatternOptions<T>): string => {
+  const given = options as AnyParts | undefined
+  const parsed = parseTemplate(template, given?.prefix ?? "")
+  return patternOf(parsed, (parsed.positional ? given?.args : given?.params) ?? none)
+}
+
+/**
+ * A key as it is stored: up to 512 UTF-8 bytes as it is, a longer one shortened as those of templates are. Applying it
+ * again changes nothing. Throws `CacheError` (`InvalidKey`) for the empty string.
+ */
+export const normalizeKey = (raw: string): string => {
+  if (raw === "") throw invalidKey(raw, "a key needs at least one character")
+  return shorten(raw)
+}
+
+/**
+ * A checked test for "does this key match the pattern". `*` is any run of characters, also none; everything else is
+ * itself. A shortened key matches when what it shows could begin a key that does. Nothing is tried twice: the time grows
+ * with the lengths, not with the number of stars. Throws `CacheError` (`InvalidKey`) for the empty pattern.
+ */
+export const matcherUnsafe = (pattern: string): (key: string) => boolean => matcher(pattern)
+
+/** Any string, injectively, in characters that mean nothing to a store: no braces, glob characters, controls. For backends. */
+export const escapeKey = (key: string): string => escapeText(key)
+
+/**
+ * The globs (`*` and `[...]`, as Redis has them) over `escapeKey`d keys that together find what `matcherUnsafe` finds.
+ * Throws `CacheError` (`InvalidKey`) for the empty pattern.
+ */
+export const escapePattern = (pattern: string): ReadonlyArray<string> => globs(pattern)
+
+/** Undoes `escapeKey`; `undefined` when the text is not its output. */
+export const unescapeKey = (escaped: string): string | undefined => unescapeText(escaped)

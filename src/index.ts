@@ -1,0 +1,41 @@
+/**
+ * `effect-cache`: a typed caching runtime for Effect. See the README.
+ */
+export { CacheConfig, type CacheEnvironment, type CacheSettings, type CacheSettingsOptions } from "./CacheConfig.ts"
+export {
+  CacheError,
+  type CacheErrorReason,
+  EncodeFailed,
+  InvalidKey,
+  InvalidOption,
+  LockLost,
+  TimedOut,
+  Unavailable,
+  WaitTimeout
+} from "./CacheError.ts"
+export { buildCacheKey, buildCachePattern, type KeyPart, type PlaceholderNames } from "./CacheKey.ts"
+export {
+  CacheRegion,
+  type OnCacheError,
+  type RegionOptions,
+  type RegionParams,
+  type RegionSettings,
+  type Tags,
+  type Ttl
+} from "./CacheRegion.ts"
+export type { CacheServices } from "./internal/assemble.ts"
+export { CacheFallback, type FallbackOptions } from "./layers/CacheFallback.ts"
+export { CacheLive } from "./layers/CacheLive.ts"
+export { CacheMemory, type MemoryOptions } from "./layers/CacheMemory.ts"
+export { cacheAside } from "./patterns/cacheAside.ts"
+export type { Cached, CachedEffect, Pattern, Wrap } from "./patterns/cached.ts"
+export { invalidateKey, invalidateKeys, invalidatePattern } from "./patterns/invalidation.ts"
+export { memoize } from "./patterns/memoize.ts"
+export { stampedeProtect, type StampedeOptions } from "./patterns/stampedeProtect.ts"
+export { getCacheStats } from "./patterns/stats.ts"
+export { invalidateTags, tagCacheKey } from "./patterns/tags.ts"
+export { writeThrough, type WriteOptions } from "./patterns/writeThrough.ts"
+export { CacheBackend } from "./services/CacheBackend.ts"
+export { CacheClient, type CacheStats, type SetOptions } from "./services/CacheClient.ts"
+export { type Lock, LockManager, type LockOptions } from "./services/LockManager.ts"
+export { TagIndex } from "./services/TagIndex.ts"

@@ -1,0 +1,130 @@
+/**
+ * Loads in flight in this process, and who waits for them.
+ *
+ * A shared load belongs to no caller: it survives the interruption of any of them, and is interrupted when the last one
+ * leaves. Its end, whatever it is, reaches all who wait.
+ */
+import { Effect, type Exit, Fiber } from "effect"
+
+/** What tells whether two calls may share one load: the codec that gives values their type, and the function that loads. */
+export interface Party {
+  readonly codec: object | undefined
+  readonly source: object
+}
+
+export class Flight {
+  readonly key: string
+  readonly token: string
+  readonly party: Party
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  waiters = 0
+  /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. */
+  open = true
+  /** The last waiter left: it is being interrupted, and nobody may join. */
+  abandoned = false
+  /** Who held the lease when this flight's trip was carried out: its own token, or that of somebody else. */
+  holder: string | undefined
+  /** The epoch of that moment. */
+  epoch = Number.NaN
+
+  constructor(key: string, token: string, party: Party) {
+    this.key = key
+    this.token = token
+    this.party = party
+  }
+}
+
+/** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
+const compatible = (a: Party, b: Party): boolean => a.codec === b.codec && (a.codec !== undefined || a.source === b.source)
+
+export class Flights {
+  readonly #byKey = new Map<string, Array<Flight>>()
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  add(flight: Flight): void {
+    const there = this.#byKey.get(flight.key)
+    if (there === undefined) this.#byKey.set(flight.key, [flight])
+    else there.push(flight)
+  }
+
+  remove(flight: Flight): void {
+    const there = this.#byKey.get(flight.key)
+    if (there === undefined) return
+    const at = there.indexOf(flight)
+    if (at !== -1) there.splice(at, 1)
+    if (there.length === 0) this.#byKey.delete(flight.key)
+  }
+
+  /** A flight whose trip is not sent yet. */
+  open(key: string, party: Party): Flight | undefined {
+    return this.#byKey.get(key)?.find((flight) => flight.open && !flight.abandoned && compatible(flight.party, party))
+  }
+
+  /**
+   * A flight that may be joined by a caller whose own trip, sent after that flight's, saw `holder` and `epoch`. The same
+   * holder means that no key or pattern invalidation came between the two trips (it drops the lease); the same epoch, that
+   * no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
+   */
+  joinable(key: string, party: Party, holder: string, epoch: number): Flight | undefined {
+    return this.#byKey.get(key)?.find((flight) =>
+      flight.holder === holder && flight.epoch === epoch && !flight.abandoned && flight.fiber !== undefined &&
+      compatible(flight.party, party)
+    )
+  }
+
+  /** The flight of this process that holds the lease with this token, whatever its epoch. */
+  byToken(self: Flight, token: string): Flight | undefined {
+    return this.#byKey.get(self.key)?.find((flight) => flight !== self && flight.token === token)
+  }
+
+  /** Interrupts them all and waits until they are gone. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() =>
+    Fiber.interruptAll([...this.#byKey.values()].flat().flatMap(({ fiber }) => fiber === undefined ? [] : [fiber]))
+  )
+}
+
+/**
+ * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
+ * flight outlives it all the same.
+ */
+export const launch = (
+  flights: Flights,
+  flight: Flight,
+  caller: Fiber.Fiber<unknown, unknown>,
+  body: Effect.Effect<unknown, unknown, unknown>
+): void => {
+  flights.add(flight)
+  const fiber = Effect.runForkWith(caller.context as never)(body as Effect.Effect<unknown, unknown>)
+  flight.fiber = fiber
+  fiber.addObserver(() => {
+    flights.remove(flight)
+  })
+}
+
+/**
+ * Waits for a flight as one of its callers. To be run in the same evaluation that found or launched it. `onExit` sees how
+ * it ended.
+ */
+export const board = <A, E, R>(
+  flight: Flight,
+  resume: (effect: Effect.Effect<A, E, R>) => void,
+  onExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<A, E, R>
+): Effect.Effect<void> => {
+  const fiber = flight.fiber!
+  const done = fiber.pollUnsafe()
+  if (done !== undefined) {
+    resume(onExit(done))
+    return Effect.void
+  }
+  flight.waiters++
+  const forget = fiber.addObserver((exit) => resume(onExit(exit)))
+  return Effect.suspend(() => {
+    forget()
+    if (--flight.waiters > 0 || fiber.pollUnsafe() !== undefined) return Effect.void
+    flight.abandoned = true
+    return Fiber.interrupt(fiber)
+  })
+}

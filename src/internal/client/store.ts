@@ -1,0 +1,284 @@
+/**
+ * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
+ * protocol. A client has a primary store, and in-process ones to fall back to.
+ */
+import { Clock, Effect, Exit, Random } from "effect"
+import { type CacheEntry, decode, encode, type EntryHeader } from "../../CacheEntry.ts"
+import { CacheError, EncodeFailed } from "../../CacheError.ts"
+import type { Region } from "../region.ts"
+import type { CacheBackend, Stored, Write } from "../../services/CacheBackend.ts"
+import type { TagIndex } from "../../services/TagIndex.ts"
+import { Flights } from "./flights.ts"
+import { together } from "./together.ts"
+
+export interface Primitives {
+  readonly backend: CacheBackend["Service"]
+  readonly tags: TagIndex["Service"]
+}
+
+export interface StoreOptions {
+  /** A value that does not survive its schema is a defect rather than a miss: for tests. */
+  readonly strict?: boolean | undefined
+  /** The longest TTL, whatever the region says. */
+  readonly maxTtlMillis?: number | undefined
+}
+
+/** What a read found: a valid entry, one that is no longer valid, or nothing that can be read. */
+export type Found = CacheEntry | "stale" | "miss"
+
+const noTags: ReadonlyArray<string> = []
+
+/** Keys whose tags are remembered, so that their markers can be asked for together with the entry. */
+const rememberedTags = 16_384
+
+export class Store implements Primitives {
+  readonly backend: CacheBackend["Service"]
+  readonly tags: TagIndex["Service"]
+  readonly flights = new Flights()
+  readonly #lastTags = new Map<string, ReadonlyArray<string>>()
+
+  readonly #strict: boolean
+  readonly #maxTtlMillis: number
+
+  constructor(primitives: Primitives, options?: StoreOptions) {
+    this.backend = primitives.backend
+    this.tags = primitives.tags
+    this.#strict = options?.strict === true
+    this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
+  }
+
+  /** A read without a trip. Only for a store with local reads. */
+  readLocal(region: Region, key: string, now: number): Found {
+    const local = this.backend.local!
+    const entry = local.get(key, now)
+    if (entry === undefined || entry.fingerprint !== region.fingerprint) return "miss"
+    const { born, tags } = entry
+    // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
+    for (let i = 0; i < tags.length; i++) {
+      const marker = local.marker(tags[i]!)
+      if (marker === undefined || marker > born) return "stale"
+    }
+    return bearsStaticTags(tags, region) ? entry : "stale"
+  }
+
+  /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */
+  read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
+    const { backend } = this
+    if (backend.local !== undefined) {
+      return Effect.withFiber((fiber) =>
+        Effect.succeed(this.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
+      )
+    }
+    const known = this.#lastTags.get(key) ?? region.staticTags
+    return known.length === 0
+      ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, noTags, []))
+      : Effect.flatMap(
+        together(backend.read(key), this.tags.markers(known)),
+        ([stored, markers]) => this.#open(region, key, stored, known, markers)
+      )
+  }
+
+  #open(
+    region: Region,
+    key: string,
+    stored: Stored | undefined,
+    known: ReadonlyArray<string>,
+    markers: ReadonlyArray<number | undefined>
+  ): Effect.Effect<Found, CacheError, unknown> {
+    if (stored === undefined) return miss
+    const parsed = stored instanceof Uint8Array ? decode(stored, this.backend.compressor) : stored
+    if (parsed === undefined || parsed.fingerprint !== region.fingerprint) return miss
+    if (!bearsStaticTags(parsed.tags, region)) return stale
+    this.#remember(key, parsed.tags, known)
+    const valid = areValid(parsed, known, markers)
+    if (valid === false) return stale
+    if (valid === true) return this.#value(region, parsed)
+    // A tag that turned up only in the header costs one more trip, once.
+    return Effect.flatMap(this.tags.markers(parsed.tags), (found) =>
+      areValid(parsed, parsed.tags, found) === true ? this.#value(region, parsed) : stale)
+  }
+
+  #value(region: Region, parsed: (EntryHeader & { readonly json: unknown }) | CacheEntry): Effect.Effect<Found, never, unknown> {
+    if ("value" in parsed) return Effect.succeed(parsed)
+    const decoded = region.codec!.decode(parsed.json)
+    const value = this.#strict ? Effect.orDie(decoded) : decoded
+    // The usual codec is synchronous, and its result already there.
+    if (Exit.isExit(value)) return Exit.isSuccess(value) ? Effect.succeed(withValue(parsed, value.value)) : miss
+    return Effect.matchCauseEffect(value, {
+      onFailure: () => miss,
+      onSuccess: (decoded) => Effect.succeed(withValue(parsed, decoded))
+    })
+  }
+
+  #remember(key: string, tags: ReadonlyArray<string>, known: ReadonlyArray<string>): void {
+    if (tags === known || sameTags(tags, known)) return
+    if (this.#lastTags.size >= rememberedTags && !this.#lastTags.has(key)) {
+      this.#lastTags.delete(this.#lastTags.keys().next().value!)
+    }
+    this.#lastTags.set(key, tags)
+  }
+
+  /** Trip 2: the lease, and the epoch in the same flush, both before the load starts. */
+  claim(key: string, token: string, ttlMillis: number): Effect.Effect<Claim, CacheError> {
+    const acquire = this.backend.acquire(key, token, ttlMillis)
+    return this.backend.local === undefined
+      ? Effect.map(together(acquire, this.tags.epoch), ([holder, epoch]) => ({ holder, epoch }))
+      : Effect.flatMap(acquire, (holder) => Effect.map(this.tags.epoch, (epoch) => ({ holder, epoch })))
+  }
+
+  /** Takes the lease over from whoever holds it, and reads the epoch in the same flush. */
+  takeOver(key: string, token: string, ttlMillis: number, unlink: boolean): Effect.Effect<number, CacheError> {
+    return Effect.map(
+      together(this.backend.takeOver(key, token, ttlMillis, { unlink }), this.tags.epoch),
+      ([, epoch]) => epoch
+    )
+  }
+
+  /** The fenced fill, with the markers of its tags made sure of first, in the same flush. */
+  fill(key: string, token: string, sealed: Sealed, onLost: "keep" | "unlink"): Effect.Effect<boolean, CacheError> {
+    const { tags, write } = sealed
+    const fill = this.backend.fill(key, token, write, onLost)
+    if (tags.length === 0) return fill
+    this.#remember(key, tags, noTags)
+    return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
+  }
+
+  /** Writes whoever holds the lease. */
+  put(key: string, { tags, write }: Sealed): Effect.Effect<void, CacheError> {
+    const put = this.backend.put(key, write)
+    if (tags.length === 0) return put
+    this.#remember(key, tags, noTags)
+    return Effect.asVoid(together(this.tags.ensure(tags, write.ttlMillis), put))
+  }
+
+  /** Adds tags to a valid entry. The check and the change are two steps: an entry stored in between gets the tags too. */
+  addTags(key: string, tags: ReadonlyArray<string>): Effect.Effect<boolean, CacheError> {
+    return Effect.flatMap(this.backend.read(key), (stored) => {
+      const header = stored instanceof Uint8Array ? decode(stored, this.backend.compressor) : stored
+      if (header === undefined) return Effect.succeed(false)
+      return Effect.flatMap(
+        header.tags.length === 0 ? Effect.succeed([]) : this.tags.markers(header.tags),
+        (markers) => {
+          if (areValid(header, header.tags, markers) !== true) return Effect.succeed(false)
+          // The markers outlive the TTL the entry was stored with, of which some has passed.
+          const ttlMillis = Math.max(1, header.freshUntil - header.createdAt)
+          return Effect.map(together(this.tags.ensure(tags, ttlMillis), this.backend.addTags(key, tags)), ([, added]) => added)
+        }
+      )
+    })
+  }
+
+  /** Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw. */
+  seal(region: Region, key: string, value: unknown, params: unknown, options: {
+    readonly born: number
+    readonly loadMillis: number
+    readonly defaultTtl: number
+  }): Effect.Effect<Sealed, CacheError, unknown> {
+    return Effect.flatMap(Random.next, (random) =>
+      Effect.withFiber<Sealed, CacheError, unknown>((fiber) => {
+        let ttlMillis: number
+        let tags: ReadonlyArray<string>
+        try {
+          const wanted = typeof region.ttl === "function" ? region.ttl(value, params) : region.ttl ?? options.defaultTtl
+          const ttl = Math.min(wanted, this.#maxTtlMillis)
+          ttlMillis = region.jitter === 0 || ttl === Infinity ? ttl : Math.max(1, ttl * (1 - region.jitter * random))
+          tags = region.tagsOf === undefined ? region.staticTags : region.tagsOf(value, params)
+        } catch (cause) {
+          return Effect.fail(cause instanceof CacheError ? cause : encodeFailed(key, cause))
+        }
+        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+        const header: EntryHeader = {
+          born: options.born,
+          createdAt: now,
+          freshUntil: now + ttlMillis,
+          loadMillis: options.loadMillis,
+          fingerprint: region.fingerprint,
+          tags
+        }
+        const { backend } = this
+        if (backend.format === "values") {
+          const entry = (value: unknown): Sealed => ({ tags, write: { stored: withValue(header, value), ttlMillis } })
+          return backend.isolation === "clone"
+            ? Effect.mapBoth(cloneOf(region, value), { onFailure: (cause) => encodeFailed(key, cause), onSuccess: entry })
+            : Effect.succeed(entry(value))
+        }
+        return Effect.matchEffect(region.codec!.encode(value), {
+          onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
+          onSuccess: (json) =>
+            Effect.try({
+              try: () => ({
+                tags,
+                write: { stored: encode(header, json, backend.compressor, region.compressAbove), ttlMillis }
+              }),
+              catch: (cause) => encodeFailed(key, cause)
+            })
+        })
+      }))
+  }
+}
+
+/** Who holds the lease, and the epoch of the same moment. */
+export interface Claim {
+  readonly holder: string
+  readonly epoch: number
+}
+
+/** An entry ready to be stored. */
+export interface Sealed {
+  readonly tags: ReadonlyArray<string>
+  readonly write: Write
+}
+
+const miss: Effect.Effect<Found> = Effect.succeed("miss")
+const stale: Effect.Effect<Found> = Effect.succeed("stale")
+
+export const encodeFailed = (key: string, cause: unknown): CacheError =>
+  new CacheError({ reason: new EncodeFailed({ key, cause }) })
+
+const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
+  born: header.born,
+  createdAt: header.createdAt,
+  freshUntil: header.freshUntil,
+  loadMillis: header.loadMillis,
+  fingerprint: header.fingerprint,
+  tags: header.tags,
+  value
+})
+
+/** An entry written before its region bore a tag cannot be reached by it, so it does not count. */
+const bearsStaticTags = (tags: ReadonlyArray<string>, { staticTags }: Region): boolean => {
+  if (tags === staticTags) return true
+  for (let i = 0; i < staticTags.length; i++) {
+    if (!tags.includes(staticTags[i]!)) return false
+  }
+  return true
+}
+
+const sameTags = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
+  a.length === b.length && a.every((tag, i) => tag === b[i])
+
+/** `undefined`: it bears a tag whose marker was not asked for. */
+const areValid = (
+  { born, tags }: EntryHeader,
+  known: ReadonlyArray<string>,
+  markers: ReadonlyArray<number | undefined>
+): boolean | undefined => {
+  let unknown = false
+  for (let i = 0; i < tags.length; i++) {
+    const at = known[i] === tags[i] ? i : known.indexOf(tags[i]!)
+    if (at === -1) {
+      unknown = true
+      continue
+    }
+    // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
+    const marker = markers[at]
+    if (marker === undefined || marker > born) return false
+  }
+  return unknown ? undefined : true
+}
+
+/** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
+export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+  region.codec === undefined
+    ? Effect.try({ try: () => structuredClone(value), catch: (cause) => cause })
+    : region.codec.clone(value)

@@ -1,0 +1,105 @@
+/**
+ * A region as the runtime uses it: checked, its template compiled, its codec made.
+ */
+import { Duration, type Schema } from "effect"
+import { CacheError, InvalidOption } from "../CacheError.ts"
+import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
+import type { OnCacheError, RegionSettings } from "../CacheRegion.ts"
+import { codecOf, type EntryCodec } from "./entryCodec.ts"
+
+export interface Region {
+  /** The label in statistics and metrics: the template with its prefix. */
+  readonly name: string
+  readonly key: CompiledKey
+  readonly onCacheError: OnCacheError
+  /** `undefined`: values without a schema, which never leave the process. */
+  readonly codec: EntryCodec<unknown, unknown> | undefined
+  readonly fingerprint: string
+  /** Milliseconds, `Infinity` for none; `undefined` for the default. */
+  readonly ttl: number | undefined | ((value: unknown, params: unknown) => number)
+  /** Tags that every entry bears, known before a read. */
+  readonly staticTags: ReadonlyArray<string>
+  readonly tagsOf: ((value: unknown, params: unknown) => ReadonlyArray<string>) | undefined
+  readonly jitter: number
+  readonly compressAbove: number | undefined
+}
+
+const noTags: ReadonlyArray<string> = []
+
+const invalid = (option: string, actual: unknown, expected: string) =>
+  new CacheError({ reason: new InvalidOption({ option, actual: describe(actual), expected }) })
+
+const describe = (value: unknown): string => {
+  try {
+    return typeof value === "string" ? JSON.stringify(value) : String(value)
+  } catch {
+    return typeof value
+  }
+}
+
+/** The milliseconds of a duration that must be positive. Throws `CacheError` (`InvalidOption`). */
+export const positiveMillis = (option: string, input: Duration.Input): number => {
+  const duration = Duration.fromInput(input)
+  if (duration._tag === "None") throw invalid(option, input, "a duration, such as \"5 minutes\"")
+  const millis = Duration.toMillis(duration.value)
+  if (!(millis > 0)) throw invalid(option, input, "a positive duration")
+  return millis
+}
+
+export interface Options extends Omit<RegionSettings<any, any, OnCacheError>, "ttl" | "tags"> {
+  readonly ttl?: Duration.Input | ((value: any, params: any) => Duration.Input) | undefined
+  readonly tags?: ReadonlyArray<string> | ((value: any, params: any) => ReadonlyArray<string>) | undefined
+  /** A template, or a key already compiled. */
+  readonly key: string | CompiledKey
+  readonly schema: Schema.Codec<any, any, any, any> | undefined
+}
+
+const resolved = new WeakMap<object, Region>()
+
+/** The region of some options, made and checked once. Throws `CacheError`. */
+export const resolveUnsafe = (options: Options): Region => {
+  let region = resolved.get(options)
+  if (region === undefined) {
+    region = makeUnsafe(options)
+    resolved.set(options, region)
+  }
+  return region
+}
+
+export const makeUnsafe = (options: Options): Region => {
+  const key = typeof options.key === "string" ? compileUnsafe(options.key, { prefix: options.prefix }) : options.key
+  const { jitter = 0, onCacheError = "bypass", tags, ttl } = options
+  if (!(jitter >= 0 && jitter <= 1)) throw invalid("jitter", jitter, "a number from 0 to 1")
+  if (onCacheError !== "bypass" && onCacheError !== "fail") {
+    throw invalid("onCacheError", onCacheError, "\"bypass\" or \"fail\"")
+  }
+  const { compressAbove } = options
+  if (compressAbove !== undefined && !(compressAbove >= 0)) throw invalid("compressAbove", compressAbove, "a number of bytes")
+  if (tags !== undefined && typeof tags !== "function" && !isTags(tags)) throw invalid("tags", tags, "an array of strings")
+  const codec = options.schema === undefined ? undefined : codecOf(options.schema)
+  return {
+    name: key.prefix + key.template,
+    key,
+    onCacheError,
+    codec: codec as EntryCodec<unknown, unknown> | undefined,
+    fingerprint: codec === undefined ? "" : codec.fingerprint,
+    ttl: ttl === undefined
+      ? undefined
+      : typeof ttl === "function"
+      ? (value, params) => positiveMillis("ttl", ttl(value, params as never))
+      : positiveMillis("ttl", ttl),
+    staticTags: typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)],
+    tagsOf: typeof tags === "function"
+      ? (value, params) => {
+        const found = tags(value, params as never)
+        if (!isTags(found)) throw invalid("tags", found, "an array of strings")
+        return found.length === 0 ? noTags : [...new Set(found)]
+      }
+      : undefined,
+    jitter,
+    compressAbove
+  }
+}
+
+const isTags = (u: unknown): u is ReadonlyArray<string> => Array.isArray(u) && u.every((tag) => typeof tag === "string")
+

@@ -1,0 +1,97 @@
+import { Context, type Duration, Effect, Layer } from "effect"
+import { CacheError, InvalidOption } from "../CacheError.ts"
+import { assemble, type CacheServices } from "../internal/assemble.ts"
+import { guard } from "../internal/guard.ts"
+import { positiveMillis } from "../internal/region.ts"
+import { CacheBackend } from "../services/CacheBackend.ts"
+import { LockManager } from "../services/LockManager.ts"
+import { TagIndex } from "../services/TagIndex.ts"
+
+/** What `CacheFallback.layer` puts together. */
+export interface FallbackOptions<E1, R1, E2, R2> {
+  /** The layer that is used while it answers, such as `CacheRedis.layer(...)`. */
+  readonly primary: Layer.Layer<CacheServices, E1, R1>
+  /** The layer in this process that keeps values meanwhile, such as `CacheMemory.layer({ maxEntries: 1_000 })`. */
+  readonly fallback: Layer.Layer<CacheServices, E2, R2>
+  /** The longest a call to the primary takes. A primary with a shorter deadline keeps its own. Default: 1 second. */
+  readonly timeout?: Duration.Input | undefined
+  /** The longest TTL in the fallback, where values of other processes' writes are not seen. Default: 10 seconds. */
+  readonly fallbackTtl?: Duration.Input | undefined
+  /** Failures in a row after which the primary is left alone. Default: 5. */
+  readonly failureThreshold?: number | undefined
+  /** The first pause before the primary is tried again; grows to eight times as long. Default: 500 milliseconds. */
+  readonly retryAfter?: Duration.Input | undefined
+  /** Unacknowledged invalidations that are kept. With more, the namespace is cleared instead. Default: 10,000. */
+  readonly journalLimit?: number | undefined
+}
+
+const count = (option: string, value: number): number => {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new CacheError({
+    reason: new InvalidOption({ option, actual: String(value), expected: "a whole number of at least 1" })
+  })
+}
+
+/**
+ * A primary that may fail, with memory to fall back to.
+ *
+ * While the primary answers, it alone is used. After some failures in a row, or one invalidation that was not
+ * acknowledged, it is left alone: reads go to the fallback, loads are still one a key in this process, and invalidations
+ * fail with `CacheError` and are written down. When it answers again, all that was written down is carried out, the
+ * fallback is emptied, and only then is the primary trusted.
+ *
+ * While the primary is away, the promise about invalidations holds within this process only: what others invalidate is
+ * seen after `fallbackTtl` at the latest. Locks are the primary's: they fail while it is away.
+ *
+ * @example
+ * ```ts redis
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside, CacheFallback, CacheMemory } from "effect-cache"
+ * import { CacheRedis } from "effect-cache/redis"
+ *
+ * const layer = CacheFallback.layer({
+ *   primary: CacheRedis.layer({ url: process.env.REDIS_URL, timeout: "250 millis" }),
+ *   fallback: CacheMemory.layer({ maxEntries: 1_000 })
+ * })
+ * const answer = Effect.succeed(42).pipe(cacheAside({ key: "answer", schema: Schema.Number, ttl: "1 minute" }))
+ * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(layer))), 42)
+ * ```
+ */
+const layer = <E1, R1, E2, R2>(
+  options: FallbackOptions<E1, R1, E2, R2>
+): Layer.Layer<CacheServices, E1 | E2 | CacheError, R1 | R2> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const checked = yield* Effect.try({
+      try: () => ({
+        timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
+        failureThreshold: count("failureThreshold", options.failureThreshold ?? 5),
+        retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
+        journalLimit: count("journalLimit", options.journalLimit ?? 10_000),
+        spareTtlMillis: positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
+      }),
+      catch: (error) => error as CacheError
+    })
+    // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
+    const primary = yield* Layer.build(options.primary)
+    const fallback = yield* Layer.build(Layer.fresh(options.fallback))
+    const spare = { backend: Context.get(fallback, CacheBackend), tags: Context.get(fallback, TagIndex) }
+    if (spare.backend.local === undefined) {
+      return yield* new CacheError({
+        reason: new InvalidOption({
+          option: "fallback",
+          actual: `the backend ${spare.backend.name}`,
+          expected: "a backend in this process, such as CacheMemory.layer"
+        })
+      })
+    }
+    const guarded = yield* guard(
+      { backend: Context.get(primary, CacheBackend), tags: Context.get(primary, TagIndex) },
+      { ...checked, onReturn: Effect.ignore(spare.backend.clear) }
+    )
+    return yield* assemble(
+      { ...guarded, locks: Context.get(primary, LockManager) },
+      { spare, spareKeeps: true, spareTtlMillis: checked.spareTtlMillis }
+    )
+  }))
+
+export const CacheFallback = { layer } as const

@@ -1,0 +1,32 @@
+import { Config, Effect, Layer } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { assemble, type CacheServices } from "../internal/assemble.ts"
+import { makeMemoryPrimitives, type MemoryOptions } from "../internal/memoryPrimitives.ts"
+
+const make = (options: MemoryOptions = {}) => Effect.flatMap(makeMemoryPrimitives(options), (primitives) => assemble(primitives))
+
+/**
+ * The cache in this process: decoded values, bounded by count and bytes, evicted by S3-FIFO, expiring on Effect's Clock
+ * without timers. For one process, for tests, and as the fallback of `CacheFallback`.
+ *
+ * With `isolation: "reference"` callers share one object and must not change it; with `"clone"` each gets a copy, made
+ * through the schema. Options out of range fail with `CacheError` (`InvalidOption`).
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside, CacheMemory } from "effect-cache"
+ *
+ * const answer = Effect.succeed(42).pipe(cacheAside({ key: "answer", schema: Schema.Number, ttl: "1 minute" }))
+ * const layer = CacheMemory.layer({ maxEntries: 50_000, maxBytes: "256 MiB" })
+ * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(layer))), 42)
+ * ```
+ */
+const layer = (options?: MemoryOptions): Layer.Layer<CacheServices, CacheError> => Layer.effectContext(make(options))
+
+/** The same, where any option may be a `Config`. */
+const layerConfig = (options: Config.Wrap<MemoryOptions>): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
+  Layer.effectContext(Effect.flatMap(Config.unwrap(options), make))
+
+export const CacheMemory = { layer, layerConfig } as const
+export type { MemoryOptions }

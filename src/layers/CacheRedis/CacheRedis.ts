@@ -1,0 +1,34 @@
+import { Config, Effect, Layer } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { assemble, type CacheServices } from "../../internal/assemble.ts"
+import type { RedisOptions } from "./options.ts"
+import { makeRedisPrimitives } from "./primitives.ts"
+
+const make = (options: RedisOptions = {}) =>
+  Effect.flatMap(makeRedisPrimitives(options), (primitives) => assemble(primitives))
+
+/**
+ * The cache on one Redis (7.0 and newer) or Valkey primary, shared by all processes that use the same namespace.
+ *
+ * It starts also when Redis is out of reach: calls then run uncached, after at most `timeout`. Around it,
+ * `CacheFallback.layer` adds a circuit breaker, values kept in memory meanwhile, and a journal of the invalidations that
+ * Redis missed. Options out of range fail with `CacheError` (`InvalidOption`). Credentials are in no log, error or span.
+ *
+ * @example
+ * ```ts redis
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside } from "effect-cache"
+ * import { CacheRedis } from "effect-cache/redis"
+ *
+ * const answer = Effect.succeed(42).pipe(cacheAside({ key: "answer", schema: Schema.Number, ttl: "1 minute" }))
+ * const layer = CacheRedis.layer({ url: process.env.REDIS_URL, namespace: "shop", timeout: "250 millis" })
+ * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(layer))), 42)
+ * ```
+ */
+const layer = (options?: RedisOptions): Layer.Layer<CacheServices, CacheError> => Layer.effectContext(make(options))
+
+/** The same, where any option may be a `Config`. */
+const layerConfig = (options: Config.Wrap<RedisOptions>): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
+  Layer.effectContext(Effect.flatMap(Config.unwrap(options), make))
+
+export const CacheRedis = { layer, layerConfig } as const

@@ -1,0 +1,147 @@
+/**
+ * What the primitives are made of: names in Redis, times to live, and commands as effects that are sent at once.
+ */
+import { Effect, Exit } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { escapeKey } from "../../CacheKey.ts"
+import type { Argument, Connection, Reply, ReplyEncoding } from "./connection.ts"
+import { run, type Script } from "./scripts.ts"
+
+/** The names of protocol.md. What is between braces decides the slot, so all keys of one logical key share it. */
+export interface Names {
+  readonly namespace: string
+  readonly entry: (key: string) => string
+  readonly lease: (key: string) => string
+  readonly channel: (key: string) => string
+  readonly marker: (tag: string) => string
+  readonly epoch: string
+  readonly lock: (name: string) => string
+  readonly fence: (name: string) => string
+}
+
+// Redis ignores empty braces and would put the two keys of "" in different slots. A single `%` is no escaped text.
+const inBraces = (key: string) => `{${escapeKey(key) || "%"}}`
+
+export const makeNames = (namespace: string): Names => ({
+  namespace,
+  entry: (key) => `${namespace}:e:${inBraces(key)}`,
+  lease: (key) => `${namespace}:l:${inBraces(key)}`,
+  channel: (key) => `${namespace}:n:${escapeKey(key)}`,
+  marker: (tag) => `${namespace}:t:${escapeKey(tag)}`,
+  epoch: `${namespace}:epoch`,
+  lock: (name) => `${namespace}:lock:${inBraces(name)}`,
+  fence: (name) => `${namespace}:fence:${inBraces(name)}`
+})
+
+// Redis refuses times that overflow when added to its clock.
+const maxMillis = 100 * 365 * 86_400_000
+
+/** Whole milliseconds that Redis takes, rounded up. */
+export const millisOf = (ttlMillis: number): number => Math.min(Math.max(1, Math.ceil(ttlMillis)), maxMillis)
+
+/** The same with 0 for "no end", for scripts. */
+export const millisOrNever = (ttlMillis: number): number => ttlMillis === Infinity ? 0 : millisOf(ttlMillis)
+
+const wrongType = (error: CacheError): boolean =>
+  error.reason._tag === "Unavailable" && error.reason.cause instanceof Error &&
+  error.reason.cause.message.startsWith("WRONGTYPE")
+
+/** Takes the outcome; `resume` of `Effect.callback` is one. */
+type Resume<A> = (exit: Exit.Exit<A, CacheError>) => void
+
+interface SharedRead {
+  readonly first: Resume<unknown>
+  others: Array<Resume<unknown>> | undefined
+  settled: boolean
+}
+
+const missing = Exit.succeed(undefined)
+
+export class Commands {
+  readonly connection: Connection
+  private readonly reads = new Map<string, SharedRead>()
+  private epoch = -1
+
+  constructor(connection: Connection) {
+    this.connection = connection
+  }
+
+  /**
+   * `GET`. Reads of one key share a command while it cannot have been sent and no other command is queued behind it. So
+   * whoever shares it started before it was sent, and order is kept. A later caller must have its own: it may have started
+   * after an invalidation that the command on the wire does not see (R1).
+   */
+  get(operation: string, key: string, encoding: ReplyEncoding, resume: Resume<unknown>): void {
+    const { connection, reads } = this
+    if (this.epoch !== connection.epoch) {
+      this.epoch = connection.epoch
+      reads.clear()
+    }
+    const known = reads.get(key)
+    if (known !== undefined && !known.settled) {
+      if (known.others === undefined) known.others = [resume]
+      else known.others.push(resume)
+      return
+    }
+    const read: SharedRead = { first: resume, others: undefined, settled: false }
+    reads.set(key, read)
+    connection.command(operation, "get", [key], encoding, (error, reply) => {
+      read.settled = true
+      // What is not a string was not written by us.
+      const exit = error === undefined
+        ? (reply === null ? missing : Exit.succeed(reply))
+        : wrongType(error)
+        ? missing
+        : Exit.fail(error)
+      read.first(exit)
+      const others = read.others
+      if (others !== undefined) {
+        read.others = undefined
+        for (const other of others) other(exit)
+      }
+    }, true)
+  }
+
+  /** One command, its reply made into `A`. */
+  one<A>(
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    f: (reply: unknown) => A
+  ): Effect.Effect<A, CacheError> {
+    return Effect.callback<A, CacheError>((resume) => {
+      this.connection.command(operation, name, args, "utf8", answer(resume, f))
+    })
+  }
+
+  /** One script, its reply made into `A`. */
+  script<A>(
+    operation: string,
+    script: Script,
+    keysAndArgs: ReadonlyArray<Argument>,
+    f: (reply: unknown) => A
+  ): Effect.Effect<A, CacheError> {
+    return Effect.callback<A, CacheError>((resume) => {
+      run(this.connection, operation, script, keysAndArgs, answer(resume, f))
+    })
+  }
+
+  /** `count` commands in one flush, started by `start`; their replies in order, or the first failure. */
+  many(count: number, start: (i: number, reply: Reply) => void): Effect.Effect<Array<unknown>, CacheError> {
+    return Effect.callback<Array<unknown>, CacheError>((resume) => {
+      const replies = new Array<unknown>(count)
+      if (count === 0) return resume(Effect.succeed(replies))
+      let left = count
+      for (let i = 0; i < count; i++) {
+        start(i, (error, reply) => {
+          if (error !== undefined) return resume(Effect.fail(error))
+          replies[i] = reply
+          if (--left === 0) resume(Effect.succeed(replies))
+        })
+      }
+    })
+  }
+}
+
+const answer = <A>(resume: Resume<A>, f: (reply: unknown) => A): Reply => (error, reply) =>
+  resume(error === undefined ? Exit.succeed(f(reply)) : Exit.fail(error))

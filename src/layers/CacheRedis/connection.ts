@@ -1,0 +1,393 @@
+/**
+ * One connection to Redis: commands of one tick go out in one write, each has a deadline, and nothing waits for a server
+ * that is away.
+ *
+ * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready`, `down` (commands
+ * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
+ * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
+ */
+import { type Context, Effect, Redacted } from "effect"
+import { Command, Redis } from "ioredis"
+import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
+import type { ResolvedOptions } from "./options.ts"
+
+export type Reply = (error: CacheError | undefined, reply: unknown) => void
+export type Argument = string | number | Buffer
+
+/** `null` gives bytes, `"utf8"` text. Numbers are numbers either way. */
+export type ReplyEncoding = "utf8" | null
+
+interface Job {
+  readonly operation: string
+  readonly name: string
+  readonly args: ReadonlyArray<Argument>
+  readonly encoding: ReplyEncoding
+  readonly reply: Reply
+  /** When it was asked for, in milliseconds of the monotonic clock. */
+  readonly at: number
+  /** How many replies this connection had seen then. */
+  readonly seen: number
+  done: boolean
+  command: Command | undefined
+}
+
+const backend = "redis"
+
+// The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
+const silentDeadlines = 5
+const silentMillis = 3000
+
+/** What a failure says, without arguments of commands, credentials and line breaks. */
+const makeDescribe = (secrets: ReadonlyArray<string>) => (error: unknown): string => {
+  const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
+  const source = error instanceof Error && error.message === "" && errors?.[0] instanceof Error ? errors[0] : error
+  const message = source instanceof Error
+    ? source.message || String((source as NodeJS.ErrnoException).code ?? source.name)
+    : String(source)
+  // What the server says must not forge a line of a log, nor repeat what it was sent.
+  // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
+  let text = message.replace(/,? with args beginning with[^]*/, "")
+  for (const secret of secrets) text = text.replaceAll(secret, "***")
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
+}
+
+const noop = () => {}
+
+const clientFor = (options: ResolvedOptions): Redis =>
+  new Redis({
+    host: options.host,
+    port: options.port,
+    db: options.db,
+    connectionName: options.name,
+    connectTimeout: options.connectTimeoutMillis,
+    ...(options.username === undefined ? {} : { username: options.username }),
+    ...(options.password === undefined ? {} : { password: Redacted.value(options.password) }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    lazyConnect: true,
+    protocol: 2,
+    noDelay: true,
+    // A command whose caller was told that it failed must not be carried out later.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    disconnectTimeout: 500,
+    retryStrategy: (attempt) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + Math.random() * 100,
+    // A replica where there was a primary: look the primary up again.
+    reconnectOnError: (error) => error.message.startsWith("READONLY")
+  })
+
+export class Connection {
+  readonly client: Redis
+  /** False for a client that was brought along. */
+  readonly owned: boolean
+  readonly endpoint: string
+  readonly timeoutMillis: number
+  /** Scripts that this connection has sent. Forgotten when it reconnects: the server may be a new one. */
+  readonly loaded = new Set<string>()
+  readonly describe: (error: unknown) => string
+
+  private readonly context: Context.Context<never>
+  private state: "first" | "ready" | "down" | "closed"
+  private lastProblem: string | undefined
+  private reported = false
+  private queue: Array<Job> = []
+  private queuedAt = 0
+  private scheduled = false
+  private generation = 0
+  // Replies arrive in the order of commands and all share one timeout, so the oldest is always first to expire: one
+  // timer is enough. Jobs answered out of order (never, on one connection) would be skipped as done.
+  private pending: Array<Job> = []
+  private head = 0
+  private live = 0
+  private timer: NodeJS.Timeout | undefined
+  private handshake: NodeJS.Timeout | undefined
+  private replies = 0
+  private silentFrom: number | undefined
+  private drained: (() => void) | undefined
+  private readonly flush: () => void
+  private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
+
+  constructor(options: ResolvedOptions, context: Context.Context<never>) {
+    this.context = context
+    this.timeoutMillis = options.timeoutMillis
+    this.owned = options.client === undefined
+    this.client = options.client ?? clientFor(options)
+    const own = this.client.options
+    const path = (own as { readonly path?: string }).path
+    this.endpoint = path ?? `${own.host ?? "localhost"}:${own.port ?? 6379}`
+    const secrets = [own.password, own.sentinelPassword]
+      .filter((secret): secret is string => typeof secret === "string" && secret !== "")
+    this.describe = makeDescribe(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))
+    this.flush = () => {
+      this.scheduled = false
+      this.send()
+    }
+    const { connectTimeoutMillis } = options
+    this.listeners = [
+      ["connect", () => this.watchHandshake(connectTimeoutMillis)],
+      ["ready", () => this.onReady()],
+      ["error", (error) => this.onProblem(this.describe(error))],
+      ["close", () => this.onClose()],
+      ["end", () => this.onClose()]
+    ]
+    for (const [event, listener] of this.listeners) this.client.on(event, listener)
+    const status = this.client.status
+    this.state = status === "ready"
+      ? "ready"
+      : status === "wait" || status === "connecting" || status === "connect"
+      ? "first"
+      : "down"
+    // Failures arrive as events; the promise has nothing to add.
+    if (status === "wait") this.client.connect().catch(noop)
+  }
+
+  /**
+   * Changes when bytes leave and when a command that may write is queued. A read may share the command of an earlier one
+   * only while this stays: then nothing was sent, and nothing stands between the two.
+   */
+  get epoch(): number {
+    return this.generation
+  }
+
+  /** Queues a command. `reply` is called exactly once, within the deadline; at once when the server is away. */
+  command(
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    encoding: ReplyEncoding,
+    reply: Reply,
+    readOnly = false
+  ): void {
+    const state = this.state
+    if (state === "down" || state === "closed") return reply(this.unavailable(operation), undefined)
+    if (!readOnly) this.generation++
+    if (state === "first" || this.queue.length === 0) this.queuedAt = performance.now()
+    const job: Job = {
+      operation,
+      name,
+      args,
+      encoding,
+      reply,
+      at: this.queuedAt,
+      seen: this.replies,
+      done: false,
+      command: undefined
+    }
+    this.queue.push(job)
+    this.pending.push(job)
+    if (this.live++ === 0) {
+      if (this.timer === undefined) this.timer = setTimeout(this.onTimer, this.timeoutMillis)
+      else this.timer.ref()
+    }
+    if (state === "ready" && !this.scheduled) {
+      this.scheduled = true
+      setImmediate(this.flush)
+    }
+  }
+
+  unavailable(operation: string, problem?: string): CacheError {
+    const text = problem ?? this.lastProblem ??
+      (this.state === "closed" ? "the connection is closed" : "the connection is down")
+    // A fresh error with text only: those of ioredis carry the arguments of the command.
+    return new CacheError({
+      reason: new Unavailable({ backend, operation, cause: new Error(`${text} (${this.endpoint})`) })
+    })
+  }
+
+  private send(): void {
+    const batch = this.queue
+    if (batch.length === 0) return
+    this.queue = []
+    this.generation++
+    if (this.client.status !== "ready") {
+      for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
+      return
+    }
+    const stream = this.client.stream
+    stream?.cork()
+    for (const job of batch) {
+      // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
+      if (job.done) continue
+      const command = new Command(
+        job.name,
+        job.args as Array<Argument>,
+        { replyEncoding: job.encoding },
+        (error, reply) => {
+          this.replies++
+          if (job.done) return
+          this.settle(
+            job,
+            error ? this.unavailable(job.operation, this.describe(error)) : undefined,
+            reply
+          )
+        }
+      )
+      job.command = command
+      try {
+        this.client.sendCommand(command)
+      } catch (error) {
+        this.settle(job, this.unavailable(job.operation, this.describe(error)), undefined)
+      }
+    }
+    stream?.uncork()
+  }
+
+  private settle(job: Job, error: CacheError | undefined, reply: unknown): void {
+    if (job.done) return
+    job.done = true
+    const pending = this.pending
+    let head = this.head
+    while (head < pending.length && pending[head]!.done) head++
+    if (head === pending.length) {
+      this.pending = []
+      head = 0
+    } else if (head > 1024 && head * 2 > pending.length) {
+      this.pending = pending.slice(head)
+      head = 0
+    }
+    this.head = head
+    if (--this.live === 0) {
+      this.timer?.unref()
+      this.drained?.()
+    }
+    job.reply(error, reply)
+  }
+
+  // After a long turn of the event loop, timers run before the replies that already arrived are read: look at those
+  // first, then decide who is late.
+  private readonly onTimer = (): void => {
+    this.timer = undefined
+    if (this.live > 0) setImmediate(this.expire)
+  }
+
+  private readonly expire = (): void => {
+    if (this.timer !== undefined) return
+    const now = performance.now()
+    for (;;) {
+      const job = this.pending[this.head]
+      if (job === undefined) return
+      if (job.at + this.timeoutMillis > now) {
+        this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(job.at + this.timeoutMillis - now)))
+        return
+      }
+      if (job.seen !== this.replies) this.silentFrom = undefined
+      else this.silentFrom ??= job.at
+      this.settle(
+        job,
+        new CacheError({
+          reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis })
+        }),
+        undefined
+      )
+      const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
+      if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
+        // A peer that vanished without a word keeps its socket open for many minutes.
+        this.silentFrom = undefined
+        this.onProblem("the server stopped answering")
+        this.client.disconnect(true)
+        this.client.stream?.destroy()
+      }
+    }
+  }
+
+  // ioredis limits the time of the TCP connect, but would wait for ever for a server that accepts and then says nothing.
+  private watchHandshake(millis: number): void {
+    if (!this.owned) return
+    clearTimeout(this.handshake)
+    const stream = this.client.stream
+    this.handshake = setTimeout(() => stream.destroy(), millis).unref()
+  }
+
+  private onReady(): void {
+    clearTimeout(this.handshake)
+    if (this.state === "closed") return
+    this.state = "ready"
+    this.loaded.clear()
+    this.silentFrom = undefined
+    this.lastProblem = undefined
+    if (this.reported) {
+      this.reported = false
+      this.log(Effect.logInfo(`Redis at ${this.endpoint} is back`))
+    }
+    this.send()
+  }
+
+  private onClose(): void {
+    clearTimeout(this.handshake)
+    if (this.state === "closed") return
+    this.state = "down"
+    this.onProblem(this.lastProblem ?? "the connection was closed")
+    this.failAll()
+  }
+
+  private onProblem(problem: string): void {
+    if (this.state === "closed") return
+    this.lastProblem = problem
+    // Once per outage. A problem on a connection that stays up is the next reply's to report.
+    if (this.reported || this.state === "ready") return
+    this.reported = true
+    this.log(Effect.logWarning(
+      `Redis at ${this.endpoint} is unavailable: ${problem}. Cache operations on it fail until it is back.`
+    ))
+  }
+
+  private failAll(): void {
+    const jobs = this.pending.slice(this.head)
+    this.queue = []
+    for (const job of jobs) {
+      if (job.done) continue
+      if (job.command !== undefined) defuse(job.command)
+      this.settle(job, this.unavailable(job.operation), undefined)
+    }
+  }
+
+  private log(effect: Effect.Effect<void>): void {
+    Effect.runForkWith(this.context)(effect)
+  }
+
+  /** Answers what is in flight, within the deadline, then closes the client if it is ours. */
+  async close(): Promise<void> {
+    if (this.state === "closed") return
+    if (this.state === "ready" && this.live > 0) {
+      this.send()
+      await within(this.timeoutMillis, (done) => {
+        if (this.live === 0) done()
+        else this.drained = done
+      })
+    }
+    this.state = "closed"
+    this.failAll()
+    clearTimeout(this.timer)
+    clearTimeout(this.handshake)
+    this.timer = undefined
+    for (const [event, listener] of this.listeners) this.client.off(event, listener)
+    if (this.owned) await closeClient(this.client)
+  }
+}
+
+// A client that was brought along may resend what was in flight when its connection broke. The caller has been told that
+// the command failed, so a PING goes in its place.
+const defuse = (command: Command): void => {
+  command.name = "ping"
+  command.args = []
+}
+
+const within = (millis: number, register: (done: () => void) => void): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, millis)
+    register(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+
+/** Disconnects a client and waits, not for long, until its socket is closed. Leaves no listener but one that ignores. */
+export const closeClient = async (client: Redis): Promise<void> => {
+  client.removeAllListeners()
+  client.on("error", noop)
+  const stream = client.stream as Redis["stream"] | undefined
+  client.disconnect()
+  if (stream === undefined || stream.destroyed) return
+  await within(600, (done) => stream.once("close", done))
+  stream.destroy()
+}

@@ -1,0 +1,79 @@
+/**
+ * Scripts: sent whole the first time a connection runs them, by their hash from then on, and whole again when the server
+ * has forgotten them. All keys of a script share one slot.
+ */
+import { createHash } from "node:crypto"
+import type { Argument, Connection, Reply } from "./connection.ts"
+
+export interface Script {
+  readonly lua: string
+  readonly sha: string
+  readonly keys: number
+}
+
+/** A script over `keys` keys. */
+export const script = (keys: number, lua: string): Script => {
+  const text = lua.trim()
+  return { lua: text, keys, sha: createHash("sha1").update(text).digest("hex") }
+}
+
+/** Lua: the clock of the server in microseconds, as text of an integer. */
+export const luaClock = `
+local function clock()
+  local t = redis.call("TIME")
+  return t[1] * 1000000 + t[2]
+end`
+
+/** Lua: a count that was stored as text; nil for anything else. Never more than doubles tell apart. */
+export const luaCount = `
+local function count(text)
+  if type(text) ~= "string" or #text > 16 or not string.match(text, "^%d+$") then return nil end
+  local n = tonumber(text)
+  if n >= 9007199254740991 then return nil end
+  return n
+end`
+
+/** The same count on this side. */
+export const parseCount = (text: unknown): number | undefined => {
+  if (typeof text !== "string" || !/^\d{1,16}$/.test(text)) return undefined
+  const count = Number(text)
+  return count < Number.MAX_SAFE_INTEGER ? count : undefined
+}
+
+export const isNoScript = (error: Parameters<Reply>[0]): boolean =>
+  error?.reason._tag === "Unavailable" && error.reason.cause instanceof Error &&
+  error.reason.cause.message.startsWith("NOSCRIPT")
+
+/** Runs a script once. `whole`: by its text. Passes `NOSCRIPT` on. */
+export const runOnce = (
+  connection: Connection,
+  operation: string,
+  { keys: numberOfKeys, lua, sha }: Script,
+  keysAndArgs: ReadonlyArray<Argument>,
+  whole: boolean,
+  reply: Reply
+): void => {
+  const known = !whole && connection.loaded.has(sha)
+  // Commands of a connection are carried out in order, so whatever follows in this flush finds it loaded.
+  if (!known) connection.loaded.add(sha)
+  connection.command(
+    operation,
+    known ? "evalsha" : "eval",
+    [known ? sha : lua, numberOfKeys, ...keysAndArgs],
+    "utf8",
+    reply
+  )
+}
+
+/** Runs a script, again with its text when the server has forgotten it. */
+export const run = (
+  connection: Connection,
+  operation: string,
+  descriptor: Script,
+  keysAndArgs: ReadonlyArray<Argument>,
+  reply: Reply
+): void =>
+  runOnce(connection, operation, descriptor, keysAndArgs, false, (error, result) => {
+    if (isNoScript(error)) runOnce(connection, operation, descriptor, keysAndArgs, true, reply)
+    else reply(error, result)
+  })

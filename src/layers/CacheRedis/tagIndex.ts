@@ -1,0 +1,195 @@
+/**
+ * `TagIndex` on Redis: the epoch and the markers, each a key of its own, so that every script stays on one slot.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { TagIndex } from "../../services/TagIndex.ts"
+import { type Commands, millisOrNever, type Names } from "./commands.ts"
+import type { Reply } from "./connection.ts"
+import { isNoScript, luaClock, luaCount, parseCount, run, runOnce, script } from "./scripts.ts"
+
+/** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
+const createEpoch = script(1, `
+${luaClock}
+${luaCount}
+local text = redis.pcall("GET", KEYS[1])
+if count(text) then return text end
+local now = string.format("%.0f", clock())
+redis.call("SET", KEYS[1], now)
+return now`)
+
+/** KEYS: the epoch. Moves it on: above what it was, and above every value it had before it was lost. */
+const bumpEpoch = script(1, `
+${luaClock}
+${luaCount}
+local before = count(redis.pcall("GET", KEYS[1])) or 0
+local now = string.format("%.0f", math.max(before + 1, clock()))
+redis.call("SET", KEYS[1], now)
+return now`)
+
+// Makes a marker last at least so long; 0 means for ever. Never shortens it.
+const luaOutlive = `
+local function outlive(ttl)
+  local left = redis.call("PTTL", KEYS[1])
+  if left == -1 then return end
+  if ttl == 0 then redis.call("PERSIST", KEYS[1])
+  elseif left < ttl then redis.call("PEXPIRE", KEYS[1], ttl) end
+end`
+
+/**
+ * KEYS: a marker. ARGV: our pending text, ttl. Returns the marker, or the pending text that is in its place now: ours, or
+ * one that another process put there and has not confirmed yet.
+ */
+const pendMarker = script(1, `
+${luaCount}
+${luaOutlive}
+local found = redis.pcall("GET", KEYS[1])
+if count(found) or (type(found) == "string" and string.match(found, "^%?[%w_-]+$")) then
+  outlive(tonumber(ARGV[2]))
+  return found
+end
+if ARGV[2] == "0" then redis.call("SET", KEYS[1], ARGV[1])
+else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
+return ARGV[1]`)
+
+/** KEYS: a marker. ARGV: pending text, epoch. */
+const confirmMarker = script(1, `
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "KEEPTTL")
+return 1`)
+
+/** KEYS: a marker. ARGV: epoch, ttl for a new one. Raises it, never lowers it; a pending text gives way. */
+const raiseMarker = script(1, `
+${luaCount}
+local text = redis.pcall("GET", KEYS[1])
+local found = count(text)
+if found and found >= tonumber(ARGV[1]) then return 0 end
+if type(text) == "string" then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL")
+else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
+return 1`)
+
+/** How long a marker stays that an invalidation creates: no entry needs it, loads in flight might soon. */
+const newMarkerMillis = 3_600_000
+
+const ignore: Reply = () => {}
+
+const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => tags.length < 2 ? tags : [...new Set(tags)]
+
+// Pending texts must never repeat. A prefix for this process and a counter are cheaper than randomness for each.
+const nonces = () => {
+  const prefix = `?${randomBytes(12).toString("base64url")}-`
+  let count = 0
+  return () => prefix + (++count).toString(36)
+}
+
+export interface RedisTagIndex {
+  readonly service: TagIndex["Service"]
+  readonly bump: Effect.Effect<number, CacheError>
+}
+
+export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex => {
+  const { connection } = commands
+  const nonce = nonces()
+
+  const toCount = (reply: unknown): number => parseCount(reply) ?? 0
+  const create = commands.script("epoch", createEpoch, [names.epoch], toCount)
+  const bump = commands.script("invalidate", bumpEpoch, [names.epoch], toCount)
+  const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
+    const found = parseCount(text)
+    return found === undefined ? create : Effect.succeed(found)
+  }
+
+  const epoch = Effect.flatMap(
+    Effect.callback<unknown, CacheError>((resume) => commands.get("epoch", names.epoch, "utf8", resume)),
+    orCreate
+  )
+
+  const markers = (tags: ReadonlyArray<string>) =>
+    Effect.callback<ReadonlyArray<number | undefined>, CacheError>((resume) => {
+      const found = new Array<number | undefined>(tags.length)
+      let left = tags.length
+      if (left === 0) return resume(Effect.succeed(found))
+      tags.forEach((tag, i) =>
+        commands.get("markers", names.marker(tag), "utf8", (exit) => {
+          if (exit._tag === "Failure") return resume(Effect.failCause(exit.cause))
+          // A pending text, or anything else that is no count, is no marker: evidence missing means stale (R3).
+          found[i] = parseCount(exit.value)
+          if (--left === 0) resume(Effect.succeed(found))
+        })
+      )
+    })
+
+  /**
+   * One awaited trip, and right even if a marker is evicted between any two steps.
+   *
+   * A missing marker must come back at an epoch read *after* it was seen missing: an invalidation before that moment may
+   * have been lost with the marker, and has an epoch of at most that one. But no single-slot script sees both marker and
+   * epoch. So the marker is first set to a pending text, which reads as "no marker"; then, later on the same connection,
+   * the epoch is read; then a script replaces the pending text, and only that very text, by this epoch.
+   * - An invalidation in between overwrites the pending text, so the confirmation finds it gone and does nothing.
+   * - An eviction in between leaves nothing, so it does nothing: no marker, a miss. The text is never used twice, so it
+   *   cannot come back for a later absence.
+   * - A confirmation that is lost leaves the pending text: a miss, until the next `ensure` confirms it.
+   * A pending text of somebody else is kept and confirmed as if it were ours: we saw it before we read our epoch, so that
+   * epoch is late enough too. Replacing it would be as safe, but under many loads at once each would undo the last one's
+   * and none be confirmed.
+   *
+   * The confirmation is sent, not awaited: the fill that follows on this connection is carried out after it.
+   * On Cluster the epoch lives on another node, and must be read after the pending texts are acknowledged.
+   */
+  const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
+    Effect.suspend(() => {
+      const wanted = unique(tags)
+      if (wanted.length === 0) return Effect.void
+      return Effect.flatMap(pendAndRead(wanted, ttlMillis), (replies) => {
+        const pending: Array<readonly [tag: string, text: string]> = []
+        wanted.forEach((tag, i) => {
+          const text = replies[i]
+          if (typeof text === "string" && text.startsWith("?")) pending.push([tag, text])
+        })
+        if (pending.length === 0) return Effect.void
+        return Effect.map(orCreate(replies[wanted.length]), (now) => {
+          for (const [tag, text] of pending) {
+            run(connection, "ensure", confirmMarker, [names.marker(tag), text, now], ignore)
+          }
+        })
+      })
+    })
+
+  /** The pending texts, and behind them the epoch. */
+  const pendAndRead = (
+    tags: ReadonlyArray<string>,
+    ttlMillis: number,
+    whole = false
+  ): Effect.Effect<ReadonlyArray<unknown>, CacheError> => {
+    const text = nonce()
+    const ttl = millisOrNever(ttlMillis)
+    let forgotten = false
+    return Effect.flatMap(
+      commands.many(tags.length + 1, (i, reply) => {
+        const tag = tags[i]
+        if (tag === undefined) return connection.command("ensure", "get", [names.epoch], "utf8", reply)
+        runOnce(connection, "ensure", pendMarker, [names.marker(tag), text, ttl], whole, (error, found) => {
+          if (!isNoScript(error)) return reply(error, found)
+          forgotten = true
+          reply(undefined, undefined)
+        })
+      }),
+      // Retrying only the pending texts would put them after the epoch was read, so all of it is done again.
+      (replies) => forgotten ? pendAndRead(tags, ttlMillis, true) : Effect.succeed(replies)
+    )
+  }
+
+  const invalidate = (tags: ReadonlyArray<string>): Effect.Effect<void, CacheError> =>
+    Effect.suspend(() => {
+      const wanted = unique(tags)
+      if (wanted.length === 0) return Effect.void
+      return Effect.flatMap(bump, (now) =>
+        Effect.asVoid(commands.many(wanted.length, (i, reply) => {
+          run(connection, "invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
+        })))
+    })
+
+  return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), bump }
+}

@@ -1,0 +1,161 @@
+/**
+ * What every pattern returns, and how a pattern turns arguments into a key.
+ */
+import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
+import { CacheError } from "../CacheError.ts"
+import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
+import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { Plan, Request } from "../internal/client/load.ts"
+import { CacheClient } from "../services/CacheClient.ts"
+
+/** What `onCacheError` adds to the errors of a cached function. */
+export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
+
+/** A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs. */
+export interface Cached<Args extends ReadonlyArray<any>, A, E = never, R = never, S = never> {
+  /** The value: from the cache, or loaded and stored. */
+  (...args: Args): Effect.Effect<A, E, R | S | CacheClient>
+  /** Removes the entry of these arguments, and stops loads in flight from storing it. */
+  readonly invalidate: (...args: Args) => Effect.Effect<void, CacheError, CacheClient>
+  /** Loads now, stores, and returns the new value, also when there is a valid entry. */
+  readonly refresh: (...args: Args) => Effect.Effect<A, E, R | S | CacheClient>
+  /** The value when there is a valid entry; never loads. */
+  readonly peek: (...args: Args) => Effect.Effect<Option.Option<A>, CacheError, S | CacheClient>
+  /** The key of these arguments. Throws `CacheError` (`InvalidKey`). */
+  readonly key: (...args: Args) => string
+  /** Removes every value of this function. It is an invalidation by pattern: its cost grows with the store. */
+  readonly clear: Effect.Effect<void, CacheError, CacheClient>
+}
+
+/** A cached effect: an effect that also carries its controls. */
+export interface CachedEffect<A, E = never, R = never, S = never> extends Effect.Effect<A, E, R | S | CacheClient> {
+  /** Removes the entry, and stops a load in flight from storing it. */
+  readonly invalidate: Effect.Effect<void, CacheError, CacheClient>
+  /** Loads now, stores, and returns the new value, also when there is a valid entry. */
+  readonly refresh: Effect.Effect<A, E, R | S | CacheClient>
+  /** The value when there is a valid entry; never loads. */
+  readonly peek: Effect.Effect<Option.Option<A>, CacheError, S | CacheClient>
+  readonly key: string
+  /** The same as `invalidate`: this effect has one value. */
+  readonly clear: Effect.Effect<void, CacheError, CacheClient>
+}
+
+/** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
+export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never] ? WrapEffect<A, S, X>
+  : <Args extends ArgsOf<T>, E, R>(
+    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
+  ) => Cached<Args, A, E | X, R, S>
+
+export interface WrapEffect<A, S, X> {
+  <E, R>(load: () => Effect.Effect<NoInfer<A>, E, R>): Cached<[], A, E | X, R, S>
+  <E, R>(load: Effect.Effect<NoInfer<A>, E, R>): CachedEffect<A, E | X, R, S>
+}
+
+/** A pattern whose options are `Extra` on top of those of a region; curried or data-first. */
+export interface Pattern<Extra> {
+  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
+    options: RegionOptions<T, A, I, RD, RE, F> & Extra
+  ): Wrap<T, A, RD | RE, FailureOf<F>>
+  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
+    load: Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & Extra
+  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F>, R, RD | RE> : never
+  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R, F extends OnCacheError = "bypass">(
+    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & Extra
+  ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
+}
+
+export type Load = ((...args: ReadonlyArray<any>) => Effect.Effect<any, any, any>) | Effect.Effect<any, any, any>
+
+/** How a pattern calls the client for a request. */
+export type Call = (
+  client: CacheClient["Service"],
+  request: Request,
+  fiber: Fiber.Fiber<unknown, unknown>
+) => Effect.Effect<any, any, any>
+
+const read: Call = (client, request, fiber) => client.getOrLoad(request, fiber)
+const refresh: Call = (client, request) => client.refresh(request)
+
+/** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
+export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
+
+/** A pattern from the plan its options make. */
+export const makePattern = <Extra>(plan: (options: any, load: Plan["load"]) => Plan, call: Call = read): Pattern<Extra> =>
+  ((first: unknown, second: unknown) =>
+    isLoad(first)
+      ? wrap(first, (load) => plan(second, load), call)
+      : (load: Load) => wrap(load, (inner) => plan(first, inner), call)) as never
+
+/** Wraps a loader, a function or an effect. */
+export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): any =>
+  Effect.isEffect(load)
+    ? new CachedEffectImpl(wrapFunction(makePlan(() => load), call))
+    : wrapFunction(makePlan(load as Plan["load"]), call)
+
+const wrapFunction = (plan: Plan, call: Call): Cached<ReadonlyArray<any>, any, any, any, any> => {
+  const { key: compiled } = plan.region
+  const build = compiled.positional
+    ? (args: ReadonlyArray<unknown>) => compiled.buildUnsafe(args)
+    : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
+  const through = (call: Call) => (...args: ReadonlyArray<unknown>): Effect.Effect<any, any, any> =>
+    Effect.withFiber<any, any, any>((fiber) => {
+      const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
+      let key: string
+      try {
+        key = build(args)
+      } catch (error) {
+        return error instanceof CacheError ? client.bypass(plan, args, error) : Effect.die(error)
+      }
+      return call(client, { plan, key, args }, fiber)
+    })
+  /** The same for what a person asks for by name, where a bad key is the caller's to see. */
+  const byName =
+    <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>
+    (...args: ReadonlyArray<unknown>): Effect.Effect<A, CacheError, R | CacheClient> =>
+      Effect.flatMap(CacheClient, (client) => {
+        try {
+          return use(client, build(args))
+        } catch (error) {
+          return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
+        }
+      })
+  return Object.assign(through(call), {
+    invalidate: byName((client, key) => client.invalidateKeys([key])),
+    refresh: through(call === read ? refresh : call),
+    peek: byName((client, key) => client.peek(plan.region, key)),
+    key: (...args: ReadonlyArray<unknown>) => build(args),
+    clear: compiled.placeholders.length === 0 && compiled.pattern.indexOf("*") === -1
+      ? byName((client, key) => client.invalidateKeys([key]))()
+      : Effect.flatMap(CacheClient, (client) => client.invalidatePattern(compiled.pattern))
+  })
+}
+
+/** An effect that carries controls: the run loop evaluates it as it would the call. */
+class CachedEffectImpl {
+  readonly call: () => Effect.Effect<unknown, unknown, unknown>
+  readonly invalidate: Effect.Effect<void, CacheError, CacheClient>
+  readonly refresh: Effect.Effect<unknown, unknown, unknown>
+  readonly peek: Effect.Effect<Option.Option<unknown>, CacheError, unknown>
+  readonly key: string
+  readonly clear: Effect.Effect<void, CacheError, CacheClient>
+  constructor(cached: Cached<ReadonlyArray<any>, any, any, any, any>) {
+    const self = cached()
+    this.call = () => self
+    this.invalidate = cached.invalidate()
+    this.refresh = cached.refresh()
+    this.peek = cached.peek()
+    this.key = cached.key()
+    this.clear = cached.clear
+  }
+}
+Object.setPrototypeOf(
+  CachedEffectImpl.prototype,
+  Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & CachedEffectImpl>({
+    label: "CachedEffect",
+    evaluate() {
+      return this.call()
+    }
+  })
+)

@@ -1,0 +1,88 @@
+import type { Duration, Effect } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
+import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { OnTimeout, Plan } from "../internal/client/load.ts"
+import { positiveMillis, resolveUnsafe } from "../internal/region.ts"
+import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
+
+/** How a call waits for the process that is loading its key. */
+export interface StampedeOptions<W extends OnTimeout = "load"> {
+  /**
+   * How long the lease outlives a process that died while loading; then another takes over. Renewed at a third of it, so
+   * loads may take longer. Default: `CacheConfig.lockTtl` (30 seconds).
+   */
+  readonly lockTtl?: Duration.Input | undefined
+  /**
+   * How long to wait for the process that loads. Default: `lockTtl` and one second, so that the take-over after a crash
+   * comes first.
+   */
+  readonly waitTimeout?: Duration.Input | undefined
+  /**
+   * What to do after `waitTimeout`: `"load"` (default) without storing; `"fail"` with `CacheError` (`WaitTimeout`), which
+   * the type gains; `"stale"` returns a value of the region's grace window, and loads where it keeps none.
+   */
+  readonly onTimeout?: W | undefined
+}
+
+type WaitFailureOf<W extends OnTimeout> = W extends "fail" ? CacheError : never
+
+/** The signature of `stampedeProtect`. */
+export interface StampedeProtect {
+  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass", W extends OnTimeout = "load">(
+    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
+  ): Wrap<T, A, RD | RE, FailureOf<F> | WaitFailureOf<W>>
+  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass", W extends OnTimeout = "load">(
+    load: Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
+  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F> | WaitFailureOf<W>, R, RD | RE> : never
+  <
+    const T extends string,
+    A,
+    I,
+    RD,
+    RE,
+    Args extends ArgsOf<T>,
+    E,
+    R,
+    F extends OnCacheError = "bypass",
+    W extends OnTimeout = "load"
+  >(
+    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
+  ): Cached<Args, A, E | FailureOf<F> | WaitFailureOf<W>, R, RD | RE>
+}
+
+/**
+ * Cache-aside with one load at a time among all processes that share the store. For hot keys and expensive loads.
+ *
+ * The first process takes a lease and loads; the others wait for it. When the holder dies, another takes over within
+ * `lockTtl`. While the cache itself fails, each process loads for itself, once a key.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { CacheMemory, stampedeProtect } from "effect-cache"
+ *
+ * let loads = 0
+ * const stats = Effect.sync(() => ++loads).pipe(
+ *   Effect.delay("10 millis"),
+ *   stampedeProtect({ key: "dashboard:stats", schema: Schema.Number, ttl: "5 minutes", lockTtl: "1 minute" })
+ * )
+ * const program = Effect.all(Array.from({ length: 100 }, () => stats), { concurrency: "unbounded" })
+ * assert.deepEqual(new Set(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))), new Set([1]))
+ * ```
+ */
+export const stampedeProtect: StampedeProtect = makePattern((options, load): Plan => {
+  const leaseMillis = options.lockTtl === undefined ? undefined : positiveMillis("lockTtl", options.lockTtl)
+  return {
+    region: resolveUnsafe(options),
+    load,
+    leaseMillis,
+    wait: {
+      timeoutMillis: options.waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", options.waitTimeout),
+      onTimeout: options.onTimeout ?? "load"
+    },
+    memory: false
+  }
+}) as StampedeProtect

@@ -1,0 +1,85 @@
+import type { Effect } from "effect"
+import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
+import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
+import { paramsOf } from "../internal/client/load.ts"
+import { resolveUnsafe } from "../internal/region.ts"
+import { type Cached, type CachedEffect, type Call, type FailureOf, isLoad, type Load, wrap, type Wrap } from "./cached.ts"
+
+/** What a completed write makes invalid besides its own entry: lists, or functions of the written value and the params. */
+export interface WriteOptions<A, T extends string> {
+  /** Keys, as `invalidateKeys` takes them. */
+  readonly invalidateKeys?: Tags<A, T> | undefined
+  /** Patterns, as `invalidatePattern` takes them: `*` stands for any characters. */
+  readonly invalidatePatterns?: Tags<A, T> | undefined
+  /** Tags, as `invalidateTags` takes them. */
+  readonly invalidateTags?: Tags<A, T> | undefined
+}
+
+/** The signature of `writeThrough`. */
+export interface WriteThrough {
+  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>,
+    more?: WriteOptions<NoInfer<A>, NoInfer<T>>
+  ): Wrap<T, A, RD | RE, FailureOf<F>>
+  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
+    write: Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>
+  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F>, R, RD | RE> : never
+  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R, F extends OnCacheError = "bypass">(
+    write: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>
+  ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
+}
+
+type List = ReadonlyArray<string> | ((value: unknown, params: unknown) => ReadonlyArray<string>) | undefined
+
+const none: ReadonlyArray<string> = []
+
+/**
+ * Write-through: run the write, store what it returns, and invalidate what it made stale. For writes whose readers must
+ * see them at once.
+ *
+ * The entry is removed before the write and stored after it under a fence: of two writers at once neither leaves its value
+ * behind, a reader that loaded the old row cannot store it, and a writer that dies leaves an empty slot. A write that fails
+ * leaves the slot empty too. When the write has completed, reads that start later see it or something newer.
+ *
+ * With `onCacheError: "bypass"` the write runs also when the cache cannot be told of it; that is logged, and with
+ * `CacheFallback` made up for before the cache is trusted again. With `"fail"` the call fails before the write has begun,
+ * or after it when only the end could not be told.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside, CacheMemory, CacheRegion, writeThrough } from "effect-cache"
+ *
+ * const names = new Map([["1", "Ada"]])
+ * const Names = CacheRegion.make({ key: "name:{id}", schema: Schema.String, ttl: "5 minutes" })
+ * const getName = cacheAside(Names)(({ id }: { readonly id: string }) => Effect.sync(() => names.get(id) ?? "?"))
+ * const setName = writeThrough(Names, { invalidatePatterns: ["names:list:*"] })(
+ *   ({ id, name }: { readonly id: string; readonly name: string }) => Effect.sync(() => (names.set(id, name), name))
+ * )
+ * const program = Effect.gen(function*() {
+ *   yield* getName({ id: "1" })
+ *   yield* setName({ id: "1", name: "Grace" })
+ *   return yield* getName({ id: "1" })
+ * })
+ * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), "Grace")
+ * ```
+ */
+export const writeThrough: WriteThrough = ((first: any, second: any) => {
+  const make = (load: Load, options: any, more: any) =>
+    wrap(load, (load) => ({ region: resolveUnsafe(options), load, leaseMillis: undefined, wait: undefined, memory: false }), through({ ...options, ...more }))
+  return isLoad(first) ? make(first, second, undefined) : (load: Load) => make(load, first, second)
+}) as WriteThrough
+
+const through = (options: { readonly invalidateKeys?: List; readonly invalidatePatterns?: List; readonly invalidateTags?: List }): Call =>
+(client, request) =>
+  client.write(request, (value) => {
+    const params = paramsOf(request)
+    const listed = (list: List) => list === undefined ? none : typeof list === "function" ? list(value, params) : list
+    return {
+      keys: listed(options.invalidateKeys),
+      patterns: listed(options.invalidatePatterns),
+      tags: listed(options.invalidateTags)
+    }
+  })

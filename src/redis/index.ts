@@ -1,0 +1,5 @@
+/**
+ * `effect-cache/redis`: the cache on Redis or Valkey. For Node.
+ */
+export { CacheRedis } from "../layers/CacheRedis/CacheRedis.ts"
+export type { RedisOptions } from "../layers/CacheRedis/options.ts"

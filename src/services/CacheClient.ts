@@ -1,0 +1,111 @@
+/**
+ * The policy of the cache, in one place: read, load, fill, share, invalidate, measure. Every pattern goes this way; where
+ * entries live is the business of `CacheBackend` and `TagIndex`.
+ *
+ * **What it promises**
+ *
+ * - A read that starts after an invalidation was acknowledged never returns a value whose load started before it.
+ * - One load of a key at a time in this process, and with `stampedeProtect` among all processes that share the store.
+ * - A cache failure is counted and logged, and the load runs; operations asked for by name fail with `CacheError`.
+ *
+ * The rules behind it are described in `docs/protocol.md`.
+ */
+import { Context, type Duration, type Effect, type Fiber, type Option, type Schema } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import type { Region } from "../internal/region.ts"
+import type { Plan, Request } from "../internal/client/load.ts"
+import type { RegionStats } from "../internal/client/stats.ts"
+
+/** What `set` stores a value with. */
+export interface SetOptions<A, I, RD, RE> {
+  /** Any codec; read it back with the same one. */
+  readonly schema: Schema.Codec<A, I, RD, RE>
+  /** Time to live, positive. Default: `CacheConfig.defaultTtl`. */
+  readonly ttl?: Duration.Input | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
+}
+
+/** What a completed write makes invalid besides its own entry. */
+export interface Invalidations {
+  readonly keys: ReadonlyArray<string>
+  readonly patterns: ReadonlyArray<string>
+  readonly tags: ReadonlyArray<string>
+}
+
+/** The figures of `getCacheStats`. Counters are of this process, since its client was built. */
+export interface CacheStats extends Omit<RegionStats, "region"> {
+  /** The backend: `"memory"`, `"redis"`. */
+  readonly backend: string
+  /** Whether `size`, `memoryMb` and `evictions` are of this process, or of the server that others use too. */
+  readonly scope: "process" | "server"
+  /** Entries held; on a server, all its keys. */
+  readonly size: number
+  /** Memory held, in megabytes of 1,048,576 bytes. */
+  readonly memoryMb: number
+  /** Entries dropped to make room. */
+  readonly evictions: number
+  /** Loads in flight in this process right now. */
+  readonly inFlight: number
+  readonly regions: ReadonlyArray<RegionStats>
+}
+
+export class CacheClient extends Context.Service<CacheClient, {
+  /**
+   * The value of a key, when there is a valid entry written with this schema. A cached `undefined` or `null` is a hit. An
+   * entry of another schema, or bytes that are none, are a miss.
+   */
+  readonly get: <A, I, RD, RE>(
+    key: string,
+    schema: Schema.Codec<A, I, RD, RE>
+  ) => Effect.Effect<Option.Option<A>, CacheError, RD>
+
+  /**
+   * Stores a value, and drops the lease of the key, so that loads in flight do not overwrite it. What the caller had read
+   * before calling is the caller's to answer for: between that read and this call an invalidation may have come. Where
+   * that matters, use a pattern, whose fills are fenced.
+   */
+  readonly set: <A, I, RD, RE>(
+    key: string,
+    value: NoInfer<A>,
+    options: SetOptions<A, I, RD, RE>
+  ) => Effect.Effect<void, CacheError, RE>
+
+  /** Removes the keys, and stops loads of them in flight from storing what they are about to compute. */
+  readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
+
+  /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
+  readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
+
+  /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
+  readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
+
+  /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */
+  readonly tag: (key: string, tags: Iterable<string>) => Effect.Effect<boolean, CacheError>
+
+  /** Removes everything in the namespace. */
+  readonly clear: Effect.Effect<void, CacheError>
+
+  readonly stats: Effect.Effect<CacheStats, CacheError>
+
+  /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
+  readonly getOrLoad: (
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => Effect.Effect<unknown, unknown, unknown>
+
+  /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. For patterns. */
+  readonly bypass: (
+    plan: Plan,
+    args: ReadonlyArray<unknown>,
+    error: CacheError
+  ) => Effect.Effect<unknown, unknown, unknown>
+
+  /** Loads now, stores, returns: for patterns. */
+  readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
+
+  /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
+  readonly write: (request: Request, invalidations: (value: unknown) => Invalidations) => Effect.Effect<unknown, unknown, unknown>
+
+  /** The valid entry of a key, without a load: for patterns. */
+  readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>
+}>()("effect-cache/CacheClient") {}

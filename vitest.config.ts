@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const src = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
+
+export default defineConfig({
+  // Tests, snippets and examples import the package by its name, and get the sources.
+  resolve: {
+    alias: [
+      { find: /^effect-cache$/, replacement: src("index.ts") },
+      { find: /^effect-cache\/(redis|http|testing)$/, replacement: src("$1/index.ts") },
+      { find: /^#redis$/, replacement: src("redis/index.ts") }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    // The file is for .ci/run, which adds up what passed.
+    reporters: ["default", ["json", { outputFile: ".tmp/vitest.json" }]]
+  }
+})
