@@ -30,7 +30,7 @@ import * as Layout from "./internal/entryLayout.ts"
 export interface EntryHeader {
   /** The epoch read before the load: the entry is as old as this. */
   readonly born: number
-  /** When it was stored, in milliseconds by the writer's clock. For people and for `Age`; validity never depends on it. */
+  /** When it was stored, in milliseconds by the writer's clock. For people and for `Age`, never for validity. */
   readonly createdAt: number
   /** Until when it counts as fresh, in milliseconds by the writer's clock; `Infinity` for ever. */
   readonly freshUntil: number
@@ -63,7 +63,7 @@ export interface ParsedEntry extends EntryHeader {
 /** Milliseconds since the entry was stored, by the reader's clock; 0 when the writer's clock is ahead. */
 export const ageMillis = (header: EntryHeader, now: number): number => Math.max(0, now - header.createdAt)
 
-/** Whether the entry is still fresh at `now`. Says nothing about its validity, which is up to the markers of its tags. */
+/** Whether the entry is still fresh at `now`. Whether it is valid is up to the markers of its tags. */
 export const isFresh = (header: EntryHeader, now: number): boolean => now < header.freshUntil
 
 const encoder = new TextEncoder()
@@ -103,8 +103,8 @@ const allocate = (size: number): Uint8Array =>
 /**
  * The binary form of an entry: header and JSON payload. `undefined` is stored as such.
  *
- * Payloads of `threshold` bytes and more (default: the compressor's own) are handed to `compressor`. A `loadMillis` that
- * is negative or not finite, from a clock that moved, is stored as 0.
+ * Payloads of `threshold` bytes and more (default: the compressor's own) are handed to `compressor`. A `loadMillis`
+ * that is negative or not finite, from a clock that moved, is stored as 0.
  *
  * What this returns, `decode` accepts. It throws when there is no such entry: a `TypeError` for what has no JSON
  * (functions, symbols, bigints, cycles), a `RangeError` for a value nested too deep, a payload over 64 MiB, more than

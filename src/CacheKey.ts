@@ -14,9 +14,11 @@ import { builder, parseTemplate, patternOf } from "./internal/keyTemplate.ts"
 export type KeyPart = string | number | bigint | boolean
 
 /** The names of the placeholders of a template: `"user:{id}"` gives `"id"`. */
-export type PlaceholderNames<T extends string> = string extends T ? string
-  : T extends `${string}{${infer Name}}${infer Rest}` ? Name | PlaceholderNames<Rest>
-  : never
+export type PlaceholderNames<T extends string> = string extends T
+  ? string
+  : T extends `${string}{${infer Name}}${infer Rest}`
+    ? Name | PlaceholderNames<Rest>
+    : never
 
 /** Templates that are not known when compiling, in whole or in part. */
 type IsWide<T extends string> = {} extends { readonly [K in T]: 1 } ? true : false
@@ -24,30 +26,53 @@ type Positions<T extends string> = Extract<PlaceholderNames<T>, `${number}`>
 type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
 
 /** The object whose properties fill the named placeholders of a template. */
-export type ParamsOf<T extends string> = IsWide<T> extends true ? Readonly<Record<string, KeyPart>>
-  : { readonly [K in Names<T>]: KeyPart }
+export type ParamsOf<T extends string> =
+  IsWide<T> extends true ? Readonly<Record<string, KeyPart>> : { readonly [K in Names<T>]: KeyPart }
+
+// biome-ignore lint/suspicious/noExplicitAny: the arguments a key does not need; a function that takes a Date does not take `unknown`
+type Anything = any
 
 // One row a placeholder: the argument at that place is a part when the template names it, and there must be one when it
 // names a later one.
-type Tail<P extends string, Place extends string, Later extends ReadonlyArray<any>> = Place extends P
+type Tail<P extends string, Place extends string, Later extends ReadonlyArray<Anything>> = Place extends P
   ? readonly [KeyPart, ...Later]
-  : number extends Later["length"] ? Later extends readonly [any, ...any] ? readonly [any, ...Later] : Later
-  : Later
-type PositionalArgs<P extends string> = Tail<P, "0", Tail<P, "1", Tail<P, "2", Tail<P, "3", Tail<P, "4", Tail<P, "5", Tail<
+  : number extends Later["length"]
+    ? Later extends readonly [Anything, ...Anything]
+      ? readonly [Anything, ...Later]
+      : Later
+    : Later
+type PositionalArgs<P extends string> = Tail<
   P,
-  "6",
-  Tail<P, "7", Tail<P, "8", Tail<P, "9", ReadonlyArray<any>>>>
->>>>>>>
+  "0",
+  Tail<
+    P,
+    "1",
+    Tail<
+      P,
+      "2",
+      Tail<
+        P,
+        "3",
+        Tail<P, "4", Tail<P, "5", Tail<P, "6", Tail<P, "7", Tail<P, "8", Tail<P, "9", ReadonlyArray<Anything>>>>>>>
+      >
+    >
+  >
+>
 
 /**
  * What the arguments of a function must offer, for its calls to be cached under a template: a first argument with the
  * names of the placeholders, or leading arguments for the numbers. A template that has both kinds fits no function.
  */
-export type ArgsOf<T extends string> = IsWide<T> extends true ? ReadonlyArray<any>
-  : [PlaceholderNames<T>] extends [never] ? ReadonlyArray<any>
-  : [Positions<T>] extends [never] ? readonly [ParamsOf<T>, ...any]
-  : [Names<T>] extends [never] ? PositionalArgs<Positions<T>>
-  : readonly [{ readonly "a template has either names or numbers": never }, ...any]
+export type ArgsOf<T extends string> =
+  IsWide<T> extends true
+    ? ReadonlyArray<Anything>
+    : [PlaceholderNames<T>] extends [never]
+      ? ReadonlyArray<Anything>
+      : [Positions<T>] extends [never]
+        ? readonly [ParamsOf<T>, ...Anything]
+        : [Names<T>] extends [never]
+          ? PositionalArgs<Positions<T>>
+          : readonly [{ readonly "a template has either names or numbers": never }, ...Anything]
 
 /** A template made ready: parsed and checked once, cheap to fill in. */
 export interface CompiledKey {
@@ -89,18 +114,25 @@ type AnyParts = Prefix & {
 }
 
 /** The options of `buildCacheKey`: the parts are required when the template has placeholders. */
-export type BuildOptions<T extends string> = IsWide<T> extends true ? [options?: AnyParts]
-  : [PlaceholderNames<T>] extends [never] ? [options?: AnyParts]
-  : [Positions<T>] extends [never] ? [options: Prefix & { readonly params: ParamsOf<T> }]
-  : [Names<T>] extends [never] ? [options: Prefix & { readonly args: PositionalArgs<Positions<T>> & ReadonlyArray<KeyPart> }]
-  : [never]
+export type BuildOptions<T extends string> =
+  IsWide<T> extends true
+    ? [options?: AnyParts]
+    : [PlaceholderNames<T>] extends [never]
+      ? [options?: AnyParts]
+      : [Positions<T>] extends [never]
+        ? [options: Prefix & { readonly params: ParamsOf<T> }]
+        : [Names<T>] extends [never]
+          ? [options: Prefix & { readonly args: PositionalArgs<Positions<T>> & ReadonlyArray<KeyPart> }]
+          : [never]
 
 /** The options of `buildCachePattern`: any part may be left out. */
-export type PatternOptions<T extends string> = IsWide<T> extends true ? AnyParts
-  : Prefix & {
-    readonly params?: { readonly [K in Names<T>]?: KeyPart | undefined } | undefined
-    readonly args?: ReadonlyArray<KeyPart | undefined> | undefined
-  }
+export type PatternOptions<T extends string> =
+  IsWide<T> extends true
+    ? AnyParts
+    : Prefix & {
+        readonly params?: { readonly [K in Names<T>]?: KeyPart | undefined } | undefined
+        readonly args?: ReadonlyArray<KeyPart | undefined> | undefined
+      }
 
 const none: Readonly<Record<string, unknown>> = {}
 
@@ -173,9 +205,12 @@ export const normalizeKey = (raw: string): string => {
  * itself. A shortened key matches when what it shows could begin a key that does. Nothing is tried twice: the time grows
  * with the lengths, not with the number of stars. Throws `CacheError` (`InvalidKey`) for the empty pattern.
  */
-export const matcherUnsafe = (pattern: string): (key: string) => boolean => matcher(pattern)
+export const matcherUnsafe = (pattern: string): ((key: string) => boolean) => matcher(pattern)
 
-/** Any string, injectively, in characters that mean nothing to a store: no braces, glob characters, controls. For backends. */
+/**
+ * Any string, injectively, in characters that mean nothing to a store: no braces, glob characters, spaces or controls.
+ * Plain keys (`user:123`) stay as they are. For backends.
+ */
 export const escapeKey = (key: string): string => escapeText(key)
 
 /**

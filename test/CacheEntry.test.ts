@@ -44,7 +44,8 @@ describe("golden bytes", () => {
     it.skipIf(golden.compression === "zstd" && !hasZstd)(golden.name, () => {
       const entry = golden.entry
       assert.deepStrictEqual(CacheEntry.decode(unhex(golden.hex), compressor), entry)
-      if (golden.compression === "none") assert.strictEqual(hex(CacheEntry.encode(entry, entry.json, undefined)), golden.hex)
+      if (golden.compression !== "none") return
+      assert.strictEqual(hex(CacheEntry.encode(entry, entry.json, undefined)), golden.hex)
     })
   }
 })
@@ -76,7 +77,9 @@ describe("encode and decode", () => {
   }, { arbitrary: { runs: 200, seed: 11 } })
 
   // Characters that break careless encodings: lone and paired surrogates, escapes, BOM, NUL, text that looks escaped.
-  const parts = ["\ud800", "\udc00", "\udbff", "%", "%25", "%uD800", "%u", "a", "é", "🎉", "\ufeff", "\0", "D800", ":"]
+  const parts = [
+    "\ud800", "\udc00", "\udbff", "%", "%25", "%uD800", "%u", "D800", "a", "é", "🎉", "\ufeff", "\0", ":"
+  ]
   const hostile = Schema.Array(Schema.Literals(parts)).check(Schema.isMaxLength(6))
 
   it.prop("tags are injective and come back, lone surrogates too", [hostile, hostile], ([a, b]) => {
@@ -189,10 +192,8 @@ describe("addTags", () => {
         tags: ["users", "tenant:acme", "a", "\ud800", "%"],
         json: { text: "x".repeat(1000) }
       })
-      assert.strictEqual(
-        hex(more),
-        hex(CacheEntry.encode({ ...header, tags: ["users", "tenant:acme", "a", "\ud800", "%"] }, { text: "x".repeat(1000) }, c))
-      )
+      const tags = ["users", "tenant:acme", "a", "\ud800", "%"]
+      assert.strictEqual(hex(more), hex(CacheEntry.encode({ ...header, tags }, { text: "x".repeat(1000) }, c)))
     }
   })
 

@@ -10,6 +10,7 @@ import { LockManager, type LockStore, make as makeLockManager } from "../service
 import { TagIndex } from "../services/TagIndex.ts"
 import { type ClientOptions, makeClient } from "./client/client.ts"
 import type { Primitives } from "./client/store.ts"
+import { guard, guardDefaults, type GuardOptions } from "./guard.ts"
 import { makeMemoryPrimitives } from "./memoryPrimitives.ts"
 
 /** What every layer provides: the client that patterns use, and what it is built on. */
@@ -18,41 +19,42 @@ export type CacheServices = CacheClient | CacheBackend | TagIndex | LockManager
 /** Values that only `memoize` keeps, while the store it belongs to fails. */
 const spareEntries = 1_000
 
-interface OverOptions extends Pick<ClientOptions, "spareKeeps" | "spareTtlMillis" | "strict"> {
+export interface AssembleOptions extends Pick<ClientOptions, "spareKeeps" | "spareTtlMillis" | "same"> {
+  /** In-process primitives to use while the backend is away. */
   readonly spare?: Primitives | undefined
+  readonly guard?: Partial<GuardOptions> | undefined
 }
 
-/** The client over some primitives; beside a store of bytes, with the in-process stores it needs. */
-export const makeClientOver = (
-  primary: Primitives,
-  options: OverOptions = {}
-): Effect.Effect<CacheClient["Service"], CacheError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const settings = yield* CacheConfig
-    const { spare, ...rest } = options
-    const inProcess = primary.backend.format === "values" && spare === undefined ? undefined : {
-      local: yield* makeMemoryPrimitives({ maxEntries: settings.localMaxEntries, name: "local" }),
-      spare: spare ?? (yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare" }))
-    }
-    return yield* makeClient({ primary, settings, inProcess, ...rest })
-  })
-
-/** All services over the primitives of a backend, and a store of locks or a lock manager that there is already. */
+/**
+ * All services over the primitives of a backend, and a store of locks or a lock manager that there is already.
+ *
+ * A backend outside this process is guarded, always: a write whose invalidation was not acknowledged would otherwise be
+ * followed by reads of what it replaced. The client sees the guarded primitives; the services are the bare ones.
+ */
 export const assemble = (
   primitives: Primitives & { readonly locks: LockStore | LockManager["Service"] },
-  options?: OverOptions
+  { guard: guardOptions, spare, ...options }: AssembleOptions = {}
 ): Effect.Effect<Context.Context<CacheServices>, CacheError, Scope.Scope> =>
   Effect.gen(function*() {
+    const { backend, locks, tags } = primitives
     const settings = yield* CacheConfig
-    const client = yield* makeClientOver(primitives, options)
-    return Context.make(CacheClient, client).pipe(
-      Context.add(CacheBackend, primitives.backend),
-      Context.add(TagIndex, primitives.tags),
-      Context.add(
-        LockManager,
-        "withLock" in primitives.locks
-          ? primitives.locks
-          : makeLockManager(primitives.locks, { defaultTtl: settings.lockTtl })
+    let clientOptions: ClientOptions = { primary: primitives, settings }
+    if (backend.local === undefined) {
+      const inProcess = {
+        local: yield* makeMemoryPrimitives({ maxEntries: settings.localMaxEntries, name: "local" }),
+        spare: spare ?? (yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare" }))
+      }
+      const timeoutMillis = backend.deadlineMillis ?? guardDefaults.timeoutMillis
+      const primary = yield* guard(
+        primitives,
+        { ...guardDefaults, timeoutMillis, ...guardOptions },
+        Effect.ignore(inProcess.spare.backend.clear)
       )
+      clientOptions = { primary, settings, inProcess, ...options }
+    }
+    return Context.make(CacheClient, yield* makeClient(clientOptions)).pipe(
+      Context.add(CacheBackend, backend),
+      Context.add(TagIndex, tags),
+      Context.add(LockManager, "withLock" in locks ? locks : makeLockManager(locks, { defaultTtl: settings.lockTtl }))
     )
   })

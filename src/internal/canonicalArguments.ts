@@ -8,7 +8,7 @@
  * | --- | --- |
  * | strings, numbers, bigints | `"a"`, `1`, `-0`, `NaN`, `1n` |
  * | arrays, objects (keys in order) | `(1,2)`, `("a":1,"b":2)`, empty ones `()` and `(:)` |
- * | instances of a class | `@"User"("id":1)`: its name, its Schema identifier, its own enumerable properties |
+ * | instances of a class | `@"User"("id":1)`: its name, Schema identifier, own enumerable properties |
  * | Map, Set | `Map("a":1)`, `Set(1,2)`, in the order of the text |
  * | Date, RegExp, URL, buffers | `Date(0)`, `RegExp("a","i",0)`, `URL("http://h/")`, `Uint8Array(00ff)` |
  * | Effect's data types | `Some(1)`, `None()`, `Success(1)`, `Duration(1000000)`, `Utc(0)`, `Chunk(1,2)` ... |
@@ -50,7 +50,7 @@ const grow = (walk: Walk, by: number): void => {
   if (walk.size > maxSize) fail(walk, `the arguments are larger than ${maxSize} characters`)
 }
 
-const quote = (text: string): string => isPlain(text, partTable) ? `"${text}"` : JSON.stringify(text)
+const quote = (text: string): string => (isPlain(text, partTable) ? `"${text}"` : JSON.stringify(text))
 
 /** A value that is no object; `undefined` when it cannot stand in a key. */
 const primitive = (value: unknown): string | undefined => {
@@ -119,7 +119,8 @@ const properties = (walk: Walk, value: object, keys: Array<string>): string => {
 
 const noSymbols = (walk: Walk, value: object): void => {
   for (const symbol of Object.getOwnPropertySymbols(value)) {
-    if (Object.prototype.propertyIsEnumerable.call(value, symbol)) fail(walk, "a property named by a symbol cannot stand in a key")
+    if (Object.prototype.propertyIsEnumerable.call(value, symbol))
+      fail(walk, "a property named by a symbol cannot stand in a key")
   }
 }
 
@@ -131,7 +132,8 @@ const elements = (walk: Walk, value: ReadonlyArray<unknown>): string => {
   if (keys.length === length && (length === 0 || keys[length - 1] === String(length - 1))) {
     return `(${value.map((element, i) => at(walk, i, element)).join()})`
   }
-  if (keys.some((key) => !/^\d+$/.test(key))) return fail(walk, "an array with properties of its own cannot stand in a key")
+  if (keys.some((key) => !/^\d+$/.test(key)))
+    return fail(walk, "an array with properties of its own cannot stand in a key")
   // By what is there rather than by length, which may be anything.
   return `sparse(${length},${keys.map((key) => `${key}:${at(walk, key, value[Number(key)])}`).join()})`
 }
@@ -146,7 +148,8 @@ const className = (walk: Walk, prototype: object): string => {
     return fail(walk, "an object that is neither plain nor an instance of a class cannot stand in a key")
   }
   const name: unknown = constructor.name
-  if (typeof name !== "string" || name === "") return fail(walk, "an instance of a class without a name cannot stand in a key")
+  if (typeof name !== "string" || name === "")
+    return fail(walk, "an instance of a class without a name cannot stand in a key")
   // Survives a minifier, which gives many classes one name.
   const identifier = identifierOf(constructor)
   return `@${quote(name)}${identifier === undefined || identifier === name ? "" : quote(identifier)}`
@@ -159,7 +162,8 @@ const identifierOf = (constructor: Function): string | undefined => {
 }
 
 const opaque: ReadonlyArray<Function> = [Number, String, Boolean, BigInt, Symbol, Promise, WeakMap, WeakSet, WeakRef]
-const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!
+const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
+  .get!
 
 const writeBuiltIn = (walk: Walk, value: object, prototype: object): string | undefined => {
   if (ArrayBuffer.isView(value)) {
@@ -167,14 +171,18 @@ const writeBuiltIn = (walk: Walk, value: object, prototype: object): string | un
     const kind = (typedArrayTag.call(value) as string | undefined) ?? "DataView"
     return `${kind}(${hex(walk, new Uint8Array(value.buffer, value.byteOffset, value.byteLength))})`
   }
-  if (value instanceof ArrayBuffer) return bare(walk, value, prototype, ArrayBuffer, `(${hex(walk, new Uint8Array(value))})`)
+  if (value instanceof ArrayBuffer)
+    return bare(walk, value, prototype, ArrayBuffer, `(${hex(walk, new Uint8Array(value))})`)
   if (value instanceof Date) return bare(walk, value, prototype, Date, `(${Date.prototype.getTime.call(value)})`)
   if (value instanceof RegExp) {
     return bare(walk, value, prototype, RegExp, `(${quote(value.source)},${quote(value.flags)},${value.lastIndex})`)
   }
-  if (typeof URL === "function" && value instanceof URL) return bare(walk, value, prototype, URL, `(${quote(value.href)})`)
-  if (value instanceof Map) return bare(walk, value, prototype, Map, pairs(walk, Array.from(Map.prototype.entries.call(value))))
-  if (value instanceof Set) return bare(walk, value, prototype, Set, members(walk, Array.from(Set.prototype.values.call(value))))
+  if (typeof URL === "function" && value instanceof URL)
+    return bare(walk, value, prototype, URL, `(${quote(value.href)})`)
+  if (value instanceof Map)
+    return bare(walk, value, prototype, Map, pairs(walk, Array.from(Map.prototype.entries.call(value))))
+  if (value instanceof Set)
+    return bare(walk, value, prototype, Set, members(walk, Array.from(Set.prototype.values.call(value))))
   for (const type of opaque) {
     if (value instanceof type) return fail(walk, `a ${type.name} object cannot stand in a key`)
   }
@@ -184,7 +192,8 @@ const writeBuiltIn = (walk: Walk, value: object, prototype: object): string | un
 /** A built-in value, which is all it seems: properties that were put on it would be lost. */
 const bare = (walk: Walk, value: object, prototype: object, type: Function, text: string): string => {
   noSymbols(walk, value)
-  if (Object.keys(value).length > 0) return fail(walk, `a ${type.name} with properties of its own cannot stand in a key`)
+  if (Object.keys(value).length > 0)
+    return fail(walk, `a ${type.name} with properties of its own cannot stand in a key`)
   return named(walk, prototype, type.prototype as object) + type.name + text
 }
 
@@ -194,10 +203,16 @@ const hex = (walk: Walk, bytes: Uint8Array): string => {
 }
 
 const pairs = (walk: Walk, entries: ReadonlyArray<readonly [unknown, unknown]>): string =>
-  `(${entries.map(([key, value], i) => `${at(walk, `key${i}`, key)}:${at(walk, `value${i}`, value)}`).sort().join()})`
+  `(${entries
+    .map(([key, value], i) => `${at(walk, `key${i}`, key)}:${at(walk, `value${i}`, value)}`)
+    .sort()
+    .join()})`
 
 const members = (walk: Walk, values: ReadonlyArray<unknown>): string =>
-  `(${values.map((value, i) => at(walk, i, value)).sort().join()})`
+  `(${values
+    .map((value, i) => at(walk, i, value))
+    .sort()
+    .join()})`
 
 /** The data types of Effect, whose properties are not what they mean. */
 const writeData = (walk: Walk, value: object): string | undefined => {
@@ -218,7 +233,10 @@ const writeData = (walk: Walk, value: object): string | undefined => {
     const normal = BigDecimal.normalize(value)
     return `BigDecimal(${normal.value},${normal.scale})`
   }
-  if (Chunk.isChunk(value)) return `Chunk(${Chunk.toReadonlyArray(value).map((element, i) => at(walk, i, element)).join()})`
+  if (Chunk.isChunk(value))
+    return `Chunk(${Chunk.toReadonlyArray(value)
+      .map((element, i) => at(walk, i, element))
+      .join()})`
   if (HashMap.isHashMap(value)) return `HashMap${pairs(walk, HashMap.toEntries(value))}`
   if (HashSet.isHashSet(value)) return `HashSet${members(walk, Array.from(value))}`
   if (Redacted.isRedacted(value)) return fail(walk, "a Redacted value cannot stand in a key: keys are not secret")

@@ -1,6 +1,6 @@
 /**
- * Where things stand in a stored entry. The layout itself is described in `CacheEntry.ts`; the numbers live here so that
- * the Lua script which adds tags to an entry inside Redis and the TypeScript codec cannot drift apart.
+ * Where things stand in a stored entry. The layout itself is described in `CacheEntry.ts`; the numbers live here so
+ * that the Lua script which adds tags to an entry inside Redis and the TypeScript codec cannot drift apart.
  *
  * Offsets count from 0, as in a `DataView`; a Lua string counts from 1.
  */

@@ -27,14 +27,20 @@ export interface GuardOptions {
   readonly retryMillis: number
   /** Invalidations kept; with more, the namespace is cleared instead. */
   readonly journalLimit: number
-  /** What is forgotten before the primary is trusted again. */
-  readonly onReturn: Effect.Effect<void>
 }
 
-/** The guarded primitives. */
+export const guardDefaults: GuardOptions = {
+  timeoutMillis: 1_000,
+  failureThreshold: 5,
+  retryMillis: 500,
+  journalLimit: 10_000
+}
+
+/** The guarded primitives. `onReturn` runs before the primary is trusted again. */
 export const guard = (
   primary: Primitives,
-  options: GuardOptions
+  options: GuardOptions,
+  onReturn: Effect.Effect<void>
 ): Effect.Effect<Primitives, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
@@ -66,7 +72,7 @@ export const guard = (
           Effect.flatMap((exit) =>
             Exit.isFailure(exit) || !journal.isEmpty
               ? tryAgain(Exit.isFailure(exit) ? Math.min(pause * 2, options.retryMillis * 8) : 1)
-              : Effect.andThen(options.onReturn, Effect.suspend(() => {
+              : Effect.andThen(onReturn, Effect.suspend(() => {
                 // Something may have been journalled while the fallback was being cleared.
                 if (!journal.isEmpty) return tryAgain(1)
                 away = false

@@ -23,17 +23,21 @@ export const minHeadBytes = headBytes - maxTokenBytes
 
 export const invalidKey = (key: string, problem: string, placeholder?: string | undefined): CacheError =>
   new CacheError({
-    reason: placeholder === undefined
-      ? new InvalidKey({ key: key.slice(0, 200), problem })
-      : new InvalidKey({ key: key.slice(0, 200), placeholder, problem })
+    reason:
+      placeholder === undefined
+        ? new InvalidKey({ key: key.slice(0, 200), problem })
+        : new InvalidKey({ key: key.slice(0, 200), placeholder, problem })
   })
 
 /**
  * Non-ASCII letters and digits that stay readable. The blocks are listed, and hold no code point that Unicode has yet to
  * assign, because `\p{L}` alone differs from one runtime to the next: two processes would spell one key differently.
  */
-const letter =
-  /^(?=[\u00aa-\u0377\u03a3-\u052f\u0531-\u0556\u05d0-\u05ea\u0620-\u06ff\u0900-\u0983\u0e01-\u0e3a\u10d0-\u10ff\u1e00-\u1f15\u3041-\u3096\u30a1-\u30ff\u3105-\u312f\u3400-\u4dbf\u4e00-\u9ffd\uac00-\ud7a3\uff10-\uff9d])[\p{L}\p{N}]$/u
+const blocks =
+  "\\u00aa-\\u0377\\u03a3-\\u052f\\u0531-\\u0556\\u05d0-\\u05ea\\u0620-\\u06ff\\u0900-\\u0983\\u0e01-\\u0e3a" +
+  "\\u10d0-\\u10ff\\u1e00-\\u1f15\\u3041-\\u3096\\u30a1-\\u30ff\\u3105-\\u312f\\u3400-\\u4dbf\\u4e00-\\u9ffd" +
+  "\\uac00-\\ud7a3\\uff10-\\uff9d"
+const letter = new RegExp(`^(?=[${blocks}])[\\p{L}\\p{N}]$`, "u")
 
 /** A table over ASCII: 1 for the characters that stand for themselves. */
 export type PlainTable = Uint8Array
@@ -82,10 +86,10 @@ const bytesOf = (code: number): ReadonlyArray<number> =>
   code < 0x80
     ? [code]
     : code < 0x800
-    ? [0xc0 | code >> 6, 0x80 | code & 63]
-    : code < 0x10000
-    ? [0xe0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63]
-    : [0xf0 | code >> 18, 0x80 | code >> 12 & 63, 0x80 | code >> 6 & 63, 0x80 | code & 63]
+      ? [0xc0 | (code >> 6), 0x80 | (code & 63)]
+      : code < 0x10000
+        ? [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)]
+        : [0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)]
 
 /** Replaces every character that does not stand for itself. */
 const replaceWith = (
@@ -100,7 +104,8 @@ const replaceWith = (
   while (i < text.length) {
     const code = text.codePointAt(i)!
     const next = i + (code > 0xffff ? 2 : 1)
-    const plain = code < 128 ? table[code] === 1 : code <= 0xffff && letter.test(text[i]!) && !reserved.includes(text[i]!)
+    const plain =
+      code < 128 ? table[code] === 1 : code <= 0xffff && letter.test(text[i]!) && !reserved.includes(text[i]!)
     if (!plain) {
       out += text.slice(from, i) + escape(code)
       from = next
@@ -113,7 +118,11 @@ const replaceWith = (
 const hex = (n: number, width: number): string => n.toString(16).toUpperCase().padStart(width, "0")
 
 const percent = (code: number): string =>
-  isSurrogate(code) ? `%u${hex(code, 4)}` : bytesOf(code).map((byte) => `%${hex(byte, 2)}`).join("")
+  isSurrogate(code)
+    ? `%u${hex(code, 4)}`
+    : bytesOf(code)
+        .map((byte) => `%${hex(byte, 2)}`)
+        .join("")
 
 /** The text of a part as it stands in a key. `reserved` characters are escaped although they are readable. */
 export const encodePart = (text: string, table: PlainTable, reserved: ReadonlyArray<string>): string =>
@@ -190,7 +199,9 @@ const storeTable = tableOf("-_.~@:/\"&'()+,;=")
 const octal = (code: number): string =>
   code === 37
     ? "%%"
-    : bytesOf(code).map((b) => `%${digits[b >> 6]!}${digits[b >> 3 & 7]!}${digits[b & 7]!}`).join("")
+    : bytesOf(code)
+        .map((b) => `%${digits[b >> 6]!}${digits[(b >> 3) & 7]!}${digits[b & 7]!}`)
+        .join("")
 
 /** Any string, injectively, in characters that mean nothing to a store. */
 export const escapeText = (text: string): string =>
@@ -203,7 +214,7 @@ const decodeBytes = (bytes: ReadonlyArray<number>): string => {
     const first = bytes[i]!
     const extra = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
     let code = extra === 0 ? first : first & (0x3f >> extra)
-    for (let n = 1; n <= extra; n++) code = code << 6 | (bytes[i + n] ?? 0) & 63
+    for (let n = 1; n <= extra; n++) code = (code << 6) | ((bytes[i + n] ?? 0) & 63)
     out += String.fromCodePoint(Math.min(code, 0x10ffff))
     i += extra + 1
   }
@@ -217,7 +228,7 @@ export const unescapeText = (escaped: string): string | undefined => {
     if (run === "%%") return "%"
     const bytes: Array<number> = []
     for (let i = 0; i < run.length; i += 4) {
-      bytes.push(digits.indexOf(run[i + 1]!) << 6 | digits.indexOf(run[i + 2]!) << 3 | digits.indexOf(run[i + 3]!))
+      bytes.push((digits.indexOf(run[i + 1]!) << 6) | (digits.indexOf(run[i + 2]!) << 3) | digits.indexOf(run[i + 3]!))
     }
     return decodeBytes(bytes)
   })

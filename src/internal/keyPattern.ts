@@ -14,11 +14,13 @@ interface Pattern {
 const parse = (pattern: string): Pattern | undefined => {
   if (pattern === "") throw invalidKey(pattern, "a pattern needs at least one character")
   const pieces = pattern.split("*")
-  return pieces.length === 1 ? undefined : {
-    first: pieces[0]!,
-    middle: pieces.slice(1, -1).filter((piece) => piece !== ""),
-    last: pieces[pieces.length - 1]!
-  }
+  return pieces.length === 1
+    ? undefined
+    : {
+        first: pieces[0]!,
+        middle: pieces.slice(1, -1).filter((piece) => piece !== ""),
+        last: pieces[pieces.length - 1]!
+      }
 }
 
 // The leftmost place for each piece leaves most room for the next, so there is nothing to go back for.
@@ -41,7 +43,7 @@ const matchPieces = ({ first, last, middle }: Pattern, key: string): boolean => 
  */
 const visible = (first: string): string => headOf(first, minHeadBytes)
 
-export const matcher = (pattern: string): (key: string) => boolean => {
+export const matcher = (pattern: string): ((key: string) => boolean) => {
   const parsed = parse(pattern)
   if (parsed === undefined) {
     const key = shorten(pattern)

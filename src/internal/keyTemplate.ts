@@ -62,7 +62,11 @@ export const parseTemplate = (template: string, prefix: string): Template => {
     const name = rest.slice(open + 1, close)
     if (name === "") throw invalidKey(template, "{} does not name a placeholder")
     if (!placeholder.test(name)) {
-      throw invalidKey(template, "a placeholder is a name of letters, digits and _, or a number from 0 to 99", name.slice(0, 80))
+      throw invalidKey(
+        template,
+        "a placeholder is a name of letters, digits and _, or a number from 0 to 99",
+        name.slice(0, 80)
+      )
     }
     texts.push(rest.slice(0, open))
     names.push(name)
@@ -90,22 +94,32 @@ export const parseTemplate = (template: string, prefix: string): Template => {
 }
 
 const describe = (value: unknown): string =>
-  value === null ? "null"
-    : typeof value === "number" ? String(value)
-    : Array.isArray(value) ? "an array"
-    : typeof value === "object" ? "an object"
-    : typeof value === "undefined" ? "undefined"
-    : `a ${typeof value}`
+  value === null
+    ? "null"
+    : typeof value === "number"
+      ? String(value)
+      : Array.isArray(value)
+        ? "an array"
+        : typeof value === "object"
+          ? "an object"
+          : typeof value === "undefined"
+            ? "undefined"
+            : `a ${typeof value}`
 
 /** The text of a part, which is its identity, as it stands in the key. */
 const encode = (template: Template, name: string, value: unknown): string => {
-  const text = typeof value === "string"
-    ? value
-    : typeof value === "bigint" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))
-    ? String(value)
-    : undefined
+  const text =
+    typeof value === "string"
+      ? value
+      : typeof value === "bigint" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))
+        ? String(value)
+        : undefined
   if (text === undefined) {
-    throw invalidKey(template.source, `is ${describe(value)}, expected a string, a finite number, a bigint or a boolean`, name)
+    throw invalidKey(
+      template.source,
+      `is ${describe(value)}, expected a string, a finite number, a bigint or a boolean`,
+      name
+    )
   }
   return encodePart(text, template.table, template.reserved)
 }
@@ -120,7 +134,7 @@ const valueOf = (template: Template, parts: Parts, name: string): unknown => {
   return (parts as Readonly<Record<string, unknown>>)[name]
 }
 
-const finish = (key: string): string => isLong(key) ? shorten(key) : key
+const finish = (key: string): string => (isLong(key) ? shorten(key) : key)
 
 export const builder = (template: Template): Build => {
   const { names, table, texts } = template
@@ -147,8 +161,11 @@ export const builder = (template: Template): Build => {
       const a = valueOf(template, parts, first)
       const b = (parts as Readonly<Record<string, unknown>>)[second]
       return finish(
-        before + (typeof a === "string" && isPlain(a, table) ? a : encode(template, first, a)) +
-          between + (typeof b === "string" && isPlain(b, table) ? b : encode(template, second, b)) + after
+        before +
+          (typeof a === "string" && isPlain(a, table) ? a : encode(template, first, a)) +
+          between +
+          (typeof b === "string" && isPlain(b, table) ? b : encode(template, second, b)) +
+          after
       )
     }
   }

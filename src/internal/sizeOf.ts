@@ -20,6 +20,7 @@ const SAMPLE_MAX = 2500
 const WALK_MAX = 10 * NODES_MAX
 const WORD = 8
 const OBJECT = 24
+const STRING = 16
 /** A slot of a hash table, with its load factor. */
 const SLOT = 40
 /** Things whose inside cannot be seen: functions, promises, weak collections. */
@@ -48,7 +49,7 @@ class Estimate {
       return
     }
     this.visited++
-    if (typeof value === "string") this.bytes += scale * (16 + 2 * value.length)
+    if (typeof value === "string") this.bytes += scale * (STRING + 2 * value.length)
     else if (typeof value === "bigint") this.bytes += scale * sizeOfBigInt(value)
     else if (typeof value === "function") this.bytes += scale * OPAQUE
   }
@@ -127,6 +128,7 @@ class Estimate {
 
 /** The estimate, in bytes, of any value. */
 export const sizeOf = (value: unknown): number => {
+  if (typeof value === "string") return STRING + 2 * value.length
   const estimate = new Estimate()
   estimate.add(value, 1)
   return estimate.run()

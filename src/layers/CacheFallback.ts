@@ -1,7 +1,6 @@
 import { Context, type Duration, Effect, Layer } from "effect"
 import { CacheError, InvalidOption } from "../CacheError.ts"
 import { assemble, type CacheServices } from "../internal/assemble.ts"
-import { guard } from "../internal/guard.ts"
 import { positiveMillis } from "../internal/region.ts"
 import { CacheBackend } from "../services/CacheBackend.ts"
 import { LockManager } from "../services/LockManager.ts"
@@ -61,14 +60,13 @@ const layer = <E1, R1, E2, R2>(
   options: FallbackOptions<E1, R1, E2, R2>
 ): Layer.Layer<CacheServices, E1 | E2 | CacheError, R1 | R2> =>
   Layer.effectContext(Effect.gen(function*() {
-    const checked = yield* Effect.try({
-      try: () => ({
+    const [checked, spareTtlMillis] = yield* Effect.try({
+      try: () => [{
         timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
         failureThreshold: count("failureThreshold", options.failureThreshold ?? 5),
         retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
-        journalLimit: count("journalLimit", options.journalLimit ?? 10_000),
-        spareTtlMillis: positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
-      }),
+        journalLimit: count("journalLimit", options.journalLimit ?? 10_000)
+      }, positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")] as const,
       catch: (error) => error as CacheError
     })
     // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
@@ -84,14 +82,12 @@ const layer = <E1, R1, E2, R2>(
         })
       })
     }
-    const guarded = yield* guard(
-      { backend: Context.get(primary, CacheBackend), tags: Context.get(primary, TagIndex) },
-      { ...checked, onReturn: Effect.ignore(spare.backend.clear) }
-    )
-    return yield* assemble(
-      { ...guarded, locks: Context.get(primary, LockManager) },
-      { spare, spareKeeps: true, spareTtlMillis: checked.spareTtlMillis }
-    )
+    const services = {
+      backend: Context.get(primary, CacheBackend),
+      tags: Context.get(primary, TagIndex),
+      locks: Context.get(primary, LockManager)
+    }
+    return yield* assemble(services, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
   }))
 
 export const CacheFallback = { layer } as const

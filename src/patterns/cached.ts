@@ -41,15 +41,21 @@ export interface CachedEffect<A, E = never, R = never, S = never> extends Effect
 }
 
 /** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
-export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never] ? WrapEffect<A, S, X>
+export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never]
+  ? <L extends Loader<A, []>>(load: L) => CachedLoader<L, A, S, X>
   : <Args extends ArgsOf<T>, E, R>(
     load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
   ) => Cached<Args, A, E | X, R, S>
 
-export interface WrapEffect<A, S, X> {
-  <E, R>(load: () => Effect.Effect<NoInfer<A>, E, R>): Cached<[], A, E | X, R, S>
-  <E, R>(load: Effect.Effect<NoInfer<A>, E, R>): CachedEffect<A, E | X, R, S>
-}
+/** An effect, or a function that returns one. */
+export type Loader<A, Args extends ReadonlyArray<any>> =
+  | Effect.Effect<A, any, any>
+  | ((...args: Args) => Effect.Effect<A, any, any>)
+
+/** What becomes of a loader, by what it is. One signature instead of two, because `pipe` infers through no overloads. */
+export type CachedLoader<L, A, S, X> = L extends Effect.Effect<any, infer E, infer R> ? CachedEffect<A, E | X, R, S>
+  : L extends (...args: infer Args) => Effect.Effect<any, infer E, infer R> ? Cached<Args, A, E | X, R, S>
+  : never
 
 /** A pattern whose options are `Extra` on top of those of a region; curried or data-first. */
 export interface Pattern<Extra> {

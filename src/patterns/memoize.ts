@@ -4,7 +4,7 @@ import type { RegionSettings } from "../CacheRegion.ts"
 import { canonicalArguments } from "../internal/canonicalArguments.ts"
 import type { Plan } from "../internal/client/load.ts"
 import { makeUnsafe, type Options } from "../internal/region.ts"
-import { type Cached, type CachedEffect, isLoad, type Load, wrap, type Wrap } from "./cached.ts"
+import { type Cached, type CachedEffect, type CachedLoader, isLoad, type Load, type Loader, wrap, type Wrap } from "./cached.ts"
 
 type Settings<A, T extends string> = Omit<RegionSettings<NoInfer<A>, NoInfer<T>, "bypass">, "onCacheError">
 
@@ -38,23 +38,22 @@ export interface LocalKeyedOptions<T extends string> extends Settings<any, T> {
   readonly schema?: undefined
 }
 
+type AnyLoader = Loader<any, ReadonlyArray<any>>
+
+/** The type of value a loader gives. */
+type ValueOf<L> = L extends Effect.Effect<infer A, any, any> ? A
+  : L extends (...args: any) => Effect.Effect<infer A, any, any> ? A
+  : never
+
 /** The signature of `memoize`: curried or data-first; by name or by key; with a schema or within the process. */
 export interface Memoize {
-  <A, I, RD, RE>(options: NamedOptions<A, I, RD, RE>): {
-    <E, R>(load: Effect.Effect<NoInfer<A>, E, R>): CachedEffect<A, E, R, RD | RE>
-    <Args extends ReadonlyArray<any>, E, R>(
-      load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
-    ): Cached<Args, A, E, R, RD | RE>
-  }
+  <A, I, RD, RE>(
+    options: NamedOptions<A, I, RD, RE>
+  ): <L extends Loader<A, any>>(load: L) => CachedLoader<L, A, RD | RE, never>
   <const T extends string, A, I, RD, RE>(options: KeyedOptions<T, A, I, RD, RE>): Wrap<T, A, RD | RE, never>
-  (options: LocalNamedOptions): {
-    <A, E, R>(load: Effect.Effect<A, E, R>): CachedEffect<A, E, R>
-    <Args extends ReadonlyArray<any>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>): Cached<Args, A, E, R>
-  }
-  <const T extends string>(options: LocalKeyedOptions<T>): [PlaceholderNames<T>] extends [never] ? {
-      <A, E, R>(load: () => Effect.Effect<A, E, R>): Cached<[], A, E, R>
-      <A, E, R>(load: Effect.Effect<A, E, R>): CachedEffect<A, E, R>
-    }
+  (options: LocalNamedOptions): <L extends AnyLoader>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
+  <const T extends string>(options: LocalKeyedOptions<T>): [PlaceholderNames<T>] extends [never]
+    ? <L extends Loader<any, []>>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
     : <Args extends ArgsOf<T>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => Cached<Args, A, E, R>
   <A, I, RD, RE, E, R>(
     load: Effect.Effect<NoInfer<A>, E, R>,

@@ -32,6 +32,12 @@ export interface Invalidations {
   readonly tags: ReadonlyArray<string>
 }
 
+/** The counters of a client, in all and per region. */
+export interface CacheCounters {
+  readonly total: Omit<RegionStats, "region">
+  readonly regions: ReadonlyArray<RegionStats>
+}
+
 /** The figures of `getCacheStats`. Counters are of this process, since its client was built. */
 export interface CacheStats extends Omit<RegionStats, "region"> {
   /** The backend: `"memory"`, `"redis"`. */
@@ -85,7 +91,11 @@ export class CacheClient extends Context.Service<CacheClient, {
   /** Removes everything in the namespace. */
   readonly clear: Effect.Effect<void, CacheError>
 
+  /** The figures of `getCacheStats`: the counters, and the size of the store, which costs a trip. */
   readonly stats: Effect.Effect<CacheStats, CacheError>
+
+  /** The counters alone, of this process; cannot fail. */
+  readonly counters: Effect.Effect<CacheCounters>
 
   /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
   readonly getOrLoad: (

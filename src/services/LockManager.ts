@@ -5,22 +5,22 @@
  * one TTL. Each acquisition has a random token; only who knows it can extend or release.
  *
  * **What it promises.** One holder at a time, as long as the store keeps what it acknowledged and the holder's process
- * gets to run. `withLock` interrupts its body when the lock's validity ends, counted on a monotonic clock from before the
- * command was sent.
+ * gets to run. `withLock` interrupts its body when the lock's validity ends, counted on a monotonic clock from before
+ * the command was sent.
  *
  * **What no lock with a time limit can promise**, this one and every other on Redis:
  *
  * - A process that is paused (garbage collection, a suspended machine, a blocked event loop) does not notice that its
- *   time ran out. Until it runs again, another holder may be at work. A write it had already sent cannot be recalled.
- * - Redis replicates asynchronously. After a failover the new primary may not know a lock that was acknowledged, and may
- *   grant it again while the first holder works; its fences may start again from an older number.
+ *   time ran out. Until it runs again, another holder may be at work. A write that it had sent cannot be recalled.
+ * - Redis replicates asynchronously. After a failover the new primary may not know a lock that was acknowledged, and
+ *   may grant it again while the first holder works; its fences may start again from an older number.
  * - A server whose clock jumps forward frees a lock early.
  *
- * So use a lock to avoid doing work twice. Where doing it twice would be wrong, send `lock.fence` along with each write,
- * and let the store that is written to refuse a fence lower than the highest it has seen.
+ * So use a lock to avoid doing work twice. Where doing it twice would be wrong, send `lock.fence` along with each
+ * write, and let the store that is written to refuse a fence lower than the highest it has seen.
  *
- * Waiting is by polling, and not fair: who asks first after the release gets the lock. Locks are not reentrant: taking a
- * name again while holding it waits for itself, as for anybody else.
+ * Waiting is by polling, and not fair: who asks first after the release gets the lock. Locks are not reentrant: taking
+ * a name again while holding it waits for itself, as for anybody else.
  */
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, InvalidOption, LockLost, WaitTimeout } from "../CacheError.ts"
@@ -28,12 +28,12 @@ import { CacheError, InvalidOption, LockLost, WaitTimeout } from "../CacheError.
 /** A lock that is held. */
 export interface Lock {
   readonly name: string
-  /** Grows with every acquisition of the name, in every process: send it along, so that a store can refuse an older one. */
+  /** Grows with every acquisition of the name, in every process: send it along, so that a store can refuse older ones. */
   readonly fence: number
   /**
-   * Milliseconds for which the lock is surely ours, counted on a monotonic clock from before the acquire, or the renewal
-   * that last succeeded, was sent; less 1 % (at least 1 ms), in case our clock and the store's do not run alike. 0 when
-   * it is lost.
+   * Milliseconds for which the lock is surely ours, counted on a monotonic clock from before the acquire, or the last
+   * renewal that succeeded, was sent; less 1 % (at least 1 ms), in case our clock and the store's do not run alike. 0
+   * when it is lost.
    */
   readonly remainingMillis: Effect.Effect<number>
 }
@@ -63,8 +63,8 @@ export interface LockStore {
 
 export class LockManager extends Context.Service<LockManager, {
   /**
-   * Holds the lock until the scope closes. Fails with `WaitTimeout` when `wait` runs out. Nothing is interrupted when the
-   * lock is lost: look at `remainingMillis` before each step that needs it, or use `withLock`.
+   * Holds the lock until the scope closes. Fails with `WaitTimeout` when `wait` runs out. Nothing is interrupted when
+   * the lock is lost: look at `remainingMillis` before each step that needs it, or use `withLock`.
    */
   readonly acquire: (name: string, options?: LockOptions) => Effect.Effect<Lock, CacheError, Scope.Scope>
   /**

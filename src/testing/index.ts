@@ -1,1 +1,4 @@
-export {}
+/**
+ * `effect-cache/testing`: the cache for tests.
+ */
+export { CacheTest, type Fault, type Operation, type TestEntry } from "./CacheTest.ts"

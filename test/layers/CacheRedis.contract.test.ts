@@ -21,7 +21,7 @@ const makePrimitives = Effect.gen(function*() {
   const server = yield* Effect.promise(() => runtime.runPromise(RedisServer))
   // Namespaces that share beginnings, so that a sloppy glob would reach into another.
   const namespace = `ns${"x".repeat(stores % 3)}:${stores++}`
-  const primitives = yield* makeRedisPrimitives({ url: server.url, namespace })
+  const primitives = yield* makeRedisPrimitives({ url: server.url, namespace, timeout: "30 seconds" })
   namespaces.set(primitives.tags, namespace)
   return primitives
 })

@@ -24,7 +24,8 @@ const fresh = () => `t${counter++}`
 const openClient = (options: ClientOptions) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const client: Redis = new Redis({ lazyConnect: true, ...options } as ClientOptions)
+      const settings = { ...options, lazyConnect: true, replyMapping: "legacy" as const }
+      const client = new Redis(settings)
       client.on("error", () => {})
       await client.connect()
       return client

@@ -107,7 +107,8 @@ describe("memoryPrimitives", () => {
       yield* tags.ensure(["t"], ever)
       yield* backend.put("k", { stored: entry("small", ["t"]), ttlMillis: ever })
       yield* backend.acquire("k", "a", 1000)
-      assert.isTrue(yield* backend.fill("k", "a", { stored: entry("x".repeat(10_000), ["t"]), ttlMillis: ever }, "keep"))
+      const large = { stored: entry("x".repeat(10_000), ["t"]), ttlMillis: ever }
+      assert.isTrue(yield* backend.fill("k", "a", large, "keep"))
       assert.isUndefined(yield* backend.read("k"))
       assert.strictEqual(state.leases.size, 0)
       assert.deepStrictEqual(yield* backend.usage, { scope: "process", entries: 0, bytes: 0, evictions: 1 })

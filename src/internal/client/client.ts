@@ -22,7 +22,7 @@ import {
   StoreFailure
 } from "./load.ts"
 import { Counters } from "./stats.ts"
-import { cloneOf, type Primitives, Store } from "./store.ts"
+import { cloneOf, type Primitives, Store, type StoreOptions } from "./store.ts"
 import { makeWrite } from "./write.ts"
 
 export interface ClientOptions {
@@ -37,8 +37,8 @@ export interface ClientOptions {
   readonly spareKeeps?: boolean | undefined
   /** The longest TTL in the spare, in milliseconds. Default 10 seconds. */
   readonly spareTtlMillis?: number | undefined
-  /** A value that does not survive its schema is a defect: for tests. */
-  readonly strict?: boolean | undefined
+  /** For tests: a value that does not come back from its schema as the same is a defect. */
+  readonly same?: StoreOptions["same"]
 }
 
 /** The label of what `CacheClient.get` and `set` do, which belong to no region. */
@@ -100,7 +100,7 @@ const regionOf = (schema: Schema.Codec<any, any, any, any>, options?: {
 export const makeClient: (
   options: ClientOptions
 ) => Effect.Effect<CacheClient["Service"], never, Scope.Scope> = Effect.fnUntraced(function*(options: ClientOptions) {
-  const primary = new Store(options.primary, { strict: options.strict })
+  const primary = new Store(options.primary, { same: options.same })
   const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
   const spare = options.inProcess === undefined
     ? primary
@@ -374,6 +374,7 @@ export const makeClient: (
     tag: (key, tags) =>
       Effect.flatMap(attempt(() => [normalizeKey(key), [...new Set(tags)]] as const), ([normal, list]) =>
         primary.addTags(normal, list)),
+    counters: Effect.sync(() => counters.snapshot()),
     stats: Effect.map(primary.backend.usage, (usage) => {
       const { regions, total } = counters.snapshot()
       return {

@@ -6,7 +6,7 @@ import { CacheError, WaitTimeout } from "../../CacheError.ts"
 import type { Region } from "../region.ts"
 import { board, type Flight } from "./flights.ts"
 import type { RegionCounters } from "./stats.ts"
-import type { Found, Store } from "./store.ts"
+import type { Store } from "./store.ts"
 
 /** What a stampede-protected call does when the lease is held elsewhere for longer than it wants to wait. */
 export type OnTimeout = "load" | "fail" | "stale"
@@ -173,8 +173,6 @@ const awaitHolder = (store: Store, key: string, holder: string, pollMillis: numb
       Effect.sleep(pollMillis * (0.5 + random / 2))
     ))
 
-const valueOf = (found: Found): { readonly value: unknown } | undefined => typeof found === "object" ? found : undefined
-
 /**
  * The body of a flight: trip 2, then by the answer load and fill, join, wait, or load without storing. Fails with
  * `StoreFailure` when the store fails before a load has started.
@@ -200,7 +198,17 @@ const steps = Effect.fnUntraced(function*(
   let pollMillis = firstPollMillis
   for (;;) {
     // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
-    const { epoch, holder } = yield* Effect.mapError(store.claim(key, flight.token, leaseMillis), storeFailure)
+    const claim = yield* Effect.result(store.claim(plan.region, key, flight.token, leaseMillis))
+    if (claim._tag === "Failure") {
+      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+      yield* Effect.forkDetach(Effect.ignore(store.backend.release(key, flight.token, "keep")))
+      return yield* Effect.fail(storeFailure(claim.failure))
+    }
+    const { epoch, found, holder } = claim.success
+    if (typeof found === "object") {
+      if (holder === flight.token) yield* Effect.ignore(store.backend.release(key, flight.token, "keep"))
+      return found.value
+    }
     if (holder === flight.token) {
       flight.holder = holder
       flight.epoch = epoch
@@ -237,8 +245,8 @@ const steps = Effect.fnUntraced(function*(
       yield* restore(awaitHolder(store, key, holder, Math.min(pollMillis, remaining)))
       pollMillis = Math.min(lastPollMillis, pollMillis * 1.5)
     }
-    const found = valueOf(yield* Effect.mapError(store.read(plan.region, key), storeFailure))
-    if (found !== undefined) return found.value
+    const again = yield* Effect.mapError(store.read(plan.region, key), storeFailure)
+    if (typeof again === "object") return again.value
   }
 })
 

@@ -133,7 +133,7 @@ export class Counters {
     return found
   }
 
-  snapshot(): { readonly total: Omit<RegionStats, "region">; readonly regions: ReadonlyArray<RegionStats> } {
+  snapshot(): { readonly total: Omit<RegionStats, "region">; readonly regions: Array<RegionStats> } {
     const total = new RegionCounters("", this.#layer)
     const regions = [...this.#regions.values()].map((counters) => {
       for (const name of Object.keys(total.counts) as Array<keyof Counts>) total.counts[name] += counters.counts[name]

@@ -17,8 +17,8 @@ export interface Primitives {
 }
 
 export interface StoreOptions {
-  /** A value that does not survive its schema is a defect rather than a miss: for tests. */
-  readonly strict?: boolean | undefined
+  /** For tests: a value that does not come back from its schema as the same, by this measure, is a defect. */
+  readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
   /** The longest TTL, whatever the region says. */
   readonly maxTtlMillis?: number | undefined
 }
@@ -37,13 +37,13 @@ export class Store implements Primitives {
   readonly flights = new Flights()
   readonly #lastTags = new Map<string, ReadonlyArray<string>>()
 
-  readonly #strict: boolean
+  readonly #same: StoreOptions["same"]
   readonly #maxTtlMillis: number
 
   constructor(primitives: Primitives, options?: StoreOptions) {
     this.backend = primitives.backend
     this.tags = primitives.tags
-    this.#strict = options?.strict === true
+    this.#same = options?.same
     this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
   }
 
@@ -101,13 +101,12 @@ export class Store implements Primitives {
   #value(region: Region, parsed: (EntryHeader & { readonly json: unknown }) | CacheEntry): Effect.Effect<Found, never, unknown> {
     if ("value" in parsed) return Effect.succeed(parsed)
     const decoded = region.codec!.decode(parsed.json)
-    const value = this.#strict ? Effect.orDie(decoded) : decoded
     // The usual codec is synchronous, and its result already there.
-    if (Exit.isExit(value)) return Exit.isSuccess(value) ? Effect.succeed(withValue(parsed, value.value)) : miss
-    return Effect.matchCauseEffect(value, {
-      onFailure: () => miss,
-      onSuccess: (decoded) => Effect.succeed(withValue(parsed, decoded))
-    })
+    if (this.#same === undefined && Exit.isExit(decoded)) {
+      return Exit.isSuccess(decoded) ? Effect.succeed(withValue(parsed, decoded.value)) : miss
+    }
+    const entry = Effect.map(decoded, (value) => withValue(parsed, value))
+    return this.#same === undefined ? Effect.catch(entry, () => miss) : Effect.orDie(entry)
   }
 
   #remember(key: string, tags: ReadonlyArray<string>, known: ReadonlyArray<string>): void {
@@ -118,12 +117,19 @@ export class Store implements Primitives {
     this.#lastTags.set(key, tags)
   }
 
-  /** Trip 2: the lease, and the epoch in the same flush, both before the load starts. */
-  claim(key: string, token: string, ttlMillis: number): Effect.Effect<Claim, CacheError> {
-    const acquire = this.backend.acquire(key, token, ttlMillis)
-    return this.backend.local === undefined
-      ? Effect.map(together(acquire, this.tags.epoch), ([holder, epoch]) => ({ holder, epoch }))
-      : Effect.flatMap(acquire, (holder) => Effect.map(this.tags.epoch, (epoch) => ({ holder, epoch })))
+  /**
+   * Trip 2: the lease, and the epoch in the same flush, both before the load starts. The entry is looked at once more, after
+   * the lease: it may have been filled since the first look, and then there is nothing to load.
+   */
+  claim(region: Region, key: string, token: string, ttlMillis: number): Effect.Effect<Claim, CacheError, unknown> {
+    const { backend, tags } = this
+    const acquire = backend.acquire(key, token, ttlMillis)
+    return backend.local === undefined
+      ? Effect.map(
+        together(acquire, together(tags.epoch, this.read(region, key))),
+        ([holder, [epoch, found]]) => ({ holder, epoch, found })
+      )
+      : Effect.flatMap(acquire, (holder) => Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss" })))
   }
 
   /** Takes the lease over from whoever holds it, and reads the epoch in the same flush. */
@@ -202,7 +208,10 @@ export class Store implements Primitives {
             ? Effect.mapBoth(cloneOf(region, value), { onFailure: (cause) => encodeFailed(key, cause), onSuccess: entry })
             : Effect.succeed(entry(value))
         }
-        return Effect.matchEffect(region.codec!.encode(value), {
+        const encoded = this.#same === undefined
+          ? region.codec!.encode(value)
+          : encodeStrictly(region, key, value, this.#same)
+        return Effect.matchEffect(encoded, {
           onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
           onSuccess: (json) =>
             Effect.try({
@@ -217,10 +226,11 @@ export class Store implements Primitives {
   }
 }
 
-/** Who holds the lease, and the epoch of the same moment. */
+/** Who holds the lease, and the epoch and the entry of the same moment. */
 export interface Claim {
   readonly holder: string
   readonly epoch: number
+  readonly found: Found
 }
 
 /** An entry ready to be stored. */
@@ -276,6 +286,19 @@ const areValid = (
   }
   return unknown ? undefined : true
 }
+
+/** As `encode`, but a value that its own schema does not give back the same is a defect. */
+const encodeStrictly = (region: Region, key: string, value: unknown, same: (value: unknown, decoded: unknown) => boolean) =>
+  Effect.gen(function*() {
+    const json = yield* region.codec!.encode(value)
+    const decoded = yield* region.codec!.decode(JSON.parse(JSON.stringify(json)))
+    if (!same(value, decoded)) {
+      return yield* Effect.die(new Error(`the schema of ${JSON.stringify(key)} does not give back what it was given`))
+    }
+    return json
+  }).pipe(Effect.catch((cause) =>
+    Effect.die(new Error(`the value of ${JSON.stringify(key)} does not round-trip through its schema`, { cause }))
+  ))
 
 /** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
 export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>

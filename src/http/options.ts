@@ -1,0 +1,137 @@
+/**
+ * What a response cache is told, checked and made ready once per wrapped handler.
+ */
+import type { Duration } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { CacheError, InvalidOption } from "../CacheError.ts"
+import type { OnCacheError } from "../CacheRegion.ts"
+import { positiveMillis } from "../internal/region.ts"
+
+/** The two ends of a load, as `ttl` and `tags` see them. */
+export interface Exchange {
+  readonly request: HttpServerRequest.HttpServerRequest
+  /** What the handler answered. */
+  readonly response: HttpServerResponse.HttpServerResponse
+}
+
+/** How long a response is good for, in whole seconds, as `cacheControl` sees it. */
+export interface Lifetime {
+  /** From the load to the end of the entry. What is left is `maxAge - age`. At most a year. */
+  readonly maxAge: number
+  /** Since the load; also sent as `Age`. */
+  readonly age: number
+  /** `"private"` when credentials are part of the key. */
+  readonly scope: "public" | "private"
+}
+
+/** The options of `cachedResponse` and of a `CachePolicy`. */
+export interface ResponseOptions<F extends OnCacheError = "bypass"> {
+  /**
+   * Time to live, positive. A shorter `s-maxage`, `max-age` or `Expires` of the response shortens it; one of zero means
+   * that the response is not stored.
+   */
+  readonly ttl: Duration.Input | ((exchange: Exchange) => Duration.Input)
+  /** Tags for `invalidateTags`, fixed or made from the exchange. */
+  readonly tags?: ReadonlyArray<string> | ((exchange: Exchange) => ReadonlyArray<string>) | undefined
+  /**
+   * Request headers that are part of the key, such as `"accept-language"` or `"host"`. They stand in it as they were
+   * sent. A response whose `Vary` names any other header is not stored.
+   */
+  readonly vary?: ReadonlyArray<string> | undefined
+  /**
+   * Credentials that are part of the key, as a SHA-256: `"authorization"`, `"cookie"` (the whole header),
+   * `"cookie:session"` (one cookie), or a header such as `"x-api-key"`. Requests with `Authorization` or `Cookie` that
+   * are not named here are never answered from the cache, nor stored.
+   */
+  readonly authenticated?: ReadonlyArray<string> | undefined
+  /**
+   * The query parameters that are part of the key; name every one that the handler reads. Default: all. Their order in
+   * the URL makes no difference. A key with placeholders names its parameters itself.
+   */
+  readonly query?: ReadonlyArray<string> | undefined
+  /** Bodies of more bytes pass through uncached, as streams do. Default 1 MiB (1,048,576). */
+  readonly maxBodyBytes?: number | undefined
+  /**
+   * One load among all processes, as `stampedeProtect`: the others wait for it, by default for the lock TTL and a second,
+   * and then run their handlers.
+   */
+  readonly stampede?:
+    | boolean
+    | { readonly lockTtl?: Duration.Input | undefined; readonly waitTimeout?: Duration.Input | undefined }
+    | undefined
+  /**
+   * The `Cache-Control` of stored responses for which the handler sets none. Default: `public, max-age=<lifetime>`, or
+   * `private` when credentials are part of the key. An invalidation does not reach the caches of browsers and proxies:
+   * where they must ask each time, say `"no-cache"`.
+   */
+  readonly cacheControl?: string | ((lifetime: Lifetime) => string) | undefined
+  /** `"bypass"` (default): a cache failure is recorded and the handler runs. `"fail"`: it fails with `CacheError`. */
+  readonly onCacheError?: F | undefined
+}
+
+/** Options checked, names in lower case. */
+export interface Policy {
+  readonly ttl: number | ((exchange: Exchange) => number)
+  readonly tags: ResponseOptions["tags"]
+  /** Header names whose values are in the key as they are. */
+  readonly vary: ReadonlyArray<string>
+  /** Header names whose values are in the key as a hash. */
+  readonly secretHeaders: ReadonlyArray<string>
+  /** The same for single cookies. */
+  readonly secretCookies: ReadonlyArray<string>
+  /** Everything a response may say it varies by. */
+  readonly covered: ReadonlySet<string>
+  readonly allowsAuthorization: boolean
+  readonly allowsCookie: boolean
+  readonly query: ReadonlyArray<string> | undefined
+  readonly maxBodyBytes: number
+  readonly cacheControl: ResponseOptions["cacheControl"]
+  readonly scope: "public" | "private"
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+const credentials = new Set(["authorization", "cookie", "proxy-authorization"])
+
+const invalid = (option: string, actual: unknown, expected: string): CacheError =>
+  new CacheError({ reason: new InvalidOption({ option, actual: JSON.stringify(actual) ?? String(actual), expected }) })
+
+const names = (option: string, given: ReadonlyArray<string> | undefined, check: boolean): ReadonlyArray<string> => {
+  if (given === undefined) return []
+  if (!Array.isArray(given)) throw invalid(option, given, "an array of names")
+  const list = given.map((name) => check ? String(name).toLowerCase() : String(name))
+  for (const name of list) {
+    if (check && !token.test(name)) throw invalid(option, name, "the name of a header")
+  }
+  return [...new Set(list)].sort()
+}
+
+/** Throws `CacheError` (`InvalidOption`). */
+export const policyUnsafe = (options: ResponseOptions<OnCacheError>): Policy => {
+  const { authenticated, cacheControl, maxBodyBytes = 1_048_576, ttl } = options
+  if (!(maxBodyBytes >= 0)) throw invalid("maxBodyBytes", maxBodyBytes, "a number of bytes")
+  const varied = names("vary", options.vary, true)
+  if (varied.includes("*")) throw invalid("vary", "*", "the name of a header")
+  const cookies: Array<string> = []
+  const headers = varied.filter((name) => credentials.has(name))
+  for (const name of authenticated ?? []) {
+    if (/^cookie:/i.test(name)) cookies.push(name.slice(7))
+    else headers.push(name)
+  }
+  const secretHeaders = names("authenticated", headers, true)
+  const secretCookies = names("authenticated", cookies, false)
+  const vary = varied.filter((name) => !secretHeaders.includes(name))
+  return {
+    ttl: typeof ttl === "function" ? (exchange) => positiveMillis("ttl", ttl(exchange)) : positiveMillis("ttl", ttl),
+    tags: options.tags,
+    vary,
+    secretHeaders,
+    secretCookies,
+    covered: new Set([...vary, ...secretHeaders]),
+    allowsAuthorization: secretHeaders.includes("authorization"),
+    allowsCookie: secretHeaders.includes("cookie") || secretCookies.length > 0,
+    query: options.query === undefined ? undefined : names("query", options.query, false),
+    maxBodyBytes,
+    cacheControl,
+    scope: secretHeaders.length + secretCookies.length > 0 ? "private" : "public"
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The cache for tests: in memory, but every value is stored as bytes and decoded on each hit, as in Redis.
+ */
+import { isDeepStrictEqual } from "node:util"
+import { Clock, Context, Duration, Effect, Equal, Layer } from "effect"
+import { addTags, type CacheEntry, decode } from "../CacheEntry.ts"
+import { CacheError, Unavailable } from "../CacheError.ts"
+import { assemble, type CacheServices } from "../internal/assemble.ts"
+import { makeMemoryPrimitivesWithState, type MemoryState } from "../internal/memoryPrimitives.ts"
+import { nodeCompressor } from "../internal/nodeCompressor.ts"
+import { type CacheBackend, type Stored } from "../services/CacheBackend.ts"
+import { CacheClient } from "../services/CacheClient.ts"
+import type { LockStore } from "../services/LockManager.ts"
+import type { TagIndex } from "../services/TagIndex.ts"
+
+/** The steps of the backend that a test can make fail or slow. */
+export type Operation =
+  | "read"
+  | "acquire"
+  | "takeOver"
+  | "renew"
+  | "fill"
+  | "release"
+  | "put"
+  | "remove"
+  | "removeMatching"
+  | "addTags"
+  | "clear"
+  | "usage"
+  | "epoch"
+  | "markers"
+  | "ensure"
+  | "invalidate"
+
+/** What goes wrong with an operation. */
+export interface Fault {
+  /** Fails the operation, with `Unavailable` or an error of your own. It is not carried out. */
+  readonly fail?: boolean | CacheError | undefined
+  /** Delays the operation, on the test's clock. */
+  readonly delay?: Duration.Input | undefined
+  /** How often; then the fault is over. Default: until `heal`. */
+  readonly times?: number | undefined
+}
+
+/** An entry as a test sees it. */
+export interface TestEntry {
+  readonly key: string
+  /** The value as it is stored: the JSON its schema encoded it to. */
+  readonly json: unknown
+  readonly tags: ReadonlyArray<string>
+  /** What is left of its TTL, in milliseconds; `Infinity` for none. */
+  readonly ttlMillis: number
+  /** Its size as stored, header included. */
+  readonly bytes: number
+}
+
+/**
+ * A handle on the cache of `CacheTest.layer`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside } from "effect-cache"
+ * import { CacheTest } from "effect-cache/testing"
+ *
+ * const getUser = cacheAside({ key: "user:{id}", schema: Schema.String, ttl: "1 minute" })(
+ *   ({ id }: { readonly id: string }) => Effect.succeed(`user ${id}`)
+ * )
+ * const program = Effect.gen(function*() {
+ *   const test = yield* CacheTest
+ *   yield* getUser({ id: "1" })
+ *   yield* getUser({ id: "1" })
+ *   assert.equal(yield* test.loads(), 1)
+ *   assert.deepEqual((yield* test.entries).map(({ json, key }) => [key, json]), [["user:1", "user 1"]])
+ *
+ *   yield* test.inject("read", { fail: true })
+ *   assert.equal(yield* getUser({ id: "1" }), "user 1") // a broken cache fails no request
+ *   assert.equal(yield* test.loads(), 2)
+ * })
+ * await Effect.runPromise(program.pipe(Effect.provide(CacheTest.layer)))
+ * ```
+ */
+export class CacheTest extends Context.Service<CacheTest, {
+  /** The entries that are not expired, in no particular order. */
+  readonly entries: Effect.Effect<ReadonlyArray<TestEntry>>
+  /** The entry of a key. */
+  readonly entry: (key: string) => Effect.Effect<TestEntry | undefined>
+  /** How many loads and writes have run, in all or of one region (its key template). */
+  readonly loads: (region?: string) => Effect.Effect<number>
+  /** How often an operation has been asked of the backend. */
+  readonly calls: (operation: Operation) => Effect.Effect<number>
+  /**
+   * Makes an operation, or every one (`"*"`), fail or slow. A new fault replaces the one before. As on Redis, after an
+   * invalidation that failed, or some failures in a row, the cache is left alone until it has answered and the invalidation
+   * has been made up for: half a second or more of the test's clock after the fault is over.
+   */
+  readonly inject: (operation: Operation | "*", fault: Fault) => Effect.Effect<void>
+  /** Ends all faults. */
+  readonly heal: Effect.Effect<void>
+}>()("effect-cache/CacheTest") {
+  /**
+   * The services of the cache, and the handle. A value that its schema does not give back the same fails the test that
+   * used it, as a defect. Expiry follows the clock, so `TestClock.adjust` moves it.
+   */
+  static readonly layer: Layer.Layer<CacheServices | CacheTest> = Layer.effectContext(
+    Effect.orDie(Effect.suspend(() => make))
+  )
+}
+
+/** Faults and counts by operation. */
+class Faults {
+  readonly active = new Map<Operation | "*", { fault: Fault; left: number }>()
+  readonly calls = new Map<Operation, number>()
+
+  around<A>(operation: Operation, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> {
+    return Effect.suspend(() => {
+      this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1)
+      const name = this.active.has(operation) ? operation : "*"
+      const found = this.active.get(name)
+      if (found === undefined) return self
+      if (--found.left <= 0) this.active.delete(name)
+      const { delay, fail } = found.fault
+      const outcome = fail === undefined || fail === false ? self : Effect.fail(
+        fail === true
+          ? new CacheError({
+            reason: new Unavailable({ backend: "test", operation, cause: new Error("injected by the test") })
+          })
+          : fail
+      )
+      return delay === undefined ? outcome : Effect.delay(outcome, delay)
+    })
+  }
+}
+
+const compressor = nodeCompressor({ threshold: 1024 })
+
+/** Memory keeps an entry; the bytes are its value. Tags added since are put into them when they are read. */
+const toBytes = (entry: CacheEntry | undefined): Uint8Array | undefined => {
+  if (entry === undefined) return undefined
+  const bytes = entry.value as Uint8Array
+  return (decode(bytes, compressor)?.tags.length ?? 0) === entry.tags.length ? bytes : addTags(bytes, entry.tags)
+}
+
+const fromBytes = (stored: Stored): CacheEntry => {
+  if (!(stored instanceof Uint8Array)) return stored
+  const { json: _, ...header } = decode(stored, compressor)!
+  return { ...header, value: stored }
+}
+
+const withFaults = (
+  memory: { readonly backend: CacheBackend["Service"]; readonly tags: TagIndex["Service"]; readonly locks: LockStore },
+  faults: Faults
+) => {
+  const { backend, tags } = memory
+  return {
+    locks: memory.locks,
+    backend: {
+      ...backend,
+      name: "test",
+      format: "bytes",
+      compressor,
+      local: undefined,
+      read: (key) => faults.around("read", Effect.map(backend.read(key), (entry) => toBytes(entry as CacheEntry | undefined))),
+      acquire: (...args) => faults.around("acquire", backend.acquire(...args)),
+      takeOver: (...args) => faults.around("takeOver", backend.takeOver(...args)),
+      renew: (...args) => faults.around("renew", backend.renew(...args)),
+      fill: (key, token, { stored, ttlMillis }, onLost) =>
+        faults.around("fill", Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))),
+      release: (...args) => faults.around("release", backend.release(...args)),
+      put: (key, { stored, ttlMillis }) =>
+        faults.around("put", Effect.suspend(() => backend.put(key, { stored: fromBytes(stored), ttlMillis }))),
+      remove: (...args) => faults.around("remove", backend.remove(...args)),
+      removeMatching: (...args) => faults.around("removeMatching", backend.removeMatching(...args)),
+      addTags: (...args) => faults.around("addTags", backend.addTags(...args)),
+      clear: faults.around("clear", backend.clear),
+      usage: faults.around("usage", backend.usage)
+    } satisfies CacheBackend["Service"],
+    tags: {
+      epoch: faults.around("epoch", tags.epoch),
+      markers: (list) => faults.around("markers", tags.markers(list)),
+      ensure: (...args) => faults.around("ensure", tags.ensure(...args)),
+      invalidate: (list) => faults.around("invalidate", tags.invalidate(list))
+    } satisfies TagIndex["Service"]
+  }
+}
+
+const entriesOf = (state: MemoryState, now: number): ReadonlyArray<TestEntry> =>
+  [...state.entries.nodes].flatMap(([key, node]) => {
+    const bytes = toBytes(node.value)!
+    return node.expiresAt <= now ? [] : [{
+      key,
+      json: decode(bytes, compressor)?.json,
+      tags: node.value.tags,
+      ttlMillis: node.expiresAt - now,
+      bytes: bytes.length
+    }]
+  })
+
+const make = Effect.gen(function*() {
+  const { state, ...memory } = yield* makeMemoryPrimitivesWithState({ name: "test" })
+  const faults = new Faults()
+  const services = yield* assemble(withFaults(memory, faults), {
+    same: (value, decoded) => Equal.equals(value, decoded) || isDeepStrictEqual(value, decoded)
+  })
+  const entries = Effect.map(Clock.currentTimeMillis, (now) => entriesOf(state, now))
+  const client = Context.get(services, CacheClient)
+  return Context.add(services, CacheTest, {
+    entries,
+    entry: (key) => Effect.map(entries, (all) => all.find((entry) => entry.key === key)),
+    loads: (region) =>
+      Effect.map(client.counters, ({ regions, total }) =>
+        region === undefined ? total.loads : regions.find((found) => found.region === region)?.loads ?? 0),
+    calls: (operation) => Effect.sync(() => faults.calls.get(operation) ?? 0),
+    inject: (operation, fault) =>
+      Effect.sync(() => {
+        faults.active.set(operation, { fault, left: fault.times ?? Infinity })
+      }),
+    heal: Effect.sync(() => faults.active.clear())
+  })
+})
