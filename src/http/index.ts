@@ -1,1 +1,7 @@
-export {}
+/**
+ * `effect-cache/http`: cached responses for `HttpRouter` routes and `HttpApi` endpoints.
+ */
+export { type CachedHandler, cachedResponse, type CachedResponse, type Handler } from "./cachedResponse.ts"
+export { CachePolicy, type CachePolicyOptions, HttpCache } from "./HttpCache.ts"
+export type { Exchange, Lifetime, ResponseOptions } from "./options.ts"
+export type { CacheStatus } from "./stored.ts"

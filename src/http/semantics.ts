@@ -4,9 +4,8 @@
  * `http-cache-semantics` is not used: it decides for a proxy that knows nothing of the handler (it stores other methods
  * and statuses, guesses lifetimes, has a clock of its own), and the rules here are stricter.
  */
-import { Cookies, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import * as Headers from "effect/http/Headers"
 import { DateTime, Result } from "effect"
+import { Cookies, Headers, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import type { Policy } from "./options.ts"
 
 /**
@@ -146,7 +145,8 @@ export const noneMatches = (header: string | undefined, etag: string): boolean =
   if (header === undefined) return false
   const wanted = header.trim()
   if (wanted === "*" || opaque(wanted) === opaque(etag)) return true
-  return (wanted.match(/"[^"]*"/g) ?? []).includes(opaque(etag))
+  const tags: ReadonlyArray<string> = wanted.match(/"[^"]*"/g) ?? []
+  return tags.includes(opaque(etag))
 }
 
 /** Whether a 304 carries the header: those that describe the body stay at home. */

@@ -2,7 +2,7 @@
  * A response as it is stored, and how it becomes an answer.
  */
 import { sha256 } from "@noble/hashes/sha2.js"
-import { Effect, Option, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
+import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Policy } from "./options.ts"
@@ -27,7 +27,7 @@ const bytesOf = (text: string): Effect.Effect<Uint8Array, SchemaIssue.Issue> => 
   if (text.startsWith("t")) return Effect.succeed(encoder.encode(text.slice(1)))
   const bytes = text.startsWith("b") ? Result.getOrUndefined(Base64.decode(text.slice(1))) : undefined
   return bytes === undefined
-    ? Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a stored body" }, { value: Option.some(text) } as never))
+    ? Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a stored body" }))
     : Effect.succeed(bytes)
 }
 

@@ -28,7 +28,7 @@ import { CacheError, InvalidOption, LockLost, WaitTimeout } from "../CacheError.
 /** A lock that is held. */
 export interface Lock {
   readonly name: string
-  /** Grows with every acquisition of the name, in every process: send it along, so that a store can refuse older ones. */
+  /** Grows with every acquisition of the name, in every process: send it along, so a store can refuse older ones. */
   readonly fence: number
   /**
    * Milliseconds for which the lock is surely ours, counted on a monotonic clock from before the acquire, or the last

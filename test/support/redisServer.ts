@@ -223,6 +223,7 @@ const ended = (child: ChildProcess): boolean => child.exitCode !== null || child
 
 const kill = (child: ChildProcess): Promise<void> =>
   ended(child) ? Promise.resolve() : new Promise((resolve) => {
+    child.ref()
     child.once("exit", () => resolve())
     child.kill("SIGKILL")
   })

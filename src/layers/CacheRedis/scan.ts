@@ -6,8 +6,8 @@ import type { CacheError } from "../../CacheError.ts"
 import { escapePattern } from "../../CacheKey.ts"
 import type { Commands, Names } from "./commands.ts"
 
-/** Keys that one SCAN looks at. A thousand take well under a millisecond. */
-const scanCount = 1000
+/** Keys that one SCAN looks at: about half a millisecond of the server. */
+const scanCount = 500
 
 /** Removals sent between two SCANs. */
 const unlinkBatch = 256
