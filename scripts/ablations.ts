@@ -212,10 +212,11 @@ try {
 
   for (const { patches, rule, test } of ablations.filter(({ rule }) => rule.includes(process.argv[2] ?? ""))) {
     const backends: ReadonlyArray<Backend> = ["memory", "redis"]
-    const files = [...new Set(patches.map(({ file }) => file))]
+    const before = new Map<string, string>()
     for (const { file, find, replace } of patches) {
       const target = path.join(folder, file)
       const text = fs.readFileSync(target, "utf8")
+      if (!before.has(target)) before.set(target, text)
       const parts = text.split(find)
       if (parts.length !== 2) throw new Error(`${rule}: ${file} holds the text to replace ${parts.length - 1} times:\n${find}`)
       fs.writeFileSync(target, parts.join(replace))
@@ -227,7 +228,7 @@ try {
       if (!caught) wrong++
       console.log(`${caught ? "caught" : "NOT CAUGHT"}: without "${rule}" on ${backend}: ${failed} of ${failed + passed} failed`)
     }
-    for (const file of files) fs.copyFileSync(path.join(root, file), path.join(folder, file))
+    for (const [target, text] of before) fs.writeFileSync(target, text)
   }
 } finally {
   fs.rmSync(folder, { recursive: true, force: true })

@@ -24,6 +24,7 @@
  */
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, InvalidOption, LockLost, WaitTimeout } from "../CacheError.ts"
+import { makeTokens } from "../internal/token.ts"
 
 /** A lock that is held. */
 export interface Lock {
@@ -176,17 +177,8 @@ const keep = (store: LockStore, held: Held): Effect.Effect<Effect.Effect<void>> 
  * The policy over a store of locks. Options of single calls are checked when they are run.
  */
 export const make = (store: LockStore, options: LockManagerOptions): LockManager["Service"] => {
-  let made = 0
-
-  // 128 bits; and a count, so that two fibers whose Random has the same seed still have two tokens.
-  const makeToken: Effect.Effect<string> = Effect.withFiber((fiber) => {
-    const random = fiber.getRef(Random.Random)
-    let token = ""
-    for (let i = 0; i < 4; i++) {
-      token += Math.floor(random.nextDoubleUnsafe() * 2 ** 32).toString(16).padStart(8, "0")
-    }
-    return Effect.succeed(`${token}-${(made++).toString(36)}`)
-  })
+  const token = makeTokens()
+  const makeToken: Effect.Effect<string> = Effect.sync(token)
 
   const check = (lock: LockOptions | undefined): Effect.Effect<{ ttlMillis: number; waitMillis: number }, CacheError> =>
     Effect.suspend(() => {

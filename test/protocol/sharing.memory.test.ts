@@ -1,0 +1,4 @@
+import { memoryWorld } from "../support/client.ts"
+import { sharing } from "./sharing.ts"
+
+sharing("memory", memoryWorld())
