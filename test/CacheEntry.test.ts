@@ -306,7 +306,11 @@ describe("bytes that are not an entry", () => {
     assert.isDefined(CacheEntry.decode(bytes, compressor))
     assert.isUndefined(CacheEntry.decode(bytes, undefined))
     assert.isUndefined(CacheEntry.decode(bytes, fake(() => { throw new Error("broken") })))
-    assert.isUndefined(CacheEntry.decode(bytes, fake(() => new TextEncoder().encode(`"short"`))))
+    for (const char of ["x", "é"]) {
+      const other = CacheEntry.encode(header, char.repeat(1000), compressor)
+      assert.isUndefined(CacheEntry.decode(other, fake(() => new TextEncoder().encode(`"short"`))))
+      assert.isUndefined(CacheEntry.decode(other, fake(() => new TextEncoder().encode(`"${"long".repeat(1000)}"`))))
+    }
   })
 
   it("a bomb is given up at the length it claims, and never asked for more than 64 MiB", () => {

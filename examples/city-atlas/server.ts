@@ -117,7 +117,11 @@ export const layerServer = <E, R>(cache: Layer.Layer<CacheServices, E, R>) =>
   }).pipe(
     Layer.provide([Cities.layer, cache]),
     Layer.provideMerge(
-      NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" })
+      NodeHttpServer.layer(
+        // Longer than any client keeps an idle connection, so that none is closed under a request.
+        () => createServer({ keepAliveTimeout: 65_000 }),
+        { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" }
+      )
     )
   )
 

@@ -65,6 +65,7 @@ export class HttpCache extends HttpApiMiddleware.Service<HttpCache>()("effect-ca
         return policy === undefined
           ? handler
           : cachedWith(client, handler, policy.key ?? `${group.identifier}.${endpoint.identifier}`, policy)
-      }))
+      })
+    )
   )
 }

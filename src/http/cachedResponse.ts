@@ -6,7 +6,7 @@
  * in a stored response or in `notStorable`; on the latter, the request that ran the handler gets what it made, and every
  * other one runs its own.
  */
-import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
+import { type Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
@@ -55,7 +55,9 @@ class Call {
   readonly tick = ++ticks
   made: Made | undefined
   /** What the handler gave to this very request, when it is not for others. */
-  own: { readonly exit: Exit.Exit<Response, unknown>; readonly scope: Scope.Closeable; readonly state: RequestState } | undefined
+  own:
+    | { readonly exit: Exit.Exit<Response, unknown>; readonly scope: Scope.Closeable; readonly state: RequestState }
+    | undefined
   gone = false
   ttlMillis = 0
   exchange: Exchange | undefined
@@ -68,7 +70,8 @@ class Call {
 
 /** The request as the load sees it. The response is for the store, so it is a whole one: a GET without conditions. */
 const forLoad = (request: Request): Request => {
-  const conditional = request.headers["if-none-match"] !== undefined || request.headers["if-modified-since"] !== undefined
+  const conditional =
+    request.headers["if-none-match"] !== undefined || request.headers["if-modified-since"] !== undefined
   if (request.method === "GET" && !conditional) return request
   return Object.create(request, {
     method: { value: "GET" },
@@ -141,9 +144,10 @@ const takeOwn = (call: Call, context: Context.Context<never>): Effect.Effect<Res
   if (state.preResponseHandler !== undefined) {
     HttpEffect.appendPreResponseHandlerUnsafe(context, state.preResponseHandler)
   }
-  const handOver = requestScope === undefined
-    ? Scope.close(scope, exit)
-    : Scope.addFinalizerExit(requestScope, (end) => Scope.close(scope, end))
+  const handOver =
+    requestScope === undefined
+      ? Scope.close(scope, exit)
+      : Scope.addFinalizerExit(requestScope, (end) => Scope.close(scope, end))
   return Effect.andThen(handOver, exit)
 }
 
@@ -213,7 +217,7 @@ const serve = (
   try {
     key = keyUnsafe(compiled, policy, request, fiber.context)
   } catch (error) {
-    return error instanceof CacheError ? client.bypass(direct, [call], error) as typeof around : Effect.die(error)
+    return error instanceof CacheError ? (client.bypass(direct, [call], error) as typeof around) : Effect.die(error)
   }
   const question = { plan, key, args: [call] }
 
@@ -236,10 +240,12 @@ const serve = (
     Effect.matchCauseEffect(client.refresh(question), { onFailure: settle, onSuccess: (value) => found(value, true) })
   )
   return Effect.onExit(
-    wish === "refresh" ? renewed : Effect.matchCauseEffect(client.getOrLoad(question, fiber), {
-      onFailure: settle,
-      onSuccess: (value) => found(value, false)
-    }),
+    wish === "refresh"
+      ? renewed
+      : Effect.matchCauseEffect(client.getOrLoad(question, fiber), {
+          onFailure: settle,
+          onSuccess: (value) => found(value, false)
+        }),
     (exit) => {
       call.gone = true
       return leave(call, exit)
@@ -258,9 +264,9 @@ export const cachedWith = <E, R>(
   return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
 }
 
-const wrap = (handler: Handler<any, any>, nameOrKey: string, options: ResponseOptions<OnCacheError>) => {
+const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: ResponseOptions<OnCacheError>) => {
   const cache = makeCache(typeof handler === "function" ? handler : () => handler, nameOrKey, options)
-  return Effect.withFiber<Response, any, any>((fiber) =>
+  return Effect.withFiber<Response, unknown, unknown>((fiber) =>
     serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber)
   )
 }

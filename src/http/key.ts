@@ -54,12 +54,15 @@ const nameOf = (pair: string): string => {
  */
 const queryPart = (query: string, only: ReadonlyArray<string> | undefined): string => {
   if (query === "" || only?.length === 0) return ""
-  let pairs = query.split("&").filter((pair) => pair !== "").map((pair) => ({ name: nameOf(pair), pair }))
+  let pairs = query
+    .split("&")
+    .filter((pair) => pair !== "")
+    .map((pair) => ({ name: nameOf(pair), pair }))
   if (only !== undefined) {
     pairs = pairs.filter(({ name, pair }) => only.includes(name) || only.includes(pair.split("=", 1)[0]!))
   }
   if (!pairs.some(({ name }) => name.includes("\ufffd"))) {
-    pairs.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+    pairs.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   }
   const parts = pairs.map(({ pair }) => {
     const at = pair.indexOf("=")

@@ -98,7 +98,7 @@ const invalid = (option: string, actual: unknown, expected: string): CacheError 
 const names = (option: string, given: ReadonlyArray<string> | undefined, check: boolean): ReadonlyArray<string> => {
   if (given === undefined) return []
   if (!Array.isArray(given)) throw invalid(option, given, "an array of names")
-  const list = given.map((name) => check ? String(name).toLowerCase() : String(name))
+  const list = given.map((name) => (check ? String(name).toLowerCase() : String(name)))
   for (const name of list) {
     if (check && !token.test(name)) throw invalid(option, name, "the name of a header")
   }

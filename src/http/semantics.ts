@@ -19,7 +19,13 @@ export const directivesOf = (header: string | undefined): ReadonlyMap<string, st
     const at = piece.indexOf("=")
     const name = (at === -1 ? piece : piece.slice(0, at)).trim()
     // The first of a repeated directive counts, unless a later one is stricter; `max-age` is the one with degrees.
-    const value = at === -1 ? "" : piece.slice(at + 1).trim().replace(/^"|"$/g, "")
+    const value =
+      at === -1
+        ? ""
+        : piece
+            .slice(at + 1)
+            .trim()
+            .replace(/^"|"$/g, "")
     const before = found.get(name)
     if (name !== "" && (before === undefined || seconds(value) < seconds(before))) found.set(name, value)
   }
@@ -27,7 +33,7 @@ export const directivesOf = (header: string | undefined): ReadonlyMap<string, st
 }
 
 /** A number of seconds; what is none counts as zero, as RFC 9111 asks for. */
-const seconds = (text: string): number => /^\d+$/.test(text) ? Math.min(Number(text), 2_147_483_648) : 0
+const seconds = (text: string): number => (/^\d+$/.test(text) ? Math.min(Number(text), 2_147_483_648) : 0)
 
 /**
  * What a request asks for. `"bypass"`: neither read nor store. `"refresh"`: load anew and store. Otherwise read, and load
@@ -44,10 +50,14 @@ export const wishOf = (request: HttpServerRequest.HttpServerRequest, policy: Pol
   if (headers["cookie"] !== undefined && !policy.allowsCookie) return "bypass"
   // A part of a response is not the response; preconditions on changes are the handler's; and the key knows no bodies.
   if (
-    headers["range"] !== undefined || headers["if-match"] !== undefined || headers["if-unmodified-since"] !== undefined ||
-    headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0" ||
+    headers["range"] !== undefined ||
+    headers["if-match"] !== undefined ||
+    headers["if-unmodified-since"] !== undefined ||
+    headers["transfer-encoding"] !== undefined ||
+    (headers["content-length"] ?? "0") !== "0" ||
     headers["upgrade"]?.toLowerCase().includes("websocket") === true
-  ) return "bypass"
+  )
+    return "bypass"
   const control = headers["cache-control"]
   if (control === undefined) return headers["pragma"]?.toLowerCase().includes("no-cache") === true ? "refresh" : anyAge
   const directives = directivesOf(control)
@@ -80,7 +90,13 @@ export const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 export const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const listOf = (header: string | undefined): ReadonlyArray<string> =>
-  header === undefined ? [] : header.toLowerCase().split(",").map((name) => name.trim()).filter((name) => name !== "")
+  header === undefined
+    ? []
+    : header
+        .toLowerCase()
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== "")
 
 /** What of a response would be stored. */
 export interface Storable {
@@ -138,7 +154,7 @@ export const storableOf = (
   return bytes.length > policy.maxBodyBytes ? undefined : { headers: kept, body: bytes, maxMillis, ageMillis }
 }
 
-const opaque = (etag: string): string => etag.startsWith("W/") ? etag.slice(2) : etag
+const opaque = (etag: string): string => (etag.startsWith("W/") ? etag.slice(2) : etag)
 
 /** Whether `If-None-Match` names this entity tag, by weak comparison. */
 export const noneMatches = (header: string | undefined, etag: string): boolean => {
@@ -150,5 +166,5 @@ export const noneMatches = (header: string | undefined, etag: string): boolean =
 }
 
 /** Whether a 304 carries the header: those that describe the body stay at home. */
-export const goesWith304 = (name: string): boolean => !name.startsWith("content-") || name === "content-location" ||
-  name === "content-security-policy"
+export const goesWith304 = (name: string): boolean =>
+  !name.startsWith("content-") || name === "content-location" || name === "content-security-policy"

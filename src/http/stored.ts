@@ -31,18 +31,22 @@ const bytesOf = (text: string): Effect.Effect<Uint8Array, SchemaIssue.Issue> => 
     : Effect.succeed(bytes)
 }
 
-const Body = Schema.String.pipe(Schema.decodeTo(Schema.Uint8Array, {
-  decode: SchemaGetter.transformEffect(bytesOf),
-  encode: SchemaGetter.transform(textOf)
-}))
+const Body = Schema.String.pipe(
+  Schema.decodeTo(Schema.Uint8Array, {
+    decode: SchemaGetter.transformEffect(bytesOf),
+    encode: SchemaGetter.transform(textOf)
+  })
+)
 
 /** The checks are on the way out of the store too: whoever can write there must not get to break header lines. */
 export const StoredResponse = Schema.Struct({
   status: Schema.Literal(200),
-  headers: Schema.Array(Schema.Tuple([
-    Schema.String.check(Schema.isPattern(headerName)),
-    Schema.String.check(Schema.isPattern(headerValue))
-  ])),
+  headers: Schema.Array(
+    Schema.Tuple([
+      Schema.String.check(Schema.isPattern(headerName)),
+      Schema.String.check(Schema.isPattern(headerValue))
+    ])
+  ),
   body: Body,
   /** When it was generated, in milliseconds of the clock of the process that loaded it. */
   at: Schema.Finite,
@@ -90,11 +94,12 @@ export const answer = (
   if (headers["cache-control"] === undefined) {
     const maxAge = Math.min(year, Math.floor((stored.lifetime ?? Infinity) / 1000))
     const { cacheControl, scope } = policy
-    headers["cache-control"] = cacheControl === undefined
-      ? `${scope}, max-age=${maxAge}`
-      : typeof cacheControl === "string"
-      ? cacheControl
-      : cacheControl({ maxAge, age, scope })
+    headers["cache-control"] =
+      cacheControl === undefined
+        ? `${scope}, max-age=${maxAge}`
+        : typeof cacheControl === "string"
+          ? cacheControl
+          : cacheControl({ maxAge, age, scope })
   }
   if (noneMatches(request.headers["if-none-match"], headers["etag"] ?? "")) {
     return HttpServerResponse.empty({

@@ -24,6 +24,7 @@ export interface EntryCodec<A, R = never> {
   readonly clone: (value: A) => Effect.Effect<A, unknown, R>
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: the schema that is the key says the types
 const codecs = new WeakMap<object, EntryCodec<any, any>>()
 
 /**

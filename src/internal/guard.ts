@@ -127,7 +127,6 @@ export const guard = (
         renew: (key, token, ttl) => call("renew", backend.renew(key, token, ttl)),
         fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost)),
         release: (key, token, onLost) => call("release", backend.release(key, token, onLost)),
-        put: (key, write) => call("put", backend.put(key, write)),
         addTags: (key, list) => call("addTags", backend.addTags(key, list)),
         // A hint that cannot be had is waited for like one that is lost: callers poll.
         awaitRelease: backend.awaitRelease,

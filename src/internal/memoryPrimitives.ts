@@ -299,11 +299,6 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         state.endLease(key)
         return true
       }),
-    put: (key, write) =>
-      timed((state, now) => {
-        state.store(key, write.stored, write.ttlMillis, now)
-        state.endLease(key)
-      }),
     remove: (keys) =>
       timed((state, now) => {
         let removed = 0

@@ -1,10 +1,11 @@
 /**
  * A region as the runtime uses it: checked, its template compiled, its codec made.
  */
-import { Duration, type Schema } from "effect"
+import { Duration } from "effect"
 import { CacheError, InvalidOption } from "../CacheError.ts"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { OnCacheError, RegionSettings } from "../CacheRegion.ts"
+import type { AnyCodec } from "./erased.ts"
 import { codecOf, type EntryCodec } from "./entryCodec.ts"
 
 export interface Region {
@@ -46,12 +47,12 @@ export const positiveMillis = (option: string, input: Duration.Input): number =>
   return millis
 }
 
-export interface Options extends Omit<RegionSettings<any, any, OnCacheError>, "ttl" | "tags"> {
-  readonly ttl?: Duration.Input | ((value: any, params: any) => Duration.Input) | undefined
-  readonly tags?: ReadonlyArray<string> | ((value: any, params: any) => ReadonlyArray<string>) | undefined
+export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
+  readonly ttl?: Duration.Input | ((value: never, params: never) => Duration.Input) | undefined
+  readonly tags?: ReadonlyArray<string> | ((value: never, params: never) => ReadonlyArray<string>) | undefined
   /** A template, or a key already compiled. */
   readonly key: string | CompiledKey
-  readonly schema: Schema.Codec<any, any, any, any> | undefined
+  readonly schema: AnyCodec | undefined
 }
 
 const resolved = new WeakMap<object, Region>()
@@ -86,12 +87,12 @@ export const makeUnsafe = (options: Options): Region => {
     ttl: ttl === undefined
       ? undefined
       : typeof ttl === "function"
-      ? (value, params) => positiveMillis("ttl", ttl(value, params as never))
+      ? (value, params) => positiveMillis("ttl", ttl(value as never, params as never))
       : positiveMillis("ttl", ttl),
     staticTags: typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)],
     tagsOf: typeof tags === "function"
       ? (value, params) => {
-        const found = tags(value, params as never)
+        const found = tags(value as never, params as never)
         if (!isTags(found)) throw invalid("tags", found, "an array of strings")
         return found.length === 0 ? noTags : [...new Set(found)]
       }

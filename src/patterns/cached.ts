@@ -6,13 +6,15 @@ import { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import type { Plan, Request } from "../internal/client/load.ts"
+import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
+import type { Options } from "../internal/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
 
 /** A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs. */
-export interface Cached<Args extends ReadonlyArray<any>, A, E = never, R = never, S = never> {
+export interface Cached<Args extends ReadonlyArray<unknown>, A, E = never, R = never, S = never> {
   /** The value: from the cache, or loaded and stored. */
   (...args: Args): Effect.Effect<A, E, R | S | CacheClient>
   /** Removes the entry of these arguments, and stops loads in flight from storing it. */
@@ -48,13 +50,13 @@ export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [nev
   ) => Cached<Args, A, E | X, R, S>
 
 /** An effect, or a function that returns one. */
-export type Loader<A, Args extends ReadonlyArray<any>> =
-  | Effect.Effect<A, any, any>
-  | ((...args: Args) => Effect.Effect<A, any, any>)
+export type Loader<A, Args extends ReadonlyArray<unknown>> =
+  | Effect.Effect<A, unknown, unknown>
+  | ((...args: Args) => Effect.Effect<A, unknown, unknown>)
 
 /** What becomes of a loader, by what it is. One signature instead of two, because `pipe` infers through no overloads. */
-export type CachedLoader<L, A, S, X> = L extends Effect.Effect<any, infer E, infer R> ? CachedEffect<A, E | X, R, S>
-  : L extends (...args: infer Args) => Effect.Effect<any, infer E, infer R> ? Cached<Args, A, E | X, R, S>
+export type CachedLoader<L, A, S, X> = L extends Effect.Effect<unknown, infer E, infer R> ? CachedEffect<A, E | X, R, S>
+  : L extends (...args: infer Args) => Effect.Effect<unknown, infer E, infer R> ? Cached<Args, A, E | X, R, S>
   : never
 
 /** A pattern whose options are `Extra` on top of those of a region; curried or data-first. */
@@ -72,14 +74,14 @@ export interface Pattern<Extra> {
   ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
 }
 
-export type Load = ((...args: ReadonlyArray<any>) => Effect.Effect<any, any, any>) | Effect.Effect<any, any, any>
+export type Load = AnyFunction | AnyEffect
 
 /** How a pattern calls the client for a request. */
 export type Call = (
   client: CacheClient["Service"],
   request: Request,
   fiber: Fiber.Fiber<unknown, unknown>
-) => Effect.Effect<any, any, any>
+) => AnyEffect
 
 const read: Call = (client, request, fiber) => client.getOrLoad(request, fiber)
 const refresh: Call = (client, request) => client.refresh(request)
@@ -88,25 +90,27 @@ const refresh: Call = (client, request) => client.refresh(request)
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
 
 /** A pattern from the plan its options make. */
-export const makePattern = <Extra>(plan: (options: any, load: Plan["load"]) => Plan, call: Call = read): Pattern<Extra> =>
+export const makePattern = <Extra>(plan: (options: Options & Extra, load: Plan["load"]) => Plan, call: Call = read): Pattern<Extra> =>
   ((first: unknown, second: unknown) =>
     isLoad(first)
-      ? wrap(first, (load) => plan(second, load), call)
-      : (load: Load) => wrap(load, (inner) => plan(first, inner), call)) as never
+      ? wrap(first, (load) => plan(second as Options & Extra, load), call)
+      : (load: Load) => wrap(load, (inner) => plan(first as Options & Extra, inner), call)) as never
+
+type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unknown>
 
 /** Wraps a loader, a function or an effect. */
-export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): any =>
+export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): unknown =>
   Effect.isEffect(load)
     ? new CachedEffectImpl(wrapFunction(makePlan(() => load), call))
     : wrapFunction(makePlan(load as Plan["load"]), call)
 
-const wrapFunction = (plan: Plan, call: Call): Cached<ReadonlyArray<any>, any, any, any, any> => {
+const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const { key: compiled } = plan.region
   const build = compiled.positional
     ? (args: ReadonlyArray<unknown>) => compiled.buildUnsafe(args)
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
-  const through = (call: Call) => (...args: ReadonlyArray<unknown>): Effect.Effect<any, any, any> =>
-    Effect.withFiber<any, any, any>((fiber) => {
+  const through = (call: Call) => (...args: ReadonlyArray<unknown>): AnyEffect =>
+    Effect.withFiber((fiber): AnyEffect => {
       const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
       let key: string
       try {
@@ -146,7 +150,7 @@ class CachedEffectImpl {
   readonly peek: Effect.Effect<Option.Option<unknown>, CacheError, unknown>
   readonly key: string
   readonly clear: Effect.Effect<void, CacheError, CacheClient>
-  constructor(cached: Cached<ReadonlyArray<any>, any, any, any, any>) {
+  constructor(cached: AnyCached) {
     const self = cached()
     this.call = () => self
     this.invalidate = cached.invalidate()

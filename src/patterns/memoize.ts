@@ -25,41 +25,41 @@ export interface KeyedOptions<T extends string, A, I, RD, RE> extends Settings<A
 }
 
 /** Memoizes under a name, values of any type, which never leave the process. */
-export interface LocalNamedOptions extends Settings<any, string> {
+export interface LocalNamedOptions extends Settings<unknown, string> {
   readonly name: string
   readonly key?: undefined
   readonly schema?: undefined
 }
 
 /** Memoizes under a key template, values of any type, which never leave the process. */
-export interface LocalKeyedOptions<T extends string> extends Settings<any, T> {
+export interface LocalKeyedOptions<T extends string> extends Settings<unknown, T> {
   readonly key: T
   readonly name?: undefined
   readonly schema?: undefined
 }
 
-type AnyLoader = Loader<any, ReadonlyArray<any>>
+type AnyLoader = Loader<unknown, never>
 
 /** The type of value a loader gives. */
-type ValueOf<L> = L extends Effect.Effect<infer A, any, any> ? A
-  : L extends (...args: any) => Effect.Effect<infer A, any, any> ? A
+type ValueOf<L> = L extends Effect.Effect<infer A, unknown, unknown> ? A
+  : L extends (...args: never) => Effect.Effect<infer A, unknown, unknown> ? A
   : never
 
 /** The signature of `memoize`: curried or data-first; by name or by key; with a schema or within the process. */
 export interface Memoize {
   <A, I, RD, RE>(
     options: NamedOptions<A, I, RD, RE>
-  ): <L extends Loader<A, any>>(load: L) => CachedLoader<L, A, RD | RE, never>
+  ): <L extends Loader<A, never>>(load: L) => CachedLoader<L, A, RD | RE, never>
   <const T extends string, A, I, RD, RE>(options: KeyedOptions<T, A, I, RD, RE>): Wrap<T, A, RD | RE, never>
   (options: LocalNamedOptions): <L extends AnyLoader>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
   <const T extends string>(options: LocalKeyedOptions<T>): [PlaceholderNames<T>] extends [never]
-    ? <L extends Loader<any, []>>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
+    ? <L extends Loader<unknown, []>>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
     : <Args extends ArgsOf<T>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => Cached<Args, A, E, R>
   <A, I, RD, RE, E, R>(
     load: Effect.Effect<NoInfer<A>, E, R>,
     options: NamedOptions<A, I, RD, RE>
   ): CachedEffect<A, E, R, RD | RE>
-  <A, I, RD, RE, Args extends ReadonlyArray<any>, E, R>(
+  <A, I, RD, RE, Args extends ReadonlyArray<unknown>, E, R>(
     load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
     options: NamedOptions<A, I, RD, RE>
   ): Cached<Args, A, E, R, RD | RE>
@@ -68,7 +68,7 @@ export interface Memoize {
     options: KeyedOptions<T, A, I, RD, RE>
   ): Cached<Args, A, E, R, RD | RE>
   <A, E, R>(load: Effect.Effect<A, E, R>, options: LocalNamedOptions): CachedEffect<A, E, R>
-  <Args extends ReadonlyArray<any>, A, E, R>(
+  <Args extends ReadonlyArray<unknown>, A, E, R>(
     load: (...args: Args) => Effect.Effect<A, E, R>,
     options: LocalNamedOptions
   ): Cached<Args, A, E, R>

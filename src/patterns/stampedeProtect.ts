@@ -73,7 +73,7 @@ export interface StampedeProtect {
  * assert.deepEqual(new Set(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))), new Set([1]))
  * ```
  */
-export const stampedeProtect: StampedeProtect = makePattern((options, load): Plan => {
+export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options, load): Plan => {
   const leaseMillis = options.lockTtl === undefined ? undefined : positiveMillis("lockTtl", options.lockTtl)
   return {
     region: resolveUnsafe(options),

@@ -2,7 +2,7 @@ import type { Effect } from "effect"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
 import { paramsOf } from "../internal/client/load.ts"
-import { resolveUnsafe } from "../internal/region.ts"
+import { type Options, resolveUnsafe } from "../internal/region.ts"
 import { type Cached, type CachedEffect, type Call, type FailureOf, isLoad, type Load, wrap, type Wrap } from "./cached.ts"
 
 /** What a completed write makes invalid besides its own entry: lists, or functions of the written value and the params. */
@@ -30,6 +30,14 @@ export interface WriteThrough {
     options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>
   ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
 }
+
+interface Lists {
+  readonly invalidateKeys?: List
+  readonly invalidatePatterns?: List
+  readonly invalidateTags?: List
+}
+
+type WriteSpec = Options & Lists
 
 type List = ReadonlyArray<string> | ((value: unknown, params: unknown) => ReadonlyArray<string>) | undefined
 
@@ -66,13 +74,13 @@ const none: ReadonlyArray<string> = []
  * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), "Grace")
  * ```
  */
-export const writeThrough: WriteThrough = ((first: any, second: any) => {
-  const make = (load: Load, options: any, more: any) =>
+export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second: WriteSpec) => {
+  const make = (load: Load, options: WriteSpec, more?: Lists) =>
     wrap(load, (load) => ({ region: resolveUnsafe(options), load, leaseMillis: undefined, wait: undefined, memory: false }), through({ ...options, ...more }))
-  return isLoad(first) ? make(first, second, undefined) : (load: Load) => make(load, first, second)
+  return isLoad(first) ? make(first, second) : (load: Load) => make(load, first, second)
 }) as WriteThrough
 
-const through = (options: { readonly invalidateKeys?: List; readonly invalidatePatterns?: List; readonly invalidateTags?: List }): Call =>
+const through = (options: Lists): Call =>
 (client, request) =>
   client.write(request, (value) => {
     const params = paramsOf(request)

@@ -105,9 +105,6 @@ export class CacheBackend extends Context.Service<CacheBackend, {
    */
   readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
 
-  /** Writes the entry whoever holds the lease, and drops the lease. */
-  readonly put: (key: string, write: Write) => Effect.Effect<void, CacheError>
-
   /** Removes entry and lease of each key. Returns how many entries there were. */
   readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<number, CacheError>
 

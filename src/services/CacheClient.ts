@@ -66,9 +66,9 @@ export class CacheClient extends Context.Service<CacheClient, {
   ) => Effect.Effect<Option.Option<A>, CacheError, RD>
 
   /**
-   * Stores a value, and drops the lease of the key, so that loads in flight do not overwrite it. What the caller had read
-   * before calling is the caller's to answer for: between that read and this call an invalidation may have come. Where
-   * that matters, use a pattern, whose fills are fenced.
+   * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
+   * it stores nothing. What the caller had read before calling is the caller's to answer for: between that read and this
+   * call an invalidation may have come. Where that matters, use a pattern, which begins before the read.
    */
   readonly set: <A, I, RD, RE>(
     key: string,

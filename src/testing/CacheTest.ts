@@ -8,7 +8,7 @@ import { CacheError, Unavailable } from "../CacheError.ts"
 import { assemble, type CacheServices } from "../internal/assemble.ts"
 import { makeMemoryPrimitivesWithState, type MemoryState } from "../internal/memoryPrimitives.ts"
 import { nodeCompressor } from "../internal/nodeCompressor.ts"
-import { type CacheBackend, type Stored } from "../services/CacheBackend.ts"
+import type { CacheBackend, Stored } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { LockStore } from "../services/LockManager.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
@@ -21,7 +21,6 @@ export type Operation =
   | "renew"
   | "fill"
   | "release"
-  | "put"
   | "remove"
   | "removeMatching"
   | "addTags"
@@ -167,8 +166,6 @@ const withFaults = (
       fill: (key, token, { stored, ttlMillis }, onLost) =>
         faults.around("fill", Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))),
       release: (...args) => faults.around("release", backend.release(...args)),
-      put: (key, { stored, ttlMillis }) =>
-        faults.around("put", Effect.suspend(() => backend.put(key, { stored: fromBytes(stored), ttlMillis }))),
       remove: (...args) => faults.around("remove", backend.remove(...args)),
       removeMatching: (...args) => faults.around("removeMatching", backend.removeMatching(...args)),
       addTags: (...args) => faults.around("addTags", backend.addTags(...args)),

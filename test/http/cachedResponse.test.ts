@@ -1,4 +1,259 @@
-import { CacheMemory } from "../../src/index.ts"
+/**
+ * The suite on memory, and what needs a clock in hand or a cache that fails.
+ */
+import { createServer } from "node:http"
+import * as net from "node:net"
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
+import { TestClock } from "effect/testing"
+import { cachedResponse } from "../../src/http/index.ts"
+import { CacheBackend, CacheClient, CacheError, CacheMemory, Unavailable } from "../../src/index.ts"
+import { makeClient } from "../../src/internal/client/client.ts"
+import { TagIndex } from "../../src/services/TagIndex.ts"
 import { suite } from "./cachedResponse.suite.ts"
+import { serve } from "./support.ts"
+
 suite("memory", CacheMemory.layer())
 suite("memory with copies", CacheMemory.layer({ isolation: "clone" }))
+
+/** A handler that counts its runs, under the clock of the test. */
+const timed = (
+  options: Parameters<typeof cachedResponse>[1] | any,
+  make: (n: number) => Response.HttpServerResponse = (n) => Response.text(`${n}`)
+) =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    let runs = 0
+    const services = yield* Layer.build(CacheMemory.layer())
+    const handler = cachedResponse("timed", options)(Effect.sync(() => make(++runs)))
+    return yield* serve(HttpRouter.add("GET", "/", Effect.provideService(handler, Clock.Clock, clock)), services)
+  })
+
+describe("lifetimes", () => {
+  it.effect("age counts up to the TTL", () =>
+    Effect.gen(function*() {
+      const ask = yield* timed({ ttl: "1 minute" })
+      const seen: Array<unknown> = []
+      for (const seconds of [0, 10, 49, 1]) {
+        yield* TestClock.adjust(seconds * 1000)
+        const { cache, headers, text } = yield* ask("/")
+        seen.push([cache, text, headers.get("age"), headers.get("cache-control")])
+      }
+      assert.deepStrictEqual(seen, [
+        ["MISS", "1", "0", "public, max-age=60"],
+        ["HIT", "1", "10", "public, max-age=60"],
+        ["HIT", "1", "59", "public, max-age=60"],
+        ["MISS", "2", "0", "public, max-age=60"]
+      ])
+    })
+  )
+
+  it.effect("a shorter lifetime of the response counts, a longer one does not", () =>
+    Effect.gen(function*() {
+      for (const [headers, seconds] of [
+        [{ "cache-control": "max-age=20" }, 20],
+        [{ "cache-control": "max-age=20, s-maxage=30" }, 30],
+        [{ "cache-control": "max-age=20", age: "5" }, 15],
+        [{ "cache-control": "max-age=1000" }, 60],
+        [{ expires: new Date(25_000 + (yield* Clock.currentTimeMillis)).toUTCString() }, 25]
+      ] as ReadonlyArray<readonly [Record<string, string>, number]>) {
+        const ask = yield* timed({ ttl: "1 minute" }, (n) => Response.text(`${n}`, { headers }))
+        yield* ask("/")
+        yield* TestClock.adjust(seconds * 1000 - 1)
+        assert.strictEqual((yield* ask("/")).cache, "HIT", JSON.stringify(headers))
+        yield* TestClock.adjust(1)
+        assert.notStrictEqual((yield* ask("/")).cache, "HIT", JSON.stringify(headers))
+        yield* TestClock.setTime(0)
+      }
+    })
+  )
+
+  it.effect("a request may ask for a younger response", () =>
+    Effect.gen(function*() {
+      const ask = yield* timed({ ttl: "1 minute" })
+      yield* ask("/")
+      yield* TestClock.adjust("20 seconds")
+      const young = (seconds: number) => ask("/", { headers: { "cache-control": `max-age=${seconds}` } })
+      assert.strictEqual((yield* young(20)).cache, "HIT")
+      const renewed = yield* young(19)
+      assert.deepStrictEqual([renewed.cache, renewed.text], ["MISS", "2"])
+      assert.strictEqual((yield* young(19)).cache, "HIT")
+    })
+  )
+
+  it.effect("ttl and cacheControl may be functions; a TTL that is none leaves the response unstored", () =>
+    Effect.gen(function*() {
+      const ask = yield* timed(
+        {
+          ttl: ({ response }: any) => Number(response.headers["x-ttl"]) * 1000,
+          cacheControl: ({ age, maxAge, scope }: any) => `${scope}, max-age=${maxAge - age}, must-revalidate`
+        },
+        (n) => Response.text(`${n}`, { headers: { "x-ttl": n === 1 ? "0" : "40" } })
+      )
+      assert.strictEqual((yield* ask("/")).cache, "BYPASS")
+      assert.strictEqual((yield* ask("/")).cache, "MISS")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* ask("/")).headers.get("cache-control"), "public, max-age=30, must-revalidate")
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* ask("/")).cache, "MISS")
+      const forever = yield* timed({ ttl: Infinity })
+      yield* forever("/")
+      yield* TestClock.adjust("1000 days")
+      const old = yield* forever("/")
+      assert.deepStrictEqual([old.cache, old.headers.get("cache-control")], ["HIT", "public, max-age=31536000"])
+    })
+  )
+
+  it("options out of range are refused where they are given", () => {
+    const bad: ReadonlyArray<readonly [string, any]> = [
+      ["a", { ttl: 0 }],
+      ["a", { ttl: "-1 second" }],
+      ["a", { ttl: 1000, vary: ["a b"] }],
+      ["a", { ttl: 1000, vary: ["*"] }],
+      ["a", { ttl: 1000, authenticated: ["a\r\nb"] }],
+      ["a", { ttl: 1000, maxBodyBytes: -1 }],
+      ["a", { ttl: 1000, stampede: { lockTtl: 0 } }],
+      ["", { ttl: 1000 }],
+      ["a:{0}", { ttl: 1000 }],
+      ["a:{b", { ttl: 1000 }]
+    ]
+    for (const [name, options] of bad) {
+      assert.throws(() => cachedResponse(name, options)(Effect.succeed(Response.empty())), CacheError, undefined, name)
+    }
+  })
+})
+
+describe("a cache that fails", () => {
+  const down = new CacheError({
+    reason: new Unavailable({ backend: "test", operation: "any", cause: new Error("down") })
+  })
+
+  /** Memory, behind a switch, as bytes would be. */
+  const broken = Effect.gen(function*() {
+    const services = yield* Layer.build(CacheMemory.layer())
+    const state = { down: false }
+    const guard = <A extends object>(service: A): A =>
+      Object.fromEntries(
+        Object.entries(service)
+          .filter(([name]) => name !== "local")
+          .map(([name, value]) => [
+            name,
+            typeof value === "function"
+              ? (...args: ReadonlyArray<unknown>) =>
+                  Effect.suspend(() => (state.down ? Effect.fail(down) : value(...args)))
+              : Effect.isEffect(value)
+                ? Effect.suspend(() => (state.down ? Effect.fail(down) : (value as Effect.Effect<unknown>)))
+                : value
+          ])
+      ) as A
+    const primitives = {
+      backend: guard(Context.get(services, CacheBackend)),
+      tags: guard(Context.get(services, TagIndex))
+    }
+    const client = yield* makeClient({
+      primary: primitives,
+      settings: { defaultTtl: "5 minutes", lockTtl: "30 seconds" } as never
+    } as never)
+    return { state, cache: Context.make(CacheClient, client) }
+  })
+
+  it.live("is never in the way, unless asked to be", () =>
+    Effect.gen(function*() {
+      const { cache, state } = yield* broken
+      let runs = 0
+      const handler = Effect.sync(() => Response.text(`${++runs}`))
+      const ask = yield* serve(
+        Layer.mergeAll(
+          HttpRouter.add("GET", "/a", cachedResponse("a", { ttl: "1 minute" })(handler)),
+          HttpRouter.add(
+            "GET",
+            "/strict",
+            cachedResponse("b", { ttl: "1 minute", onCacheError: "fail" })(handler).pipe(
+              Effect.catchTag("CacheError", ({ reason }) => Effect.succeed(Response.text(reason._tag, { status: 503 })))
+            )
+          )
+        ),
+        cache
+      )
+      assert.deepStrictEqual([(yield* ask("/a")).cache, (yield* ask("/a")).cache, runs], ["MISS", "HIT", 1])
+      state.down = true
+      for (let i = 0; i < 3; i++) {
+        const { cache, status } = yield* ask("/a")
+        assert.deepStrictEqual([status, cache], [200, "BYPASS"])
+        assert.strictEqual((yield* ask("/a", { headers: { "cache-control": "no-cache" } })).cache, "BYPASS")
+      }
+      assert.strictEqual(runs, 7)
+      const strict = yield* ask("/strict")
+      assert.deepStrictEqual([strict.status, strict.text, runs], [503, "Unavailable", 7])
+      state.down = false
+      assert.strictEqual((yield* ask("/a")).text, "1")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("what it holds under the key may be anything", () =>
+    Effect.gen(function*() {
+      const services = yield* Layer.build(CacheMemory.layer())
+      const ask = yield* serve(
+        HttpRouter.add("GET", "/a", cachedResponse("a", { ttl: "1 minute" })(Effect.succeed(Response.text("ok")))),
+        services
+      )
+      yield* Context.get(services, CacheClient).set("http:a:/a", "junk", { schema: Schema.String, ttl: "1 minute" })
+      assert.deepStrictEqual([(yield* ask("/a")).text, (yield* ask("/a")).cache], ["ok", "HIT"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("on a Node server", () => {
+  it.live("HEAD, 304, lengths, absolute targets and broken lines", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const handler = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+        runs++
+        return Response.text(`${request.method} ${request.headers["x-v"] ?? "-"}`)
+      })
+      const routes = HttpRouter.add("GET", "/a", cachedResponse("a", { ttl: "1 minute", vary: ["x-v"] })(handler))
+      const server = yield* Layer.build(
+        HttpRouter.serve(routes.pipe(HttpRouter.provideRequest(CacheMemory.layer())), {
+          disableLogger: true,
+          disableListenLog: true
+        }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
+      )
+      const address = Context.get(server, HttpServer.HttpServer).address
+      const port = address._tag === "UnixPathAddress" ? 0 : address.port
+      /** One exchange on a connection of its own, as bytes. */
+      const raw = (text: string) =>
+        Effect.promise(
+          () =>
+            new Promise<string>((resolve, reject) => {
+              let all = ""
+              const socket = net.connect(port, "127.0.0.1", () => socket.end(text))
+              socket
+                .on("data", (chunk) => (all += chunk.toString("latin1")))
+                .on("error", reject)
+                .on("close", () => resolve(all))
+            })
+        )
+      const ask = (head: string) => raw(`${head}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+      const first = yield* ask("HEAD /a HTTP/1.1")
+      assert.match(first, /^HTTP\/1.1 200/)
+      assert.match(first, /x-cache: MISS/i)
+      assert.match(first, /content-length: 5\r\n/i)
+      assert.isTrue(first.endsWith("\r\n\r\n"))
+      const get = yield* ask("GET /a HTTP/1.1")
+      assert.match(get, /x-cache: HIT/i)
+      assert.match(get, /\r\n\r\nGET -$/)
+      const etag = /etag: (.*)\r\n/i.exec(get)![1]!
+      const not = yield* ask(`GET /a HTTP/1.1\r\nIf-None-Match: ${etag}`)
+      assert.match(not, /^HTTP\/1.1 304/)
+      assert.isTrue(not.endsWith("\r\n\r\n"))
+      assert.notMatch(not, /content-(length|type)/i)
+      assert.match(yield* ask("GET http://other/a HTTP/1.1"), /x-cache: HIT/i)
+      assert.match(yield* ask("GET /a HTTP/1.1\r\nX-V: \u00ff\tx"), /x-cache: MISS/i)
+      assert.match(yield* ask(`GET /a HTTP/1.1\r\nX-V: ${"y".repeat(10_000)}`), /x-cache: MISS/i)
+      assert.match(yield* ask("GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX: y"), /x-cache: BYPASS|400 Bad/i)
+      assert.strictEqual(runs >= 3, true)
+    }).pipe(Effect.scoped)
+  )
+})

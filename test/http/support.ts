@@ -40,8 +40,11 @@ export const serve = (
       ),
       (web) => Effect.promise(() => web.dispose())
     ),
-    (web): Ask => (path, init) =>
-      Effect.promise(async (signal) => answerOf(await web.handler(new Request(`http://localhost${path}`, { signal, ...init }))))
+    (web): Ask =>
+      (path, init) =>
+        Effect.promise(async (signal) =>
+          answerOf(await web.handler(new Request(`http://localhost${path}`, { signal, ...init })))
+        )
   )
 
 export const all = <A>(effects: ReadonlyArray<Effect.Effect<A>>): Effect.Effect<ReadonlyArray<A>> =>

@@ -10,7 +10,7 @@ import {
 } from "../../src/internal/memoryPrimitives.ts"
 import { suite as backendSuite } from "../services/CacheBackend.suite.ts"
 import { suite as lockSuite } from "../services/LockStore.suite.ts"
-import { header, type Primitives } from "../services/primitives.ts"
+import { header, plant, type Primitives } from "../services/primitives.ts"
 import { suite as tagSuite } from "../services/TagIndex.suite.ts"
 
 const suiteOptions = { advance: (millis: number) => TestClock.adjust(millis) }
@@ -76,7 +76,7 @@ describe("memoryPrimitives", () => {
     Effect.gen(function*() {
       const { backend } = yield* makeMemoryPrimitives({})
       const value = { a: 1 }
-      yield* backend.put("k", { stored: entry(value), ttlMillis: 1000 })
+      yield* plant(backend, "k", { stored: entry(value), ttlMillis: 1000 })
       assert.strictEqual(backend.local!.get("k", 999)?.value, value)
       assert.isUndefined(backend.local!.get("k", 1000))
       // An expiry that was seen stays seen, also by a clock that goes back.
@@ -86,16 +86,16 @@ describe("memoryPrimitives", () => {
   it.effect("an undefined value is a hit", () =>
     Effect.gen(function*() {
       const { backend } = yield* makeMemoryPrimitives({})
-      yield* backend.put("k", { stored: entry(undefined), ttlMillis: ever })
+      yield* plant(backend, "k", { stored: entry(undefined), ttlMillis: ever })
       assert.isDefined(yield* backend.read("k"))
     }))
 
   it.effect("what has expired is swept by later writes, without being read", () =>
     Effect.gen(function*() {
       const { backend, state } = yield* makeMemoryPrimitivesWithState({ maxEntries: 1000 })
-      for (let i = 0; i < 400; i++) yield* backend.put(`short${i}`, { stored: entry(i, ["t"]), ttlMillis: 100 })
+      for (let i = 0; i < 400; i++) yield* plant(backend, `short${i}`, { stored: entry(i, ["t"]), ttlMillis: 100 })
       yield* TestClock.adjust(100)
-      for (let i = 0; i < 150; i++) yield* backend.put(`long${i}`, { stored: entry(i), ttlMillis: ever })
+      for (let i = 0; i < 150; i++) yield* plant(backend, `long${i}`, { stored: entry(i), ttlMillis: ever })
       assert.strictEqual((yield* backend.usage).entries, 150)
       assert.strictEqual((yield* backend.usage).evictions, 0)
       checkState(state, 1000, 64 * 2 ** 20)
@@ -105,7 +105,7 @@ describe("memoryPrimitives", () => {
     Effect.gen(function*() {
       const { backend, state, tags } = yield* makeMemoryPrimitivesWithState({ maxBytes: 10_000 })
       yield* tags.ensure(["t"], ever)
-      yield* backend.put("k", { stored: entry("small", ["t"]), ttlMillis: ever })
+      yield* plant(backend, "k", { stored: entry("small", ["t"]), ttlMillis: ever })
       yield* backend.acquire("k", "a", 1000)
       const large = { stored: entry("x".repeat(10_000), ["t"]), ttlMillis: ever }
       assert.isTrue(yield* backend.fill("k", "a", large, "keep"))
@@ -118,8 +118,8 @@ describe("memoryPrimitives", () => {
   it.effect("a value that grows makes room among the others, not by its own eviction", () =>
     Effect.gen(function*() {
       const { backend, state } = yield* makeMemoryPrimitivesWithState({ maxBytes: 20_000 })
-      for (let i = 0; i < 20; i++) yield* backend.put(`k${i}`, { stored: entry("x".repeat(100)), ttlMillis: ever })
-      yield* backend.put("k0", { stored: entry("y".repeat(8000)), ttlMillis: ever })
+      for (let i = 0; i < 20; i++) yield* plant(backend, `k${i}`, { stored: entry("x".repeat(100)), ttlMillis: ever })
+      yield* plant(backend, "k0", { stored: entry("y".repeat(8000)), ttlMillis: ever })
       assert.strictEqual(backend.local!.get("k0", 0)?.value, "y".repeat(8000))
       checkState(state, 10_000, 20_000)
     }))
@@ -136,8 +136,11 @@ describe("memoryPrimitives", () => {
   it.effect("bytes instead of a value are a defect, and leave no trace", () =>
     Effect.gen(function*() {
       const { backend, state } = yield* makeMemoryPrimitivesWithState({})
-      const exit = yield* Effect.exit(backend.put("k", { stored: new Uint8Array(1), ttlMillis: 1 }))
+      yield* backend.acquire("k", "a", 1000)
+      const exit = yield* Effect.exit(backend.fill("k", "a", { stored: new Uint8Array(1), ttlMillis: 1 }, "keep"))
       assert.isTrue(Exit.hasDies(exit))
+      assert.isTrue(yield* backend.release("k", "a", "keep"))
+      assert.isUndefined(yield* backend.read("k"))
       checkState(state, 10_000, 64 * 2 ** 20)
     }))
 
@@ -145,7 +148,7 @@ describe("memoryPrimitives", () => {
     Effect.gen(function*() {
       const { backend, state, tags } = yield* makeMemoryPrimitivesWithState({ maxEntries: 10 })
       yield* tags.ensure(["borne", "idle"], ever)
-      yield* backend.put("k", { stored: entry(1, ["borne"]), ttlMillis: ever })
+      yield* plant(backend, "k", { stored: entry(1, ["borne"]), ttlMillis: ever })
       for (let i = 0; i < 12; i++) yield* tags.ensure(Array.from({ length: 1000 }, (_, n) => `${i}:${n}`), ever)
       assert.deepStrictEqual(yield* tags.markers(["borne", "idle"]), [1, undefined])
       assert.isAtMost(state.markers.size, 10_001)
@@ -179,7 +182,7 @@ describe("memoryPrimitives", () => {
       for (const end of [
         backend.takeOver("k", "b", 1000, { unlink: false }),
         backend.remove(["k"]),
-        backend.put("k", { stored: entry(1), ttlMillis: ever }),
+        backend.fill("k", "a", { stored: entry(1), ttlMillis: ever }, "keep"),
         backend.release("k", "a", "unlink"),
         backend.removeMatching("k"),
         backend.clear
@@ -210,10 +213,10 @@ describe("memoryPrimitives", () => {
   it.effect("a pattern over very many keys lets other fibers run, and covers what was there when it began", () =>
     Effect.gen(function*() {
       const { backend } = yield* makeMemoryPrimitives({ maxEntries: 20_000 })
-      for (let i = 0; i < 15_000; i++) yield* backend.put(`k${i}`, { stored: entry(i), ttlMillis: ever })
+      for (let i = 0; i < 15_000; i++) yield* plant(backend, `k${i}`, { stored: entry(i), ttlMillis: ever })
       let turns = 0
       const other = yield* Effect.forkChild(Effect.forever(Effect.andThen(
-        Effect.suspend(() => backend.put(`new${turns++}`, { stored: entry(0), ttlMillis: ever })),
+        Effect.suspend(() => plant(backend, `new${turns++}`, { stored: entry(0), ttlMillis: ever })),
         Effect.yieldNow
       )), { startImmediately: true })
       assert.isAtLeast(yield* backend.removeMatching("k*"), 15_000)
@@ -234,7 +237,7 @@ describe("memoryPrimitives", () => {
       assert.strictEqual(state.locks.size, 0)
     }))
 
-  const operations = ["put", "fill", "lose", "remove", "pattern", "read", "addTags", "invalidate", "ensure", "clear",
+  const operations = ["plant", "fill", "lose", "remove", "pattern", "read", "addTags", "invalidate", "ensure", "clear",
     "takeOver", "release", "await", "tick"] as const
 
   /** One random operation. Every value, key and tag comes from a small pool, so that they meet. */
@@ -249,8 +252,8 @@ describe("memoryPrimitives", () => {
     }
     const token = `${yield* int(3)}`
     switch (operation) {
-      case "put":
-        return yield* backend.put(key, write)
+      case "plant":
+        return yield* plant(backend, key, write)
       case "fill":
         yield* backend.acquire(key, token, 10)
         yield* tags.ensure(some, write.ttlMillis)

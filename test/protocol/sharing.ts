@@ -155,8 +155,8 @@ export const sharing = (name: string, makeWorld: MakeWorld): void => {
         Effect.map(again(id), (n) => n + 1)
       )
       let rounds = 0
-      const again: typeof other = stampedeProtect({ ...settings, key: "row:{id}" })(() =>
-        Effect.suspend(() => ++rounds < 2 ? Effect.map(other(one), (n) => n + 1) : Effect.succeed(10))
+      const again: typeof other = stampedeProtect(settings)((id: Id) =>
+        Effect.suspend(() => ++rounds < 2 ? Effect.map(other(id), (n) => n + 1) : Effect.succeed(10))
       )
       assert.strictEqual(yield* a.run(again({ id: "2" })), 12)
       assert.deepStrictEqual(yield* leases, [])

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import type { CacheBackend } from "../../src/services/CacheBackend.ts"
-import { hostile, type MakePrimitives, opened, type SuiteOptions, valueOf, write } from "./primitives.ts"
+import { hostile, type MakePrimitives, opened, plant, type SuiteOptions, valueOf, write } from "./primitives.ts"
 
 type Backend = CacheBackend["Service"]
 
@@ -25,9 +25,11 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
       assert.isFalse(yield* backend.addTags("k", ["t"]))
     }))
 
-    test("put writes header and value, whoever holds the lease, and drops the lease", Effect.fnUntraced(function*(backend) {
+    test("takeOver and fill write header and value, whoever held the lease", Effect.fnUntraced(function*(backend) {
       yield* backend.acquire("k", "a", 10_000)
-      yield* backend.put("k", write(backend, { n: 1 }, 60_000, { born: 7, tags: ["x", "y"], freshUntil: 9 }))
+      const first = write(backend, { n: 1 }, 60_000, { born: 7, tags: ["x", "y"], freshUntil: 9 })
+      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      assert.isTrue(yield* backend.fill("k", "b", first, "keep"))
       const found = opened(backend, yield* backend.read("k"))
       assert.isTrue(found._tag === "Some")
       if (found._tag === "Some") {
@@ -38,23 +40,24 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
       }
       assert.isFalse(yield* backend.fill("k", "a", write(backend, 2), "keep"))
       assert.deepStrictEqual(yield* read(backend, "k"), { n: 1 })
-      yield* backend.put("k", write(backend, 3))
+      yield* backend.takeOver("k", "c", 10_000, { unlink: false })
+      assert.isTrue(yield* backend.fill("k", "c", write(backend, 3), "keep"))
       assert.strictEqual(yield* read(backend, "k"), 3)
     }))
 
     test("falsy values and large values come back", Effect.fnUntraced(function*(backend) {
       const values = [0, "", false, null, [], {}, "x".repeat(200_000), { deep: { list: [1, "2", null] } }]
       for (const [i, value] of values.entries()) {
-        yield* backend.put(`k${i}`, write(backend, value))
+        yield* plant(backend, `k${i}`, write(backend, value))
         assert.deepStrictEqual(yield* read(backend, `k${i}`), value)
       }
     }))
 
     test("an entry ends at its hard TTL, and not without one", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("short", write(backend, 1, 50))
-      yield* backend.put("long", write(backend, 2, Number.MAX_SAFE_INTEGER))
-      yield* backend.put("ever", write(backend, 3))
-      yield* backend.put("fraction", write(backend, 4, 60_000.5))
+      yield* plant(backend, "short", write(backend, 1, 50))
+      yield* plant(backend, "long", write(backend, 2, Number.MAX_SAFE_INTEGER))
+      yield* plant(backend, "ever", write(backend, 3))
+      yield* plant(backend, "fraction", write(backend, 4, 60_000.5))
       yield* backend.acquire("filled", "a", 10_000)
       yield* backend.fill("filled", "a", write(backend, 5, 50), "keep")
       assert.strictEqual(yield* read(backend, "filled"), 5)
@@ -107,7 +110,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("a refused fill with keep changes nothing", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "old"))
+      yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "b", 10_000)
       assert.isFalse(yield* backend.fill("k", "a", write(backend, "a"), "keep"))
       assert.strictEqual(yield* read(backend, "k"), "old")
@@ -115,7 +118,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("the losing writer unlinks entry and lease", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "old"))
+      yield* plant(backend, "k", write(backend, "old"))
       yield* backend.takeOver("k", "a", 10_000, { unlink: true })
       yield* backend.takeOver("k", "b", 10_000, { unlink: true })
       assert.isFalse(yield* backend.fill("k", "a", write(backend, "a"), "unlink"))
@@ -134,7 +137,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("release drops the lease of its holder only", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "old"))
+      yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "a", 10_000)
       assert.isFalse(yield* backend.release("k", "b", "keep"))
       assert.strictEqual(yield* backend.acquire("k", "c", 10_000), "a")
@@ -147,7 +150,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("takeOver replaces any holder, and unlinks the entry only when asked", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "old"))
+      yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "a", 10_000)
       yield* backend.takeOver("k", "b", 10_000, { unlink: false })
       assert.strictEqual(yield* read(backend, "k"), "old")
@@ -163,8 +166,8 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("remove drops entry and lease, so a load in flight cannot store", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "old"))
-      yield* backend.put("other", write(backend, "other"))
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* plant(backend, "other", write(backend, "other"))
       yield* backend.acquire("k", "a", 10_000)
       yield* backend.acquire("leased", "a", 10_000)
       assert.strictEqual(yield* backend.remove(["k", "leased", "absent", "k"]), 1)
@@ -177,7 +180,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
 
     test("remove takes thousands of keys", Effect.fnUntraced(function*(backend) {
       const keys = Array.from({ length: 10_000 }, (_, i) => `k:${i}`)
-      yield* Effect.forEach(keys.slice(0, 3000), (key) => backend.put(key, write(backend, 1)), {
+      yield* Effect.forEach(keys.slice(0, 3000), (key) => plant(backend, key, write(backend, 1)), {
         concurrency: "unbounded",
         discard: true
       })
@@ -187,7 +190,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
 
     test("removeMatching drops entries and leases that match, and no others", Effect.fnUntraced(function*(backend) {
       const keys = ["user:1", "user:2:list", "user:", "users:1", "xuser:1", "a:list:b"]
-      for (const key of keys) yield* backend.put(key, write(backend, key))
+      for (const key of keys) yield* plant(backend, key, write(backend, key))
       yield* backend.acquire("user:3", "a", 10_000)
       yield* backend.acquire("users:3", "a", 10_000)
       assert.strictEqual(yield* backend.removeMatching("user:*"), 3)
@@ -204,7 +207,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
 
     test("removeMatching covers many keys", Effect.fnUntraced(function*(backend) {
       const keys = Array.from({ length: 2500 }, (_, i) => `${i % 2 === 0 ? "even" : "odd"}:${i}`)
-      yield* Effect.forEach(keys, (key) => backend.put(key, write(backend, 1)), {
+      yield* Effect.forEach(keys, (key) => plant(backend, key, write(backend, 1)), {
         concurrency: "unbounded",
         discard: true
       })
@@ -215,7 +218,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
 
     test("hostile keys are kept apart, and are removed one by one", Effect.fnUntraced(function*(backend) {
       for (const [i, key] of hostile.entries()) {
-        yield* backend.put(key, write(backend, i))
+        yield* plant(backend, key, write(backend, i))
         assert.strictEqual(yield* backend.acquire(key, `t${i}`, 10_000), `t${i}`)
       }
       for (const [i, key] of hostile.entries()) assert.strictEqual(yield* read(backend, key), i)
@@ -229,7 +232,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
 
     test("a literal pattern of glob characters removes only what it names", Effect.fnUntraced(function*(backend) {
       const keys = ["a?", "ab", "[ab]", "a", "{a}", "a\\", "a^"]
-      for (const key of keys) yield* backend.put(key, write(backend, key))
+      for (const key of keys) yield* plant(backend, key, write(backend, key))
       for (const pattern of ["[ab]*", "{a}*"]) {
         const removed = yield* backend.removeMatching(pattern)
         assert.strictEqual(removed, 1, pattern)
@@ -241,7 +244,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("addTags adds to the header and leaves value, born and end alone", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, { v: 1 }, 100, { born: 5, tags: ["a"] }))
+      yield* plant(backend, "k", write(backend, { v: 1 }, 100, { born: 5, tags: ["a"] }))
       assert.isTrue(yield* backend.addTags("k", ["b", "a", "{c}*"]))
       const found = opened(backend, yield* backend.read("k"))
       if (found._tag === "None") return assert.fail("the entry is gone")
@@ -253,7 +256,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("addTags of an entry without an end leaves it without one", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, 1))
+      yield* plant(backend, "k", write(backend, 1))
       assert.isTrue(yield* backend.addTags("k", ["b"]))
       assert.isTrue(yield* backend.addTags("k", []))
       yield* options.advance(100)
@@ -261,7 +264,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("addTags keeps the lease", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, 1))
+      yield* plant(backend, "k", write(backend, 1))
       yield* backend.acquire("k", "a", 10_000)
       assert.isTrue(yield* backend.addTags("k", ["b"]))
       assert.isTrue(yield* backend.fill("k", "a", write(backend, 2), "keep"))
@@ -306,7 +309,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
     }))
 
     test("clear empties the store and drops leases", Effect.fnUntraced(function*(backend) {
-      yield* Effect.forEach(["a", "b:c", "{x}"], (key) => backend.put(key, write(backend, key)))
+      yield* Effect.forEach(["a", "b:c", "{x}"], (key) => plant(backend, key, write(backend, key)))
       yield* backend.acquire("leased", "t", 10_000)
       yield* backend.clear
       for (const key of ["a", "b:c", "{x}"]) assert.isUndefined(yield* backend.read(key))
@@ -330,7 +333,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
         const one = (yield* makePrimitives).backend
         const two = (yield* makePrimitives).backend
         for (const key of hostile) {
-          yield* one.put(key, write(one, 1))
+          yield* plant(one, key, write(one, 1))
           assert.isUndefined(yield* two.read(key))
           assert.strictEqual(yield* one.acquire(key, "one", 10_000), "one")
           assert.strictEqual(yield* two.acquire(key, "two", 10_000), "two")
@@ -345,7 +348,7 @@ export const suite = (name: string, makePrimitives: MakePrimitives, options: Sui
       })))
 
     test("usage says whose numbers it gives", Effect.fnUntraced(function*(backend) {
-      yield* backend.put("k", write(backend, "x".repeat(1000)))
+      yield* plant(backend, "k", write(backend, "x".repeat(1000)))
       const usage = yield* backend.usage
       assert.include(["process", "server"], usage.scope)
       assert.isAtLeast(usage.entries, 1)

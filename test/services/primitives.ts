@@ -1,7 +1,7 @@
 /**
  * What the contract suites share: how primitives are made, and entries in the format a backend wants.
  */
-import { type Effect, Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import * as CacheEntry from "../../src/CacheEntry.ts"
 import type { CacheError } from "../../src/CacheError.ts"
 import type { CacheBackend, Stored, Write } from "../../src/services/CacheBackend.ts"
@@ -54,6 +54,13 @@ export const write = (
   ttlMillis: number = Number.POSITIVE_INFINITY,
   overrides?: Partial<CacheEntry.EntryHeader>
 ): Write => ({ stored: stored(backend, value, overrides), ttlMillis })
+
+/** Stores an entry whoever holds the lease, and drops the lease. A defect when another writer comes between. */
+export const plant = (backend: CacheBackend["Service"], key: string, write: Write): Effect.Effect<void, CacheError> =>
+  backend.takeOver(key, "planted", 60_000, { unlink: false }).pipe(
+    Effect.andThen(backend.fill(key, "planted", write, "keep")),
+    Effect.flatMap((filled) => filled ? Effect.void : Effect.die(new Error(`${JSON.stringify(key)} was not planted`)))
+  )
 
 /** Header and value of what a backend gave back; fails loudly when the bytes do not parse. */
 export const opened = (

@@ -1,13 +1,14 @@
 /**
  * Builds a `CacheClient` over its stores.
  */
-import { Cause, Clock, Duration, Effect, Exit, type Fiber, Metric, Option, type Schema, type Scope, Tracer } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, type Fiber, Metric, Option, type Scope, Tracer } from "effect"
 import type { CacheSettings } from "../../CacheConfig.ts"
 import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../../CacheKey.ts"
 import { makeUnsafe, positiveMillis, type Region } from "../region.ts"
 import { CacheClient } from "../../services/CacheClient.ts"
 import { codecOf } from "../entryCodec.ts"
+import type { AnyCodec } from "../erased.ts"
 import { makeTokens } from "../token.ts"
 import { board, Flight, launch } from "./flights.ts"
 import {
@@ -83,7 +84,7 @@ const attempt = <A>(f: () => A): Effect.Effect<A, CacheError> =>
 const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
 
 /** A region for a key that belongs to none. */
-const regionOf = (schema: Schema.Codec<any, any, any, any>, options?: {
+const regionOf = (schema: AnyCodec, options?: {
   readonly ttl?: Duration.Input | undefined
   readonly tags?: ReadonlyArray<string> | undefined
 }): Region => {
@@ -317,6 +318,26 @@ export const makeClient: (
       return list.length === 0 ? Effect.void : invalidate("tag", list.length, (store) => store.tags.invalidate(list))
     })
 
+  /**
+   * A write without a fence of its caller's, with one of its own: older loads in flight lose the lease, so they cannot
+   * overwrite it; and if it is overtaken itself, by an invalidation or a newer write, it stores nothing.
+   */
+  const setNow = (key: string, value: unknown, region: Region) =>
+    Effect.uninterruptible(Effect.gen(function*() {
+      const token = context.makeToken()
+      const { defaultLeaseMillis, defaultTtlMillis } = context
+      yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
+      const release = Effect.ignore(primary.backend.release(key, token, "keep"))
+      const store = Effect.gen(function*() {
+        // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once: if
+        // another write overtakes this one, what was there before both must not be read in between.
+        const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
+        const sealed = yield* primary.seal(region, key, value, undefined, { born, loadMillis: 0, defaultTtl: defaultTtlMillis })
+        return yield* primary.fill(key, token, sealed, "keep")
+      })
+      yield* Effect.onError(store, () => release)
+    }))
+
   const write = makeWrite({ context, primary, local, beside, handOut, invalidateKeys, invalidatePattern, invalidateTags })
 
   yield* Effect.addFinalizer(() => Effect.forEach(stores, ({ flights }) => flights.close, { discard: true }))
@@ -344,7 +365,7 @@ export const makeClient: (
         attempt(() => [normalizeKey(key), regionOf(schema)] as const),
         ([normal, region]) =>
           Effect.withFiber((fiber) =>
-            Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<any>, CacheError, any>, (found) =>
+            Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
               Effect.sync(() => {
                 const stats = counters.of(manual)
                 if (Option.isSome(found)) stats.hit(fiber.context)
@@ -355,21 +376,7 @@ export const makeClient: (
     set: (key, value, setOptions) =>
       Effect.flatMap(
         attempt(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
-        ([normal, region]) =>
-          // The epoch of its own start: a tag invalidated from here on makes the entry stale.
-          Effect.flatMap(primary.tags.epoch, (born) =>
-            Effect.flatMap(
-              primary.seal(region, normal, value, undefined, {
-                born,
-                loadMillis: 0,
-                defaultTtl: context.defaultTtlMillis
-              }) as Effect.Effect<any, CacheError, any>,
-              (sealed) =>
-                Effect.andThen(
-                  Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([normal])), { discard: true }),
-                  primary.put(normal, sealed)
-                )
-            ))
+        ([normal, region]) => setNow(normal, value, region) as Effect.Effect<void, CacheError, never>
       ),
     tag: (key, tags) =>
       Effect.flatMap(attempt(() => [normalizeKey(key), [...new Set(tags)]] as const), ([normal, list]) =>

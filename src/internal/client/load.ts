@@ -3,6 +3,7 @@
  */
 import { Clock, Context, Effect, Exit, Fiber, identity, Random } from "effect"
 import { CacheError, WaitTimeout } from "../../CacheError.ts"
+import type { AnyFunction } from "../erased.ts"
 import type { Region } from "../region.ts"
 import { board, type Flight } from "./flights.ts"
 import type { RegionCounters } from "./stats.ts"
@@ -14,7 +15,7 @@ export type OnTimeout = "load" | "fail" | "stale"
 /** What a pattern wraps: a loader, how its arguments become a key, and how patient it is. Made once per wrapped function. */
 export interface Plan {
   readonly region: Region
-  readonly load: (...args: ReadonlyArray<any>) => Effect.Effect<any, any, any>
+  readonly load: AnyFunction
   /** Milliseconds; `undefined` for `CacheConfig.lockTtl`. */
   readonly leaseMillis: number | undefined
   /** Wait for a holder in another process, by default for the lease and a second. `undefined`: load without storing. */

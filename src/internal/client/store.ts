@@ -149,14 +149,6 @@ export class Store implements Primitives {
     return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
   }
 
-  /** Writes whoever holds the lease. */
-  put(key: string, { tags, write }: Sealed): Effect.Effect<void, CacheError> {
-    const put = this.backend.put(key, write)
-    if (tags.length === 0) return put
-    this.#remember(key, tags, noTags)
-    return Effect.asVoid(together(this.tags.ensure(tags, write.ttlMillis), put))
-  }
-
   /** Adds tags to a valid entry. The check and the change are two steps: an entry stored in between gets the tags too. */
   addTags(key: string, tags: ReadonlyArray<string>): Effect.Effect<boolean, CacheError> {
     return Effect.flatMap(this.backend.read(key), (stored) => {

@@ -117,17 +117,6 @@ export const makeBackend = (
         isOne
       ),
 
-    put: (key, { stored, ttlMillis }) => {
-      const bytes = bytesOf(stored)
-      if (bytes === undefined) return refused("put", "the entry is not encoded")
-      return commands.script(
-        "put",
-        Scripts.put,
-        [names.entry(key), names.lease(key), bytes, millisOrNever(ttlMillis), names.channel(key)],
-        () => undefined
-      )
-    },
-
     remove: (keys) =>
       keys.length <= removeBatch ? removeKeys(keys) : Effect.gen(function*() {
         let removed = 0

@@ -4,12 +4,6 @@
 import * as Layout from "../../internal/entryLayout.ts"
 import { script } from "./scripts.ts"
 
-// `SET` with a time to live of 0 for none.
-const luaStore = `
-local function store(entry, ttl)
-  if ttl == "0" then redis.call("SET", KEYS[1], entry) else redis.call("SET", KEYS[1], entry, "PX", ttl) end
-end`
-
 // A user who may not publish must still be able to fill: the hint is a courtesy, so its failure is swallowed.
 const luaHint = `
 local function hint(channel, token) redis.pcall("PUBLISH", channel, token) end`
@@ -26,14 +20,14 @@ if redis.call("GET", KEYS[2]) ~= ARGV[1] then return 0 end
 return redis.call("PEXPIRE", KEYS[2], ARGV[2])`)
 
 /**
- * ARGV: token, entry, ttl, "1" to unlink when lost, channel. Fence on fill: the entry is written only while the token
+ * ARGV: token, entry, ttl (0 for none), "1" to unlink when lost, channel. Fence on fill: the entry is written only while the token
  * holds the lease. An absent lease rejects: GET gives false, which equals no token. The losing writer unlinks.
  */
 export const fill = script(2, `
-${luaStore}
 ${luaHint}
 if redis.call("GET", KEYS[2]) == ARGV[1] then
-  store(ARGV[2], ARGV[3])
+  if ARGV[3] == "0" then redis.call("SET", KEYS[1], ARGV[2])
+  else redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3]) end
   redis.call("UNLINK", KEYS[2])
   hint(ARGV[5], ARGV[1])
   return 1
@@ -51,18 +45,6 @@ if redis.call("GET", KEYS[2]) == ARGV[1] then
 end
 if ARGV[2] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
 return 0`)
-
-/** ARGV: entry, ttl, channel. Drops the lease, so that an older load in flight cannot overwrite what is put. */
-export const put = script(2, `
-${luaStore}
-${luaHint}
-store(ARGV[1], ARGV[2])
-local token = redis.call("GET", KEYS[2])
-if token then
-  redis.call("UNLINK", KEYS[2])
-  hint(ARGV[3], token)
-end
-return 1`)
 
 /** Key invalidation drops the lease, in the same step. Returns how many entries there were. */
 export const remove = script(2, `

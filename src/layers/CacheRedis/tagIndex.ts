@@ -110,14 +110,14 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
       const found = new Array<number | undefined>(tags.length)
       let left = tags.length
       if (left === 0) return resume(Effect.succeed(found))
-      tags.forEach((tag, i) =>
+      tags.forEach((tag, i) => {
         commands.get("markers", names.marker(tag), "utf8", (exit) => {
           if (exit._tag === "Failure") return resume(Effect.failCause(exit.cause))
           // A pending text, or anything else that is no count, is no marker: evidence missing means stale (R3).
           found[i] = parseCount(exit.value)
           if (--left === 0) resume(Effect.succeed(found))
         })
-      )
+      })
     })
 
   /**

@@ -1,0 +1,154 @@
+import { Context, Duration, Effect, type Layer, type Option, Schema } from "effect"
+import { describe, expect, it } from "tstyche"
+import {
+  buildCacheKey,
+  cacheAside,
+  CacheClient,
+  type CacheError,
+  CacheMemory,
+  CacheRegion,
+  type CacheServices,
+  invalidateTags,
+  memoize,
+  stampedeProtect,
+  writeThrough
+} from "../src/index.ts"
+
+class User extends Schema.Class<User>("User")({ id: Schema.String, tenantId: Schema.String }) {}
+class DbError extends Schema.TaggedError<DbError>()("DbError", {}) {}
+class Db extends Context.Service<Db, { readonly find: (id: string) => Effect.Effect<User, DbError> }>()("Db") {}
+class Key extends Context.Service<Key, string>()("Key") {}
+
+const Users = CacheRegion.make({
+  key: "user:{userId}",
+  schema: User,
+  ttl: "5 minutes",
+  tags: (user, params) => ["user", `tenant:${user.tenantId}`, String(params.userId)]
+})
+const byId = ({ userId }: { readonly userId: string }) => Db.use((db) => db.find(userId))
+const total = Effect.succeed(1)
+const numbers = { key: "total", schema: Schema.Number, ttl: "1 minute" } as const
+
+declare const Secret: Schema.Codec<string, string, Key, Key>
+
+describe("a cached function", () => {
+  it("keeps what the loader has, and needs the client", () => {
+    expect(cacheAside(Users)(byId)({ userId: "1" })).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(cacheAside(byId, Users)({ userId: "1" })).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+  })
+
+  it("takes a generator function", () => {
+    const cached = cacheAside(Users)(Effect.fnUntraced(function*({ userId }: { readonly userId: string }) {
+      return yield* Db.use((db) => db.find(userId))
+    }))
+    expect(cached({ userId: "1" })).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+  })
+
+  it("has controls that can fail", () => {
+    const getUser = cacheAside(Users)(byId)
+    expect(getUser.invalidate({ userId: "1" })).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
+    expect(getUser.peek({ userId: "1" })).type.toBe<Effect.Effect<Option.Option<User>, CacheError, CacheClient>>()
+    expect(getUser.refresh({ userId: "1" })).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(getUser.key({ userId: "1" })).type.toBe<string>()
+    expect(getUser.clear).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
+  })
+
+  it("must have the placeholders in its argument, at a type that can be a key part", () => {
+    const wrap = cacheAside(Users)
+    expect(wrap).type.not.toBeCallableWith(({ id }: { readonly id: string }) => Db.use((db) => db.find(id)))
+    expect(wrap).type.not.toBeCallableWith((_: { readonly userId: Date }) => Db.use((db) => db.find("")))
+    expect(wrap).type.not.toBeCallableWith((_: { readonly userId?: string }) => Db.use((db) => db.find("")))
+    expect(wrap).type.not.toBeCallableWith((_: { readonly userId: string | null }) => Db.use((db) => db.find("")))
+    expect(wrap).type.toBeCallableWith((_: { readonly userId: number; readonly more: Date }) => Db.use((db) => db.find("")))
+    expect(wrap).type.toBeCallableWith((_: { readonly userId: bigint }) => Db.use((db) => db.find("")))
+  })
+
+  it("must return what the schema holds", () => {
+    expect(cacheAside(Users)).type.not.toBeCallableWith(({ userId }: { readonly userId: string }) => Effect.succeed(userId))
+  })
+
+  it("takes positional placeholders", () => {
+    const items = cacheAside({ key: "items:{0}:{1}", schema: Schema.Array(Schema.String), ttl: "1 minute" })
+    const cached = items((category: string, page: number) => Effect.succeed([category, String(page)]))
+    expect(cached("a", 1)).type.toBe<Effect.Effect<ReadonlyArray<string>, never, CacheClient>>()
+    expect(items).type.not.toBeCallableWith((category: Date, page: number) => Effect.succeed([String(category), String(page)]))
+  })
+
+  it("gains the error when asked to fail", () => {
+    const strict = cacheAside({ ...numbers, onCacheError: "fail" })
+    expect(strict(total)).type.toBeAssignableTo<Effect.Effect<number, CacheError, CacheClient>>()
+    expect(cacheAside(numbers)(total)).type.toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+  })
+
+  it("needs the services of its schema", () => {
+    const cached = cacheAside({ key: "secret", schema: Secret })(Effect.succeed("x"))
+    expect(cached).type.toBeAssignableTo<Effect.Effect<string, never, CacheClient | Key>>()
+    expect(cached).type.not.toBeAssignableTo<Effect.Effect<string, never, CacheClient>>()
+  })
+})
+
+describe("a cached effect", () => {
+  it("infers in a pipe", () => {
+    const piped = Effect.fail("x" as const).pipe(Effect.as(1), cacheAside(numbers))
+    expect(piped).type.toBeAssignableTo<Effect.Effect<number, "x", CacheClient>>()
+    expect(piped.invalidate).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
+    expect(total.pipe(stampedeProtect({ ...numbers, lockTtl: "1 minute" }))).type
+      .toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+    expect(total.pipe(memoize({ name: "total" }))).type.toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+  })
+
+  it("may be a thunk, and may not have placeholders", () => {
+    expect(cacheAside(numbers)(() => total)()).type.toBe<Effect.Effect<number, never, CacheClient>>()
+    expect(cacheAside(Users)).type.not.toBeCallableWith(Effect.succeed(new User({ id: "1", tenantId: "1" })))
+    expect(cacheAside(numbers)).type.not.toBeCallableWith(Effect.succeed("text"))
+  })
+})
+
+describe("the other patterns", () => {
+  it("stampedeProtect gains the error when waiting may fail", () => {
+    const wait = stampedeProtect({ ...numbers, onTimeout: "fail" })
+    expect(wait(total)).type.toBeAssignableTo<Effect.Effect<number, CacheError, CacheClient>>()
+    expect(wait(total)).type.not.toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+  })
+
+  it("writeThrough sees value and params", () => {
+    const write = writeThrough(Users, { invalidateTags: (user, params) => [user.tenantId, String(params.userId)] })
+    expect(write(({ userId }: { readonly userId: string; readonly name: string }) => Db.use((db) => db.find(userId))))
+      .type.toBeCallableWith({ userId: "1", name: "x" })
+  })
+
+  it("memoize takes any arguments by name, and placeholders by key", () => {
+    const parse = memoize({ name: "parse" })((text: string) => Effect.succeed(text.length))
+    expect(parse("x")).type.toBe<Effect.Effect<number, never, CacheClient>>()
+    const report = memoize({ key: "report:{period}", schema: User })
+    expect(report).type.toBeCallableWith((_: { readonly period: string }) => Effect.succeed(new User({ id: "", tenantId: "" })))
+    expect(report).type.not.toBeCallableWith((_: string) => Effect.succeed(new User({ id: "", tenantId: "" })))
+    expect(memoize({ name: "bad", schema: User })).type.not.toBeCallableWith((text: string) => Effect.succeed(text))
+  })
+})
+
+describe("regions and keys", () => {
+  it("ttl takes a duration or a function", () => {
+    CacheRegion.make({ key: "a:{x}", schema: User, ttl: Duration.minutes(1) })
+    CacheRegion.make({ key: "a:{x}", schema: User, ttl: (user, { x }) => `${user.id.length + String(x).length} seconds` as const })
+    expect(CacheRegion.make).type.not.toBeCallableWith({ key: "a", schema: User, ttl: true })
+  })
+
+  it("buildCacheKey wants what the template has", () => {
+    expect(buildCacheKey("user:{id}", { params: { id: 1 } })).type.toBe<string>()
+    expect(buildCacheKey).type.not.toBeCallableWith("user:{id}", { params: { name: 1 } })
+    expect(buildCacheKey).type.not.toBeCallableWith("user:{id}", { params: { id: null } })
+  })
+
+  it("operations asked for by name carry the error", () => {
+    expect(invalidateTags(["a"])).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
+    expect(CacheMemory.layer()).type.toBe<Layer.Layer<CacheServices, CacheError>>()
+  })
+
+  it("the client is typed by the schema", () => {
+    const get = CacheClient.use((cache) => cache.get("k", User))
+    expect(get).type.toBe<Effect.Effect<Option.Option<User>, CacheError, CacheClient>>()
+    const set = (cache: CacheClient["Service"]) => cache.set("k", new User({ id: "1", tenantId: "1" }), { schema: User })
+    expect(set).type.toBe<(cache: CacheClient["Service"]) => Effect.Effect<void, CacheError>>()
+  })
+})
