@@ -114,9 +114,11 @@ const decodeDuration = Schema.decodeUnknownOption(Schema.DurationFromString.pipe
 // Plain digits are seconds, as in the environment of the original.
 const duration = (text: string) => decodeDuration(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
 
-const count = Schema.decodeUnknownOption(Schema.FiniteFromString.pipe(Schema.check(Schema.isInt(), Schema.isGreaterThan(0))))
+const Decimal = Schema.String.pipe(Schema.check(Schema.isPattern(/^\d+(\.\d+)?$/)), Schema.decodeTo(Schema.FiniteFromString))
 
-const size = Schema.decodeUnknownOption(Schema.FiniteFromString.pipe(Schema.check(Schema.isGreaterThan(0))))
+const count = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isInt(), Schema.isGreaterThan(0))))
+
+const size = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isGreaterThan(0))))
 
 const namespace = Schema.decodeUnknownOption(Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.:-]{1,100}$/))))
 

@@ -29,15 +29,20 @@ export const makeCities = ({ query }: Database["Service"]) => ({
       [country, pageSize, (page - 1) * pageSize]
     ).pipe(Effect.flatMap(decodeCities)),
 
-  /** Ranks all cities of the world, to say where a country stands: expensive. */
+  /** Looks at all cities of the world, to say where a country stands: expensive. */
   dashboard: (country: string): Effect.Effect<Dashboard, CountryNotFound | DatabaseError> =>
     query(
       "dashboard",
-      `SELECT country, count(*)::int AS cities, sum(population)::float8 AS population,
-         percentile_cont(0.5) WITHIN GROUP (ORDER BY population) AS median,
-         (array_agg(name ORDER BY position))[1] AS largest, min(position)::int AS "worldRank"
-       FROM (SELECT *, row_number() OVER (ORDER BY population DESC, id) AS position FROM city) AS ranked
-       WHERE country = $1 GROUP BY country`,
+      `WITH here AS (
+         SELECT count(*)::int AS cities, sum(population)::float8 AS population, max(population) AS most,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY population) AS median,
+           (array_agg(name ORDER BY population DESC, id))[1] AS largest
+         FROM city WHERE country = $1
+       )
+       SELECT $1 AS country, cities, population, median, largest,
+         (SELECT count(*)::int + 1 FROM city WHERE city.population > here.most) AS "worldRank",
+         here.population / (SELECT sum(population)::float8 FROM city) AS "worldShare"
+       FROM here WHERE cities > 0`,
       [country]
     ).pipe(
       Effect.flatMap(([row]) => row === undefined ? Effect.fail(new CountryNotFound({ country })) : decodeDashboard(row))

@@ -29,7 +29,9 @@ export class Dashboard extends Schema.Class<Dashboard>("Dashboard")({
   median: Schema.Finite,
   largest: Schema.String,
   /** Where its largest city stands among all cities of the world. */
-  worldRank: Schema.Int
+  worldRank: Schema.Int,
+  /** Its share of all people who live in cities, from 0 to 1. */
+  worldShare: Schema.Finite
 }) {}
 
 export class Nearby extends Schema.Class<Nearby>("Nearby")({

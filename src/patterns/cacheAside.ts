@@ -1,4 +1,3 @@
-import type { Plan } from "../internal/client/load.ts"
 import { resolveUnsafe } from "../internal/region.ts"
 import { makePattern, type Pattern } from "./cached.ts"
 
@@ -29,10 +28,7 @@ import { makePattern, type Pattern } from "./cached.ts"
  * )
  * ```
  */
-export const cacheAside: Pattern<unknown> = makePattern((options, load): Plan => ({
-  region: resolveUnsafe(options),
-  load,
-  leaseMillis: undefined,
-  wait: undefined,
-  memory: false
-}))
+export const cacheAside: Pattern<unknown> = makePattern((options) => {
+  const region = resolveUnsafe(options)
+  return (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false })
+})

@@ -89,12 +89,16 @@ const refresh: Call = (client, request) => client.refresh(request)
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
 
-/** A pattern from the plan its options make. */
-export const makePattern = <Extra>(plan: (options: Options & Extra, load: Plan["load"]) => Plan, call: Call = read): Pattern<Extra> =>
-  ((first: unknown, second: unknown) =>
-    isLoad(first)
-      ? wrap(first, (load) => plan(second as Options & Extra, load), call)
-      : (load: Load) => wrap(load, (inner) => plan(first as Options & Extra, inner), call)) as never
+/** A pattern, curried and data-first, from what its options make. Options are checked when they are given. */
+export const makePattern = <Extra>(
+  planOf: (options: Options & Extra) => (load: Plan["load"]) => Plan,
+  call: Call = read
+): Pattern<Extra> =>
+  ((first: unknown, second: unknown) => {
+    if (isLoad(first)) return wrap(first, planOf(second as Options & Extra), call)
+    const plan = planOf(first as Options & Extra)
+    return (load: Load) => wrap(load, plan, call)
+  }) as never
 
 type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unknown>
 

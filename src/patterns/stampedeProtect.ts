@@ -2,7 +2,7 @@ import type { Duration, Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
-import type { OnTimeout, Plan } from "../internal/client/load.ts"
+import type { OnTimeout } from "../internal/client/load.ts"
 import { positiveMillis, resolveUnsafe } from "../internal/region.ts"
 import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
 
@@ -73,16 +73,10 @@ export interface StampedeProtect {
  * assert.deepEqual(new Set(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))), new Set([1]))
  * ```
  */
-export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options, load): Plan => {
-  const leaseMillis = options.lockTtl === undefined ? undefined : positiveMillis("lockTtl", options.lockTtl)
-  return {
-    region: resolveUnsafe(options),
-    load,
-    leaseMillis,
-    wait: {
-      timeoutMillis: options.waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", options.waitTimeout),
-      onTimeout: options.onTimeout ?? "load"
-    },
-    memory: false
-  }
+export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options) => {
+  const { lockTtl, onTimeout = "load", waitTimeout } = options
+  const region = resolveUnsafe(options)
+  const leaseMillis = lockTtl === undefined ? undefined : positiveMillis("lockTtl", lockTtl)
+  const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout)
+  return (load) => ({ region, load, leaseMillis, wait: { timeoutMillis, onTimeout }, memory: false })
 }) as StampedeProtect

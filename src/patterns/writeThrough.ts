@@ -74,10 +74,14 @@ const none: ReadonlyArray<string> = []
  * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), "Grace")
  * ```
  */
-export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second: WriteSpec) => {
-  const make = (load: Load, options: WriteSpec, more?: Lists) =>
-    wrap(load, (load) => ({ region: resolveUnsafe(options), load, leaseMillis: undefined, wait: undefined, memory: false }), through({ ...options, ...more }))
-  return isLoad(first) ? make(first, second) : (load: Load) => make(load, first, second)
+export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: WriteSpec) => {
+  const make = (options: WriteSpec, more?: Lists) => {
+    const region = resolveUnsafe(options)
+    const call = through({ ...options, ...more })
+    return (load: Load) =>
+      wrap(load, (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false }), call)
+  }
+  return isLoad(first) ? make(second as WriteSpec)(first) : make(first, second)
 }) as WriteThrough
 
 const through = (options: Lists): Call =>
