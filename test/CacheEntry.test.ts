@@ -28,7 +28,7 @@ const generator = (seed: number) => () => {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296
 }
 
-/** Plain comparisons, since the fuzz asks many thousand times. What was parsed is JSON, so it goes back into an entry. */
+/** Plain comparisons, as the fuzz asks many thousand times. What was parsed is JSON, so it goes back into an entry. */
 const isSane = (entry: CacheEntry.ParsedEntry): boolean =>
   entry.born >= 0 && entry.born < Infinity && Number.isFinite(entry.createdAt) && !Number.isNaN(entry.freshUntil) &&
   entry.loadMillis >= 0 && entry.loadMillis < Infinity && typeof entry.fingerprint === "string" &&

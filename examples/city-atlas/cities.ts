@@ -48,14 +48,14 @@ export const makeCities = ({ query }: Database["Service"]) => ({
       Effect.flatMap(([row]) => row === undefined ? Effect.fail(new CountryNotFound({ country })) : decodeDashboard(row))
     ),
 
-  /** The cities nearest to a place, by the haversine formula on a sphere of 6,371 km. */
+  /** The cities nearest to a place, by the haversine formula on a sphere of 6,371 km; it looks at every city. */
   nearest: ({ lat, limit, lon }: Place): Effect.Effect<ReadonlyArray<Nearby>, DatabaseError> =>
     query(
       "nearest",
-      `SELECT ${columns}, 12742 * asin(least(1, sqrt(
-           sin(radians(lat - $1) / 2) ^ 2 + cos(radians($1)) * cos(radians(lat)) * sin(radians(lon - $2) / 2) ^ 2
-         ))) AS km
-       FROM city ORDER BY km, id LIMIT $3`,
+      `SELECT ${columns}, 12742 * asin(sqrt(h)) AS km FROM (
+         SELECT *, (1 - cos(radians(lat - $1)) + cos(radians($1)) * cos(radians(lat)) * (1 - cos(radians(lon - $2)))) / 2 AS h
+         FROM city ORDER BY h, id LIMIT $3
+       ) AS found ORDER BY h, id`,
       [lat, lon, limit]
     ).pipe(
       Effect.flatMap((rows) =>

@@ -124,7 +124,10 @@ export const makeClient: (
       counters.of(region).error(error, fiber.context)
       // A store that fails is reported by its layer, once an outage; what is left is worth a line each.
       const expected = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
-      return (expected ? Effect.logDebug : Effect.logWarning)("cache failure", { region, reason: error.message })
+      const name = error.reason._tag
+      // The message may quote the value that did not encode, which is nothing for a log that others read.
+      const details = Effect.logDebug("effect-cache: cache failure", { region, reason: error.message })
+      return expected ? details : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
     })
 
   /** A value on its way to a caller: the object itself, or a copy where callers must not share. */
