@@ -201,7 +201,9 @@ const memoizeLevel = (client: Client) =>
       level: "4 memoize: nearest cities",
       calls: wanted.length,
       without,
-      remark: `${wanted.length} calls with ${places.length} different arguments: ${measured.loads} calculations`,
+      remark: `${wanted.length} calls with ${places.length} different arguments: ${measured.loads} calculations${
+        client.servers.length === 1 ? "" : " (each process may start its own)"
+      }`,
       ...measured
     }
   })

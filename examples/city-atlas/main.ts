@@ -24,7 +24,8 @@ const demo = Effect.gen(function*() {
   const { checked, reports, wrong } = yield* drive(Console.log)
 
   yield* Console.log(`\n${table(head, reports.map(row))}`)
-  yield* Console.log("Times are those of one call, many at once; loads are the database's own count.\n")
+  yield* Console.log("Times are those of one call, many at once. Loads are the database's own count.")
+  yield* Console.log("A caller that waits for the load of another counts as a miss.\n")
   for (const { level, remark } of reports) yield* Console.log(`  ${level.slice(0, 1)}  ${remark}`)
 
   const [readPhase] = reports

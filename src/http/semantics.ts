@@ -151,7 +151,7 @@ export const storableOf = (
     kept.push([name, value])
   }
   const bytes = body._tag === "Empty" ? noBytes : body.body
-  return bytes.length > policy.maxBodyBytes ? undefined : { headers: kept, body: bytes, maxMillis, ageMillis }
+  return { headers: kept, body: bytes, maxMillis, ageMillis }
 }
 
 const opaque = (etag: string): string => (etag.startsWith("W/") ? etag.slice(2) : etag)

@@ -1,0 +1,205 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  cacheAside,
+  CacheClient,
+  type CacheError,
+  CacheFallback,
+  CacheMemory,
+  CacheRegion,
+  type FallbackOptions,
+  invalidateKey,
+  invalidatePattern,
+  invalidateTags,
+  memoize,
+  writeThrough
+} from "effect-cache"
+import { CacheTest } from "effect-cache/testing"
+
+/** A fallback over a primary that a test can break; the handle is the primary's. */
+const layer = (options?: { readonly journalLimit?: number; readonly failureThreshold?: number }) =>
+  Layer.unwrap(Effect.map(Layer.build(CacheTest.layer), (primary) =>
+    Layer.merge(
+      CacheFallback.layer({ primary: Layer.succeedContext(primary), fallback: CacheMemory.layer({ maxEntries: 100 }), ...options }),
+      Layer.succeed(CacheTest, Context.get(primary, CacheTest))
+    )))
+
+const Numbers = CacheRegion.make({ key: "n:{id}", schema: Schema.Number, ttl: "1 hour", tags: ["n"] })
+
+const counted = () => {
+  const state = { loads: 0 }
+  const get = cacheAside(Numbers)((_: { readonly id: number }) => Effect.sync(() => ++state.loads))
+  return { state, get }
+}
+
+const down = CacheTest.use((test) => test.inject("*", { fail: true }))
+const up = Effect.andThen(CacheTest.use((test) => test.heal), TestClock.adjust("10 seconds"))
+
+describe("CacheFallback", () => {
+  it.effect("uses the primary while it answers", () =>
+    Effect.gen(function*() {
+      const { get, state } = counted()
+      yield* get({ id: 1 })
+      yield* get({ id: 1 })
+      assert.strictEqual(state.loads, 1)
+      assert.isDefined(yield* CacheTest.use((test) => test.entry("n:1")))
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("keeps values in memory while the primary is away, for a short time", () =>
+    Effect.gen(function*() {
+      const { get, state } = counted()
+      yield* down
+      for (let i = 0; i < 20; i++) assert.strictEqual(yield* get({ id: 1 }), 1)
+      assert.strictEqual(state.loads, 1)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* get({ id: 1 }), 2)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("shares loads while the primary is away", () =>
+    Effect.gen(function*() {
+      yield* down
+      const gate = yield* Deferred.make<void>()
+      let loads = 0
+      const get = cacheAside(Numbers)((_: { readonly id: number }) => Effect.andThen(Deferred.await(gate), Effect.sync(() => ++loads)))
+      const all = yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 100 }, () => get({ id: 1 })), { concurrency: "unbounded" }),
+        { startImmediately: true }
+      )
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(new Set(yield* Fiber.join(all)), new Set([1]))
+      assert.strictEqual(loads, 1)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("stops asking a primary that keeps failing", () =>
+    Effect.gen(function*() {
+      const get = cacheAside({ key: "u:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) => Effect.succeed(id))
+      const test = yield* CacheTest
+      yield* down
+      for (let id = 0; id < 50; id++) yield* get({ id })
+      assert.strictEqual(yield* test.calls("read"), 3)
+      yield* up
+      yield* get({ id: 1 })
+      assert.strictEqual(yield* test.calls("read"), 4)
+    }).pipe(Effect.provide(layer({ failureThreshold: 3 }))))
+
+  it.effect("an invalidation that fails is in force before the primary is trusted again, by key, tag and pattern", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      for (const invalidate of [invalidateKey("n:1"), invalidateTags(["n"]), invalidatePattern("n:*")]) {
+        const { get, state } = counted()
+        yield* CacheClient.use((cache) => cache.clear)
+        yield* get({ id: 1 })
+        yield* down
+        assert.strictEqual((yield* Effect.flip(invalidate)).reason._tag, "Unavailable")
+        // Back, but not made up for: not one read goes to the primary.
+        yield* test.heal
+        assert.strictEqual(yield* get({ id: 1 }), 2)
+        yield* up
+        assert.strictEqual(yield* get({ id: 1 }), 3)
+        assert.strictEqual(yield* get({ id: 1 }), 3)
+        assert.strictEqual(state.loads, 3)
+      }
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("invalidations work on the fallback meanwhile, though they fail", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      yield* down
+      for (const invalidate of [invalidateKey("n:1"), invalidateTags(["n"]), invalidatePattern("*:1")]) {
+        const before = yield* get({ id: 1 })
+        assert.strictEqual(yield* get({ id: 1 }), before)
+        yield* Effect.flip(invalidate)
+        assert.strictEqual(yield* get({ id: 1 }), before + 1)
+      }
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a write goes through, and what it replaced is never seen", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      const put = writeThrough(Numbers)(({ id }: { readonly id: number }) => Effect.succeed(id * 100))
+      yield* get({ id: 1 })
+      yield* down
+      assert.strictEqual(yield* put({ id: 1 }), 100)
+      assert.strictEqual(yield* get({ id: 1 }), 2)
+      yield* up
+      assert.strictEqual(yield* get({ id: 1 }), 3)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("the fallback is emptied when the primary is back", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      yield* down
+      yield* Effect.flip(invalidateKey("x"))
+      yield* get({ id: 1 })
+      yield* TestClock.adjust("1 second")
+      yield* CacheTest.use((test) => test.heal)
+      yield* TestClock.adjust("4 seconds")
+      yield* get({ id: 2 })
+      yield* down
+      yield* Effect.flip(invalidateKey("x"))
+      assert.strictEqual(yield* get({ id: 1 }), 3)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a journal that overflows clears the namespace", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const { get } = counted()
+      yield* get({ id: 7 })
+      yield* down
+      for (let id = 0; id < 20; id++) yield* Effect.flip(invalidateKey(`other:${id}`))
+      yield* up
+      assert.isUndefined(yield* test.entry("n:7"))
+    }).pipe(Effect.provide(layer({ journalLimit: 10 }))))
+
+  it.effect("a replay that fails half way is done again", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const { get } = counted()
+      yield* get({ id: 1 })
+      yield* down
+      yield* Effect.flip(invalidateTags(["n"]))
+      yield* test.heal
+      yield* test.inject("invalidate", { fail: true, times: 2 })
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(yield* get({ id: 1 }), 2)
+      assert.isDefined(yield* test.entry("n:1"))
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("memoize without a schema does not notice", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const fn = memoize({ name: "fn" })((_: number) => Effect.sync(() => ++runs))
+      yield* fn(1)
+      yield* down
+      assert.strictEqual(yield* fn(1), 1)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a fallback must be in this process, and options in range", () =>
+    Effect.gen(function*() {
+      const build = (options: FallbackOptions<CacheError, never, CacheError, never>) =>
+        Effect.flip(Effect.scoped(Layer.build(CacheFallback.layer(options))))
+      const memory = CacheMemory.layer()
+      const first = yield* build({ primary: memory, fallback: CacheTest.layer })
+      assert.include(String(first), "fallback")
+      assert.include(String(yield* build({ primary: memory, fallback: memory, failureThreshold: 0 })), "failureThreshold")
+      assert.include(String(yield* build({ primary: memory, fallback: memory, timeout: 0 })), "timeout")
+    }))
+})
+
+describe("a remote layer by itself", () => {
+  it.effect("memoize keeps values in memory while the cache fails; others load", () =>
+    Effect.gen(function*() {
+      const { get, state } = counted()
+      let runs = 0
+      const fn = memoize({ key: "memo:{id}", schema: Schema.Number })((_: { readonly id: number }) => Effect.sync(() => ++runs))
+      yield* down
+      for (let i = 0; i < 5; i++) {
+        yield* get({ id: 1 })
+        yield* fn({ id: 1 })
+      }
+      assert.strictEqual(runs, 1)
+      assert.strictEqual(state.loads, 5)
+      assert.isTrue(Option.isNone(yield* Effect.option(fn.peek({ id: 1 }))))
+    }).pipe(Effect.provide(CacheTest.layer)))
+})
