@@ -15,7 +15,10 @@ class User extends Schema.Class<User>("User")({ id: Schema.String, name: Schema.
 class UserNotFound extends Data.TaggedError("UserNotFound")<{ readonly id: string }> {}
 
 // A database of two users that counts how often it is asked.
-const users = new Map([["123", "Ada"], ["456", "Grace"]])
+const users = new Map([
+  ["123", "Ada"],
+  ["456", "Grace"]
+])
 let queries = 0
 const findUser = (id: string) =>
   Effect.suspend(() => {

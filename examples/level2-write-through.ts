@@ -12,7 +12,10 @@ import { ExampleCache } from "./shared/layer.ts"
 
 class User extends Schema.Class<User>("User")({ id: Schema.String, name: Schema.String }) {}
 
-const users = new Map([["123", "Ada"], ["456", "Grace"]])
+const users = new Map([
+  ["123", "Ada"],
+  ["456", "Grace"]
+])
 const queries = { byId: 0, list: 0, update: 0 }
 
 const Users = CacheRegion.make({ key: "user:{userId}", schema: User, ttl: "5 minutes" })
@@ -44,7 +47,9 @@ const updateUser = writeThrough(Users, { invalidatePatterns: ["users:list:*"] })
 
 const program = Effect.gen(function*() {
   yield* getUser({ userId: "123" })
-  yield* Console.log(`lists before:  ${(yield* listUsers("asc")).join(", ")} / ${(yield* listUsers("desc")).join(", ")}`)
+  yield* Console.log(
+    `lists before:  ${(yield* listUsers("asc")).join(", ")} / ${(yield* listUsers("desc")).join(", ")}`
+  )
 
   const updated = yield* updateUser({ userId: "123", name: "Lovelace" })
   yield* Console.log(`updated:       ${updated.name}`)
@@ -52,7 +57,9 @@ const program = Effect.gen(function*() {
   // The entry holds what was written: reading it asks no database. The lists were invalidated, and load again.
   const read = yield* getUser({ userId: "123" })
   yield* Console.log(`read back:     ${read.name}, ${queries.byId} query by id in all`)
-  yield* Console.log(`lists after:   ${(yield* listUsers("asc")).join(", ")} / ${(yield* listUsers("desc")).join(", ")}`)
+  yield* Console.log(
+    `lists after:   ${(yield* listUsers("asc")).join(", ")} / ${(yield* listUsers("desc")).join(", ")}`
+  )
 
   assert.equal(read.name, "Lovelace")
   assert.deepEqual(yield* listUsers("asc"), ["Grace", "Lovelace"])

@@ -45,7 +45,9 @@ const program = Effect.gen(function*() {
   yield* computeAnalytics({ from, pages: ["/", "/about"] })
   // The order of properties does not matter; the type of a value does.
   const analytics = yield* computeAnalytics({ pages: ["/", "/about"], from: new Date(0) })
-  yield* Console.log(`analytics:  ${analytics.visits} visits since ${analytics.at.toISOString()}, ${runs.analytics} run`)
+  yield* Console.log(
+    `analytics:  ${analytics.visits} visits since ${analytics.at.toISOString()}, ${runs.analytics} run`
+  )
   assert.equal(runs.analytics, 1)
 
   const report = { period: "2025", region: "north" }

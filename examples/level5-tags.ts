@@ -12,7 +12,11 @@ import { ExampleCache } from "./shared/layer.ts"
 
 class User extends Schema.Class<User>("User")({ id: Schema.String, name: Schema.String, tenantId: Schema.String }) {}
 
-const users = new Map([["1", "Ada"], ["2", "Grace"], ["3", "Edsger"]])
+const users = new Map([
+  ["1", "Ada"],
+  ["2", "Grace"],
+  ["3", "Edsger"]
+])
 let queries = 0
 const fetchUser = (id: string) =>
   Effect.sync(() => {

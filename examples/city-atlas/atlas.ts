@@ -1,5 +1,5 @@
 /**
- * The cache of the atlas: what is cached, how long, and what a change makes stale. The five levels, one after the other.
+ * The cache of the atlas: what is cached, how long, and what a change makes stale. The five levels, one by one.
  */
 import { Effect, Schema } from "effect"
 import {
@@ -32,7 +32,9 @@ export const citiesOf = cacheAside({
   schema: Schema.Array(City),
   ttl: "5 minutes",
   tags: (_, { country }) => [`country:${country}`]
-})(({ country, page }: { readonly country: string; readonly page: number }) => Cities.use((db) => db.list(country, page)))
+})(({ country, page }: { readonly country: string; readonly page: number }) =>
+  Cities.use((db) => db.list(country, page))
+)
 
 /** Level 3: expensive and hot, so one load at a time in the whole fleet. */
 export const dashboardOf = stampedeProtect({

@@ -11,23 +11,23 @@ const columns = "id, name, country, region, population, lat, lon"
 const decodeCities = (rows: unknown) => Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(City))(rows))
 const decodeDashboard = (row: unknown) => Effect.orDie(Schema.decodeUnknownEffect(Dashboard)(row))
 
-export const pageSize = 20
+const pageSize = 20
 
 /** The service over a database. */
 export const makeCities = ({ query }: Database["Service"]) => ({
   byId: (id: number): Effect.Effect<City, CityNotFound | DatabaseError> =>
     query("city", `SELECT ${columns} FROM city WHERE id = $1`, [id]).pipe(
       Effect.flatMap(decodeCities),
-      Effect.flatMap(([city]) => city === undefined ? Effect.fail(new CityNotFound({ id })) : Effect.succeed(city))
+      Effect.flatMap(([city]) => (city === undefined ? Effect.fail(new CityNotFound({ id })) : Effect.succeed(city)))
     ),
 
   /** The cities of a country, largest first. Pages count from 1. */
   list: (country: string, page: number): Effect.Effect<ReadonlyArray<City>, DatabaseError> =>
-    query(
-      "list",
-      `SELECT ${columns} FROM city WHERE country = $1 ORDER BY population DESC, id LIMIT $2 OFFSET $3`,
-      [country, pageSize, (page - 1) * pageSize]
-    ).pipe(Effect.flatMap(decodeCities)),
+    query("list", `SELECT ${columns} FROM city WHERE country = $1 ORDER BY population DESC, id LIMIT $2 OFFSET $3`, [
+      country,
+      pageSize,
+      (page - 1) * pageSize
+    ]).pipe(Effect.flatMap(decodeCities)),
 
   /** Looks at all cities of the world, to say where a country stands: expensive. */
   dashboard: (country: string): Effect.Effect<Dashboard, CountryNotFound | DatabaseError> =>
@@ -45,7 +45,9 @@ export const makeCities = ({ query }: Database["Service"]) => ({
        FROM here WHERE cities > 0`,
       [country]
     ).pipe(
-      Effect.flatMap(([row]) => row === undefined ? Effect.fail(new CountryNotFound({ country })) : decodeDashboard(row))
+      Effect.flatMap(([row]) =>
+        row === undefined ? Effect.fail(new CountryNotFound({ country })) : decodeDashboard(row)
+      )
     ),
 
   /** The cities nearest to a place, by the haversine formula on a sphere of 6,371 km; it looks at every city. */
@@ -53,14 +55,17 @@ export const makeCities = ({ query }: Database["Service"]) => ({
     query(
       "nearest",
       `SELECT ${columns}, 12742 * asin(sqrt(h)) AS km FROM (
-         SELECT *, (1 - cos(radians(lat - $1)) + cos(radians($1)) * cos(radians(lat)) * (1 - cos(radians(lon - $2)))) / 2 AS h
+         SELECT *, (
+           1 - cos(radians(lat - $1)) + cos(radians($1)) * cos(radians(lat)) * (1 - cos(radians(lon - $2)))
+         ) / 2 AS h
          FROM city ORDER BY h, id LIMIT $3
        ) AS found ORDER BY h, id`,
       [lat, lon, limit]
     ).pipe(
       Effect.flatMap((rows) =>
         Effect.map(decodeCities(rows), (cities) =>
-          cities.map((city, i) => new Nearby({ city, km: Math.round(Number(rows[i]?.["km"]) * 10) / 10 })))
+          cities.map((city, i) => new Nearby({ city, km: Math.round(Number(rows[i]?.["km"]) * 10) / 10 }))
+        )
       )
     ),
 
@@ -71,7 +76,7 @@ export const makeCities = ({ query }: Database["Service"]) => ({
       change.population
     ]).pipe(
       Effect.flatMap(decodeCities),
-      Effect.flatMap(([city]) => city === undefined ? Effect.fail(new CityNotFound({ id })) : Effect.succeed(city))
+      Effect.flatMap(([city]) => (city === undefined ? Effect.fail(new CityNotFound({ id })) : Effect.succeed(city)))
     ),
 
   /** A new census: every city of a country grows. Returns how many did. */

@@ -26,7 +26,10 @@ export const makeClient = Effect.gen(function*() {
   const postgres = yield* Postgres
   // The same questions, asked of the database directly and under other names, so that they are not counted as loads.
   const truth = makeCities({ query: (name, sql, params) => postgres.query(`check ${name}`, sql, params) })
-  const json = <A, I>(schema: Schema.Codec<A, I>) => (value: A) => Effect.orDie(Schema.encodeEffect(schema)(value))
+  const json =
+    <A, I>(schema: Schema.Codec<A, I>) =>
+    (value: A) =>
+      Effect.orDie(Schema.encodeEffect(schema)(value))
 
   let turn = 0
   const next = () => urls[turn++ % urls.length] ?? ""
@@ -35,7 +38,8 @@ export const makeClient = Effect.gen(function*() {
 
   return {
     servers: urls,
-    get: (path: string, server = next()): Answer => Effect.flatMap(http.get(server + path), (response) => response.json),
+    get: (path: string, server = next()): Answer =>
+      Effect.flatMap(http.get(server + path), (response) => response.json),
     send: (method: "put" | "post", path: string, body: Schema.Json): Answer =>
       Effect.flatMap(http[method](next() + path, { body: HttpBody.jsonUnsafe(body) }), (response) => response.json),
 
@@ -60,7 +64,12 @@ export const makeClient = Effect.gen(function*() {
     /** What the caches of all servers counted for a region. */
     counts: (region: string): Effect.Effect<Counts, HttpClientError.HttpClientError | Schema.SchemaError> =>
       Effect.map(
-        Effect.forEach(urls, (url) => Effect.flatMap(Effect.flatMap(http.get(`${url}/stats`), (r) => r.json), decodeCounts)),
+        Effect.forEach(urls, (url) =>
+          Effect.flatMap(
+            Effect.flatMap(http.get(`${url}/stats`), (r) => r.json),
+            decodeCounts
+          )
+        ),
         (all) => {
           const found = all.flat().filter((counts) => counts.region === region)
           const sum = (of: (counts: Counts) => number) => found.reduce((total, counts) => total + of(counts), 0)

@@ -9,7 +9,8 @@ export type OnProgress = (done: number, total: number) => Effect.Effect<void>
 
 const batch = 9_000
 
-const escape = (text: string) => text.replace(/[\\\t\n\r]/g, (c) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n" })[c] ?? "\\r")
+const escape = (text: string) =>
+  text.replace(/[\\\t\n\r]/g, (c) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n" })[c] ?? "\\r")
 
 /** Creates the table, fills it, and builds the indexes. Returns the number of cities. */
 export const loadCities = (onProgress: OnProgress): Effect.Effect<number, DatabaseError, Postgres> =>
@@ -23,9 +24,13 @@ export const loadCities = (onProgress: OnProgress): Effect.Effect<number, Databa
         population int NOT NULL, lat float8 NOT NULL, lon float8 NOT NULL
       )`)
     for (let start = 0; start < cities.length; start += batch) {
-      const lines = cities.slice(start, start + batch).map(({ adminCode, cityId, country, loc, name, population }) =>
-        [cityId, escape(name), country, escape(adminCode), population, loc.coordinates[1], loc.coordinates[0]].join("\t")
-      )
+      const lines = cities
+        .slice(start, start + batch)
+        .map(({ adminCode, cityId, country, loc, name, population }) =>
+          [cityId, escape(name), country, escape(adminCode), population, loc.coordinates[1], loc.coordinates[0]].join(
+            "\t"
+          )
+        )
       yield* postgres.copy("city", lines.join("\n") + "\n")
       yield* onProgress(Math.min(start + batch, cities.length), cities.length)
     }

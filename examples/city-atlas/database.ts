@@ -12,23 +12,29 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>()("Database
   cause: Schema.Defect()
 }) {}
 
-export class Database extends Context.Service<Database, {
-  readonly query: (
-    name: string,
-    sql: string,
-    params: ReadonlyArray<unknown>
-  ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
-}>()("city-atlas/Database") {}
+export class Database extends Context.Service<
+  Database,
+  {
+    readonly query: (
+      name: string,
+      sql: string,
+      params: ReadonlyArray<unknown>
+    ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+  }
+>()("city-atlas/Database") {}
 
 /** The Postgres of this process, for those who load data into it and count. */
-export class Postgres extends Context.Service<Postgres, {
-  readonly exec: (sql: string) => Effect.Effect<void, DatabaseError>
-  /** `COPY table FROM` lines in Postgres's text format. */
-  readonly copy: (table: string, lines: string) => Effect.Effect<void, DatabaseError>
-  readonly query: Database["Service"]["query"]
-  /** How many queries of a name have run. */
-  readonly count: (name: string) => number
-}>()("city-atlas/Postgres") {
+export class Postgres extends Context.Service<
+  Postgres,
+  {
+    readonly exec: (sql: string) => Effect.Effect<void, DatabaseError>
+    /** `COPY table FROM` lines in Postgres's text format. */
+    readonly copy: (table: string, lines: string) => Effect.Effect<void, DatabaseError>
+    readonly query: Database["Service"]["query"]
+    /** How many queries of a name have run. */
+    readonly count: (name: string) => number
+  }
+>()("city-atlas/Postgres") {
   static readonly layer: Layer.Layer<Postgres, DatabaseError> = Layer.effect(
     Postgres,
     Effect.gen(function*() {
@@ -42,7 +48,9 @@ export class Postgres extends Context.Service<Postgres, {
       return {
         exec: (sql) => Effect.asVoid(attempt("exec", () => db.exec(sql))),
         copy: (table, lines) =>
-          Effect.asVoid(attempt("copy", () => db.query(`COPY ${table} FROM '/dev/blob'`, [], { blob: new Blob([lines]) }))),
+          Effect.asVoid(
+            attempt("copy", () => db.query(`COPY ${table} FROM '/dev/blob'`, [], { blob: new Blob([lines]) }))
+          ),
         query: (name, sql, params) =>
           attempt(name, async () => {
             counts.set(name, (counts.get(name) ?? 0) + 1)
@@ -114,7 +122,10 @@ export const layerParent: Layer.Layer<Database> = Layer.effect(
         Effect.callback((resume) => {
           const id = ++last
           waiting.set(id, ({ error, rows }) =>
-            resume(rows === undefined ? Effect.fail(new DatabaseError({ query: name, cause: error })) : Effect.succeed(rows)))
+            resume(
+              rows === undefined ? Effect.fail(new DatabaseError({ query: name, cause: error })) : Effect.succeed(rows)
+            )
+          )
           process.send?.({ id, name, sql, params })
           return Effect.sync(() => void waiting.delete(id))
         })

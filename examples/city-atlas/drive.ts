@@ -84,7 +84,7 @@ const cacheAsideLevel = (client: Client, ids: ReadonlyArray<number>) =>
       level: "1 cache-aside: city by id",
       calls: reads,
       without,
-      remark: `${count(reads)} reads of ${count(answers.size)} different cities asked the database ${count(measured.loads)} times`,
+      remark: `${count(reads)} reads of ${count(answers.size)} cities asked the database ${count(measured.loads)} times`,
       ...measured
     }
   })
@@ -96,7 +96,8 @@ const writeThroughLevel = (client: Client) =>
     const rows = yield* Effect.forEach(countries, (country) => Effect.map(client.expected.list(country, 1), citiesIn))
     const cities = rows.flatMap((list) => sample(list, 6))
     const lists = Effect.forEach(countries, (country) =>
-      Effect.zip(client.get(`/countries/${country}/cities/1`), client.get(`/countries/${country}`)))
+      Effect.zip(client.get(`/countries/${country}/cities/1`), client.get(`/countries/${country}`))
+    )
     yield* lists
     const views = () => client.queries("list") + client.queries("dashboard")
     const viewsBefore = views()
@@ -118,7 +119,8 @@ const writeThroughLevel = (client: Client) =>
               reading += ms
               client.check(`city ${id} after its update, on ${server}`, answer, expected)
             }
-          })),
+          })
+        ),
         () => reading / (cities.length * client.servers.length)
       )
     )
@@ -129,13 +131,15 @@ const writeThroughLevel = (client: Client) =>
     }
     const reloaded = views() - viewsBefore
     // One at a time, as the reads above.
-    const [direct] = yield* timed(Effect.forEach(cities, ({ id }) => client.get(`/direct/cities/${id}`), { discard: true }))
+    const [direct] = yield* timed(
+      Effect.forEach(cities, ({ id }) => client.get(`/direct/cities/${id}`), { discard: true })
+    )
     const where = client.servers.length === 1 ? "at once" : `at once by all ${client.servers.length} servers`
     return {
       level: "2 write-through: read after write",
       calls: cities.length * client.servers.length,
       without: direct / cities.length,
-      remark: `${cities.length} updates were seen ${where}; the ${reloaded} lists and dashboards that show them loaded again`,
+      remark: `${cities.length} updates were seen ${where}; ${reloaded} lists and dashboards loaded again`,
       ...measured
     }
   })
@@ -150,10 +154,12 @@ const stampedeLevel = (client: Client) =>
       "dashboard:{country}",
       "dashboard",
       Effect.map(
-        timed(Effect.forEach(crowd, () => Effect.map(client.get("/countries/US"), (answer) => answers.push(answer)), {
-          concurrency: "unbounded",
-          discard: true
-        })),
+        timed(
+          Effect.forEach(crowd, () => Effect.map(client.get("/countries/US"), (answer) => answers.push(answer)), {
+            concurrency: "unbounded",
+            discard: true
+          })
+        ),
         ([ms]) => ms / crowd.length
       )
     )
@@ -190,7 +196,9 @@ const memoizeLevel = (client: Client) =>
       client,
       "memo:nearest",
       "nearest",
-      timeOfEach(wanted, (place) => Effect.map(client.get(path(place)), (answer) => answers.get(path(place))?.push(answer)))
+      timeOfEach(wanted, (place) =>
+        Effect.map(client.get(path(place)), (answer) => answers.get(path(place))?.push(answer))
+      )
     )
     for (const place of places) {
       const expected = yield* client.expected.nearest(place[0], place[1])
@@ -213,8 +221,10 @@ const tagsLevel = (client: Client) =>
   Effect.gen(function*() {
     const pages = [1, 2, 3, 4, 5]
     const idsOf = (country: string) =>
-      Effect.map(Effect.forEach(pages, (page) => client.expected.list(country, page)), (lists) =>
-        lists.flatMap(citiesIn).map(({ id }) => id))
+      Effect.map(
+        Effect.forEach(pages, (page) => client.expected.list(country, page)),
+        (lists) => lists.flatMap(citiesIn).map(({ id }) => id)
+      )
     const changed = yield* idsOf("NZ")
     const others = yield* idsOf("AU")
     const ids = [...changed, ...others]
@@ -225,9 +235,13 @@ const tagsLevel = (client: Client) =>
       ["/nearest/-36.8/174.8", () => client.expected.nearest(-36.8, 174.8)],
       ["/countries/AU/cities/1", () => client.expected.list("AU", 1)]
     ]
-    const warm: Answer = Effect.forEach([...ids.map((id) => `/cities/${id}`), ...views.map(([path]) => path)], (path) => client.get(path), {
-      concurrency
-    })
+    const warm: Answer = Effect.forEach(
+      [...ids.map((id) => `/cities/${id}`), ...views.map(([path]) => path)],
+      (path) => client.get(path),
+      {
+        concurrency
+      }
+    )
     yield* warm
 
     const grown = yield* client.send("post", "/countries/NZ/census", { percent: 2 })
@@ -240,9 +254,10 @@ const tagsLevel = (client: Client) =>
         // One after the other, so that every server is asked, and the first loads for all.
         Effect.forEach(turns, (turn) =>
           Effect.map(client.get(`/cities/${id}`, client.servers[turn % client.servers.length]), (answer) =>
-            answers.push([id, answer])))).pipe(
-        Effect.map((ms) => ms / turns.length)
-      )
+            answers.push([id, answer])
+          )
+        )
+      ).pipe(Effect.map((ms) => ms / turns.length))
     )
     const expected = new Map<number, unknown>()
     for (const id of ids) expected.set(id, yield* client.expected.city(id))
@@ -257,7 +272,7 @@ const tagsLevel = (client: Client) =>
       level: "5 tags: after a census",
       calls: answers.length,
       without,
-      remark: `one tag of ${count(cities)} changed cities: ${measured.loads} cached ones loaded again, ${others.length} of elsewhere stayed`,
+      remark: `one tag, ${count(cities)} cities: ${measured.loads} cached ones loaded again, ${others.length} of elsewhere stayed`,
       ...measured
     }
   })
@@ -280,7 +295,10 @@ export const drive = <E, R>(onLevel: (line: string) => Effect.Effect<void, E, R>
     const postgres = yield* Postgres
     const ids = yield* postgres.query("check ids", "SELECT id FROM city ORDER BY population DESC, id", [])
     const levels = [
-      cacheAsideLevel(client, ids.map(({ id }) => Number(id))),
+      cacheAsideLevel(
+        client,
+        ids.map(({ id }) => Number(id))
+      ),
       writeThroughLevel(client),
       stampedeLevel(client),
       memoizeLevel(client),

@@ -2,6 +2,7 @@
  * The servers: one in this process with the cache in its memory, or several processes that share a Redis.
  */
 import { type ChildProcess, fork } from "node:child_process"
+import { connect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { Context, Data, Effect, Layer, type Scope } from "effect"
 import { type CacheError, CacheLive, CacheMemory } from "effect-cache"
@@ -12,11 +13,14 @@ import { layerServer, serverUrl } from "./server.ts"
 
 export class FleetError extends Data.TaggedError("FleetError")<{ readonly message: string }> {}
 
-export class Fleet extends Context.Service<Fleet, {
-  readonly urls: ReadonlyArray<string>
-  /** What it is, in words. */
-  readonly description: string
-}>()("city-atlas/Fleet") {
+export class Fleet extends Context.Service<
+  Fleet,
+  {
+    readonly urls: ReadonlyArray<string>
+    /** What it is, in words. */
+    readonly description: string
+  }
+>()("city-atlas/Fleet") {
   static readonly layerEmbedded: Layer.Layer<Fleet, CacheError | HttpServerError.ServeError, Postgres> = Layer.effect(
     Fleet,
     Effect.map(serverUrl, (url) => ({ urls: [url], description: "one server, cache in its memory" }))
@@ -30,7 +34,10 @@ export class Fleet extends Context.Service<Fleet, {
       Fleet,
       Effect.gen(function*() {
         const redis = yield* RedisServer.scoped()
-        const urls = yield* Effect.all(Array.from({ length: size }, () => startChild(redis.url)), { concurrency: size })
+        const urls = yield* Effect.all(
+          Array.from({ length: size }, () => startChild(redis.url)),
+          { concurrency: size }
+        )
         return { urls, description: `${size} server processes, cache in one Redis` }
       })
     )
@@ -67,17 +74,29 @@ const startChild = (redisUrl: string): Effect.Effect<string, FleetError, Postgre
     yield* serveChild(child)
     return yield* Effect.callback<string, FleetError>((resume) => {
       const listening = (message: unknown) => {
-        if (typeof message === "object" && message !== null && "url" in message) resume(Effect.succeed(String(message.url)))
+        if (typeof message === "object" && message !== null && "url" in message)
+          resume(Effect.succeed(String(message.url)))
       }
       child.on("message", listening)
-      child.once("exit", (code) => resume(Effect.fail(new FleetError({ message: `a server process ended with code ${code}` }))))
+      child.once("exit", (code) =>
+        resume(Effect.fail(new FleetError({ message: `a server process ended with code ${code}` })))
+      )
     })
   })
 
-/** What a server process does: serve, on the database of its parent and the cache of `CacheLive`, as long as that lives. */
+/** However the parent ends, its channel closes. After a SIGKILL nobody else would stop the temporary Redis either. */
+const orphaned = () => {
+  const { hostname, port } = new URL(process.env["REDIS_URL"] ?? "")
+  connect(Number(port), hostname)
+    .on("error", () => process.exit(0))
+    .on("close", () => process.exit(0))
+    .end("SHUTDOWN NOSAVE\r\n")
+  setTimeout(() => process.exit(0), 1_000)
+}
+
+/** What a server process does: serve, on the database of its parent and the cache of `CacheLive`. */
 export const serverProcess = Effect.gen(function*() {
-  // However the parent ends, the channel to it closes.
-  process.once("disconnect", () => process.exit(0))
+  process.once("disconnect", orphaned)
   const url = yield* serverUrl
   process.send?.({ url })
   return yield* Effect.never

@@ -1,8 +1,8 @@
 /**
  * City atlas: 135,000 real cities in a real Postgres, served over HTTP, cached on five levels.
  *
- * Loads the data, starts the server (with `--redis`: three processes that share a Redis), drives it over HTTP, and prints
- * what each level did. Ends with exit code 1 if any answer was wrong.
+ * Loads the data, starts the server (with `--redis`: three processes that share a Redis), drives it over HTTP, and
+ * prints what each level did. Ends with exit code 1 if any answer was wrong.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -29,9 +29,8 @@ const demo = Effect.gen(function*() {
   for (const { level, remark } of reports) yield* Console.log(`  ${level.slice(0, 1)}  ${remark}`)
 
   const [readPhase] = reports
-  yield* Console.log(
-    `\nRead phase: hit rate ${percent(readPhase!.hitRate)}. Answers checked against the database: ${count(checked)}, wrong: ${wrong.length}.`
-  )
+  const verdict = `Answers checked against the database: ${count(checked)}, wrong: ${wrong.length}.`
+  yield* Console.log(`\nRead phase: hit rate ${percent(readPhase!.hitRate)}. ${verdict}`)
   if (wrong.length > 0) {
     for (const line of wrong.slice(0, 20)) yield* Console.error(`WRONG  ${line}`)
     return yield* new WrongAnswers({ message: `${wrong.length} of ${checked} answers were wrong` })

@@ -52,4 +52,6 @@ export const RegionCounts = Schema.Array(
 )
 
 export class CityNotFound extends Schema.TaggedError<CityNotFound>()("CityNotFound", { id: Schema.Int }) {}
-export class CountryNotFound extends Schema.TaggedError<CountryNotFound>()("CountryNotFound", { country: Schema.String }) {}
+export class CountryNotFound extends Schema.TaggedError<CountryNotFound>()("CountryNotFound", {
+  country: Schema.String
+}) {}

@@ -31,14 +31,23 @@ const listParams = HttpRouter.schemaPathParams(
   Schema.Struct({ country: CountryCode, page: Schema.FiniteFromString.check(Schema.isInt(), within(1, 500)) })
 )
 const placeParams = HttpRouter.schemaPathParams(
-  Schema.Struct({ lat: Schema.FiniteFromString.check(within(-90, 90)), lon: Schema.FiniteFromString.check(within(-180, 180)) })
+  Schema.Struct({
+    lat: Schema.FiniteFromString.check(within(-90, 90)),
+    lon: Schema.FiniteFromString.check(within(-180, 180))
+  })
 )
 const place = Effect.map(placeParams, ({ lat, lon }) => ({ lat, lon, limit: 5 }))
 
 const Growth = Schema.Struct({ percent: Schema.Finite.check(within(-50, 50)) })
 
 /** What a request may fail with, and what it answers then. */
-type Failure = CityNotFound | CountryNotFound | DatabaseError | CacheError | Schema.SchemaError | { readonly _tag: "HttpServerError" }
+type Failure =
+  | CityNotFound
+  | CountryNotFound
+  | DatabaseError
+  | CacheError
+  | Schema.SchemaError
+  | { readonly _tag: "HttpServerError" }
 const statuses: { readonly [K in Failure["_tag"]]: number } = {
   CityNotFound: 404,
   CountryNotFound: 404,
@@ -54,7 +63,9 @@ const answer = <A, I, RE>(schema: Schema.Codec<A, I, never, RE>) => {
   return <E extends Failure, R>(effect: Effect.Effect<A, E, R>) =>
     effect.pipe(
       Effect.flatMap((value) => Effect.orDie(encode(value))),
-      Effect.catch((error) => Effect.succeed(HttpServerResponse.jsonUnsafe({ error: error._tag }, { status: statuses[error._tag] })))
+      Effect.catch((error) =>
+        Effect.succeed(HttpServerResponse.jsonUnsafe({ error: error._tag }, { status: statuses[error._tag] }))
+      )
     )
 }
 
@@ -68,11 +79,13 @@ const cached = [
   HttpRouter.route(
     "PUT",
     "/cities/:id",
-    cityAnswer(Effect.gen(function*() {
-      const { id } = yield* cityParams
-      const change = yield* HttpServerRequest.schemaBodyJson(CityChange)
-      return yield* updateCity({ id, change })
-    }))
+    cityAnswer(
+      Effect.gen(function*() {
+        const { id } = yield* cityParams
+        const change = yield* HttpServerRequest.schemaBodyJson(CityChange)
+        return yield* updateCity({ id, change })
+      })
+    )
   ),
   HttpRouter.route("GET", "/countries/:country", dashboardAnswer(Effect.flatMap(countryParams, dashboardOf))),
   HttpRouter.route("GET", "/countries/:country/cities/:page", citiesAnswer(Effect.flatMap(listParams, citiesOf))),
@@ -80,22 +93,31 @@ const cached = [
   HttpRouter.route(
     "POST",
     "/countries/:country/census",
-    answer(Schema.Struct({ grown: Schema.Int }))(Effect.gen(function*() {
-      const { country } = yield* countryParams
-      const { percent } = yield* HttpServerRequest.schemaBodyJson(Growth)
-      return { grown: yield* census(country, percent) }
-    }))
+    answer(Schema.Struct({ grown: Schema.Int }))(
+      Effect.gen(function*() {
+        const { country } = yield* countryParams
+        const { percent } = yield* HttpServerRequest.schemaBodyJson(Growth)
+        return { grown: yield* census(country, percent) }
+      })
+    )
   ),
   HttpRouter.route(
     "GET",
     "/stats",
-    answer(RegionCounts)(Effect.map(getCacheStats, ({ regions }) =>
-      regions.map(({ hits, loads, misses, region }) => ({ region, hits, misses, loads }))))
+    answer(RegionCounts)(
+      Effect.map(getCacheStats, ({ regions }) =>
+        regions.map(({ hits, loads, misses, region }) => ({ region, hits, misses, loads }))
+      )
+    )
   )
 ]
 
 const direct = [
-  HttpRouter.route("GET", "/cities/:id", cityAnswer(Effect.flatMap(cityParams, ({ id }) => Cities.use((db) => db.byId(id))))),
+  HttpRouter.route(
+    "GET",
+    "/cities/:id",
+    cityAnswer(Effect.flatMap(cityParams, ({ id }) => Cities.use((db) => db.byId(id))))
+  ),
   HttpRouter.route(
     "GET",
     "/countries/:country",
@@ -106,7 +128,11 @@ const direct = [
     "/countries/:country/cities/:page",
     citiesAnswer(Effect.flatMap(listParams, ({ country, page }) => Cities.use((db) => db.list(country, page))))
   ),
-  HttpRouter.route("GET", "/nearest/:lat/:lon", nearbyAnswer(Effect.flatMap(place, (at) => Cities.use((db) => db.nearest(at)))))
+  HttpRouter.route(
+    "GET",
+    "/nearest/:lat/:lon",
+    nearbyAnswer(Effect.flatMap(place, (at) => Cities.use((db) => db.nearest(at))))
+  )
 ]
 
 /** The server on a free port, over a database and a cache. */

@@ -110,16 +110,19 @@ describe("the extractor", () => {
     )
   })
 
-  it("puts the prelude first, without what the block imports", () => {
+  it("puts the prelude first, without what the block imports, and the block in a scope of its own", () => {
     const [first] = fromMarkdown("a.md", text)
     assert.deepStrictEqual(moduleOf(first!), {
-      offset: 3,
+      offset: 5,
       text: [
         'import assert from "node:assert/strict"',
         'import { Schema } from "effect"',
         "const one = 1",
         'import { Effect } from "effect"',
+        "{",
+        "",
         "const two = one + 1",
+        "}",
         "",
         "export {}",
         ""

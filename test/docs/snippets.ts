@@ -143,8 +143,14 @@ export const moduleOf = (snippet: Snippet): { readonly text: string; readonly of
   const prelude = snippet.prelude === "" ? [] : without(snippet.prelude, own).split("\n")
   const assert =
     own.has("assert") || boundBy(prelude.join("\n")).has("assert") ? [] : ['import assert from "node:assert/strict"']
-  const before = [...assert, ...prelude]
-  return { text: [...before, snippet.code, "", "export {}", ""].join("\n"), offset: before.length }
+  if (prelude.length === 0) {
+    return { text: [...assert, snippet.code, "", "export {}", ""].join("\n"), offset: assert.length }
+  }
+  // In a scope of its own, so that a block may declare a name which the prelude declares for the others.
+  const hoisted = [...snippet.code.matchAll(imports)].flatMap(([statement]) => statement.split("\n"))
+  const body = snippet.code.replace(imports, (statement) => statement.replace(/[^\n]/g, ""))
+  const before = [...assert, ...prelude, ...hoisted, "{"]
+  return { text: [...before, body, "}", "", "export {}", ""].join("\n"), offset: before.length }
 }
 
 /** Writes each snippet as a module below `.tmp/snippets`, with a tsconfig beside them. */

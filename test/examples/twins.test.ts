@@ -9,7 +9,9 @@ import { Effect } from "effect"
 import { RedisServer } from "../support/redisServer.ts"
 
 const root = new URL("../../", import.meta.url)
-const files = readdirSync(new URL("examples/", root)).filter((name) => name.endsWith(".ts")).sort()
+const files = readdirSync(new URL("examples/", root))
+  .filter((name) => name.endsWith(".ts"))
+  .sort()
 
 const run = (file: string, settings: Record<string, string>): Effect.Effect<string> =>
   Effect.promise(() => {
@@ -22,7 +24,9 @@ const run = (file: string, settings: Record<string, string>): Effect.Effect<stri
         ["--conditions=effect-cache-source", `examples/${file}`],
         { cwd: fileURLToPath(root), env: { ...env, ...settings }, timeout: 100_000, killSignal: "SIGKILL" },
         (error, stdout, stderr) =>
-          error === null ? resolve(stdout) : reject(new Error(`${file} ${JSON.stringify(settings)}: ${error.message}\n${stdout}${stderr}`))
+          error === null
+            ? resolve(stdout)
+            : reject(new Error(`${file} ${JSON.stringify(settings)}: ${error.message}\n${stdout}${stderr}`))
       )
     })
   })
@@ -34,10 +38,10 @@ layer(RedisServer.layer(), { excludeTestServices: true })("examples", (it) => {
       () =>
         Effect.gen(function*() {
           const server = yield* RedisServer
-          const [memory, redis] = yield* Effect.all([
-            run(file, { CACHE_BACKEND: "memory" }),
-            run(file, { CACHE_BACKEND: "redis", REDIS_URL: server.url })
-          ], { concurrency: "unbounded" })
+          const [memory, redis] = yield* Effect.all(
+            [run(file, { CACHE_BACKEND: "memory" }), run(file, { CACHE_BACKEND: "redis", REDIS_URL: server.url })],
+            { concurrency: "unbounded" }
+          )
           assert.notStrictEqual(memory, "")
           assert.strictEqual(redis, memory)
           // It did run on Redis: what it left there says so.

@@ -122,8 +122,9 @@ export const makeClient: (
   const record = (region: string, error: CacheError): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
       counters.of(region).error(error, fiber.context)
-      // A store that fails is reported by its layer, once an outage; what is left is worth a line each.
-      const expected = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
+      // A store that fails is reported by its guard, once an outage; a bad key may be what a client sent. What is left is
+      // a mistake in the program, and worth a line each.
+      const expected = error.reason._tag !== "EncodeFailed" && error.reason._tag !== "InvalidOption"
       const name = error.reason._tag
       // The message may quote the value that did not encode, which is nothing for a log that others read.
       const details = Effect.logDebug("effect-cache: cache failure", { region, reason: error.message })

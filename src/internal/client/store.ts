@@ -9,6 +9,7 @@ import type { Region } from "../region.ts"
 import type { CacheBackend, Stored, Write } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import { Flights } from "./flights.ts"
+import { Orphans } from "./orphans.ts"
 import { together } from "./together.ts"
 
 export interface Primitives {
@@ -35,6 +36,7 @@ export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
   readonly flights = new Flights()
+  readonly orphans: Orphans
   readonly #lastTags = new Map<string, ReadonlyArray<string>>()
 
   readonly #same: StoreOptions["same"]
@@ -42,6 +44,7 @@ export class Store implements Primitives {
 
   constructor(primitives: Primitives, options?: StoreOptions) {
     this.backend = primitives.backend
+    this.orphans = new Orphans(primitives.backend)
     this.tags = primitives.tags
     this.#same = options?.same
     this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
