@@ -20,7 +20,7 @@ export interface LevelReport {
 
 /** Requests under way at a time. */
 const concurrency = 32
-const reads = 4_000
+const reads = 3_000
 const exponent = 1.6
 
 /** Ranks from 0, the lower the likelier: rank k is drawn in proportion to 1 / (k + 1) ^ exponent. */
@@ -84,7 +84,7 @@ const cacheAsideLevel = (client: Client, ids: ReadonlyArray<number>) =>
       level: "1 cache-aside: city by id",
       calls: reads,
       without,
-      remark: `${count(reads)} reads of ${count(answers.size)} cities asked the database ${count(measured.loads)} times`,
+      remark: `${count(reads)} reads of ${count(answers.size)} cities took ${count(measured.loads)} database queries`,
       ...measured
     }
   })
@@ -184,9 +184,7 @@ const memoizeLevel = (client: Client) =>
       [47.4, 8.5],
       [-36.8, 174.8],
       [51.5, -0.1],
-      [35.7, 139.7],
       [-1.3, 36.8],
-      [59.9, 10.7],
       [40.7, -74]
     ]
     const wanted = yield* Effect.replicateEffect(Random.choice(places), 240).pipe(Random.withSeed("travellers"))
@@ -219,7 +217,7 @@ const memoizeLevel = (client: Client) =>
 /** Level 5: a census changes a whole country behind hundreds of entries. */
 const tagsLevel = (client: Client) =>
   Effect.gen(function*() {
-    const pages = [1, 2, 3, 4, 5]
+    const pages = [1, 2, 3]
     const idsOf = (country: string) =>
       Effect.map(
         Effect.forEach(pages, (page) => client.expected.list(country, page)),
@@ -272,7 +270,7 @@ const tagsLevel = (client: Client) =>
       level: "5 tags: after a census",
       calls: answers.length,
       without,
-      remark: `one tag, ${count(cities)} cities: ${measured.loads} cached ones loaded again, ${others.length} of elsewhere stayed`,
+      remark: `one tag, ${count(cities)} cities: ${measured.loads} loaded again, ${others.length} elsewhere stayed`,
       ...measured
     }
   })

@@ -13,6 +13,7 @@ import {
   invalidateKey,
   invalidatePattern,
   invalidateTags,
+  stampedeProtect,
   writeThrough
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
@@ -172,6 +173,45 @@ describe("acceptance 5: outages", () => {
           `slowest caller ${frozen} ms with a deadline of ${deadline} ms and loads of ${loadMillis} ms`
       )
     })), 60_000)
+
+  for (const wrapped of [false, true]) {
+    it.live(`a server that was only slow keeps no lease of callers that gave up (${wrapped ? "with" : "without"} fallback)`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const namespace = freshNamespace()
+        const primary = CacheRedis.layer({ url: server.url, namespace, timeout: deadline })
+        // The lease outlives the test by far: who waited for its end would be seen.
+        const client = yield* buildClient(
+          wrapped
+            ? CacheFallback.layer({ primary, fallback: CacheMemory.layer(), timeout: deadline, retryAfter: "50 millis" })
+            : primary,
+          { lockTtl: "10 minutes" }
+        )
+        let loads = 0
+        const get = stampedeProtect({ key: "row:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) =>
+          Effect.suspend(() => Effect.as(Effect.sleep(loadMillis), ++loads && id))
+        )
+        // Some are in the middle of each step when the server freezes: before the claim, at it, in the load, at the fill.
+        const callers = yield* Effect.forkChild(Effect.all(
+          Array.from({ length: 200 }, (_, id) => Effect.delay(client.run(get({ id })), id)),
+          { concurrency: "unbounded" }
+        ))
+        yield* Effect.sleep(100)
+        yield* server.pause
+        yield* Fiber.join(callers)
+        yield* server.resume
+        const admin = yield* adminOf(server)
+        for (let i = 0;; i++) {
+          const left = yield* Effect.promise(() => scanKeys(admin, `${namespace}:l:*`))
+          if (left.length === 0) break
+          assert.isBelow(i, 500, `${left.length} leases are left`)
+          yield* Effect.sleep(20)
+        }
+        yield* untilBack(client)
+        // Nobody waits for a holder that is no more.
+        yield* client.run(Effect.all(Array.from({ length: 200 }, (_, id) => get({ id })), { concurrency: "unbounded" }))
+      })), 60_000)
+  }
 
   it.live("CacheLive starts without Redis, and uses it once it is there", () =>
     Effect.scoped(Effect.gen(function*() {

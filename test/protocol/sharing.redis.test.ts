@@ -33,3 +33,41 @@ it.live("a thousand callers in one tick make one pair of trips", () =>
     assert.strictEqual(counts["set"], 1)
     assert.isAtMost(counts["get"]!, 3)
   })))
+
+it.live("the lease is kept while a load lasts, and whoever waits gets its value", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { url } = yield* server
+    const layer = CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" })
+    const [a, b] = [yield* buildClient(layer), yield* buildClient(layer)]
+    const gate = makeGate<number>()
+    let loads = 0
+    const get = stampedeProtect({ key: "long", schema: Schema.Number, lockTtl: "1 second", waitTimeout: "1 minute" })(
+      Effect.suspend(() => gate.pass(++loads))
+    )
+    const first = yield* Effect.forkChild(a.run(get))
+    yield* gate.reached
+    const second = yield* Effect.forkChild(b.run(get))
+    // Longer than the lease was taken for.
+    yield* Effect.sleep(1700)
+    yield* gate.open
+    assert.deepStrictEqual([yield* Fiber.join(first), yield* Fiber.join(second), loads], [1, 1, 1])
+  })))
+
+it.live("who waits too long fails, or loads without storing", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { url } = yield* server
+    const layer = CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" })
+    const [a, b] = [yield* buildClient(layer), yield* buildClient(layer)]
+    const gate = makeGate<number>()
+    const settings = { key: "held", schema: Schema.Number, waitTimeout: "50 millis" } as const
+    const holder = yield* Effect.forkChild(a.run(stampedeProtect(settings)(gate.pass(1))))
+    yield* gate.reached
+    const failing = stampedeProtect({ ...settings, onTimeout: "fail" })(Effect.succeed(2))
+    assert.strictEqual((yield* Effect.flip(b.run(failing))).reason._tag, "WaitTimeout")
+    const loading = stampedeProtect(settings)(Effect.succeed(3))
+    assert.strictEqual(yield* b.run(loading), 3)
+    assert.strictEqual((yield* b.run(loading.peek))._tag, "None")
+    yield* gate.open
+    assert.strictEqual(yield* Fiber.join(holder), 1)
+    assert.strictEqual(yield* b.run(loading), 1)
+  })))

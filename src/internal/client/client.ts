@@ -344,7 +344,7 @@ export const makeClient: (
 
   const write = makeWrite({ context, primary, local, beside, handOut, invalidateKeys, invalidatePattern, invalidateTags })
 
-  yield* Effect.addFinalizer(() => Effect.forEach(stores, ({ flights }) => flights.close, { discard: true }))
+  yield* Effect.addFinalizer(() => Effect.forEach(stores, ({ flights, orphans }) => Effect.andThen(flights.close, orphans.close), { discard: true }))
 
   return CacheClient.of({
     getOrLoad,

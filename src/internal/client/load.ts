@@ -133,7 +133,8 @@ const loadAndFill = Effect.fnUntraced(function*(
     leaseMillis,
     runLoader(context, store, request, restore)
   )
-  const release = Effect.ignore(store.backend.release(key, token, "keep"))
+  const disown = store.orphans.add(key, token, leaseMillis)
+  const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () => disown)
   if (Exit.isFailure(exit) || !keep) {
     yield* release
     return yield* exit
@@ -149,8 +150,10 @@ const loadAndFill = Effect.fnUntraced(function*(
     failure = sealed.failure
   } else {
     const filled = yield* Effect.result(store.fill(key, token, sealed.success, "keep"))
-    if (filled._tag === "Failure") failure = filled.failure
-    else if (!filled.success) context.counters(region).counts.rejectedFills++
+    if (filled._tag === "Failure") {
+      failure = filled.failure
+      yield* disown
+    } else if (!filled.success) context.counters(region).counts.rejectedFills++
   }
   if (failure !== undefined) {
     yield* context.record(region, failure)
@@ -202,7 +205,7 @@ const steps = Effect.fnUntraced(function*(
     const claim = yield* Effect.result(store.claim(plan.region, key, flight.token, leaseMillis))
     if (claim._tag === "Failure") {
       // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
-      yield* Effect.forkDetach(Effect.ignore(store.backend.release(key, flight.token, "keep")))
+      yield* store.orphans.add(key, flight.token, leaseMillis)
       return yield* Effect.fail(storeFailure(claim.failure))
     }
     const { epoch, found, holder } = claim.success
@@ -257,7 +260,12 @@ export const renewNow = (context: LoadContext, store: Store, flight: Flight, req
     Effect.gen(function*() {
       const leaseMillis = request.plan.leaseMillis ?? context.defaultLeaseMillis
       flight.open = false
-      flight.epoch = yield* Effect.mapError(store.takeOver(request.key, flight.token, leaseMillis, false), storeFailure)
+      const taken = yield* Effect.result(store.takeOver(request.key, flight.token, leaseMillis, false))
+      if (taken._tag === "Failure") {
+        yield* store.orphans.add(request.key, flight.token, leaseMillis)
+        return yield* Effect.fail(storeFailure(taken.failure))
+      }
+      flight.epoch = taken.success
       flight.holder = flight.token
       return yield* loadAndFill(context, store, flight, request, leaseMillis, true, restore)
     })

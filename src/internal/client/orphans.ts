@@ -54,11 +54,16 @@ export class Orphans {
 
   /** Whether the store answered. */
   #release(orphan: Orphan): Effect.Effect<boolean> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.map(
-        orphan.until <= now ? Effect.exit(Effect.void) : Effect.exit(this.#backend.release(orphan.key, orphan.token, "keep")),
-        (exit) => Exit.isSuccess(exit) && this.#orphans.delete(orphan.token)
-      ))
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const release = orphan.until <= now
+        ? Effect.void
+        : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
+      return Effect.map(Effect.exit(release), (exit) => {
+        if (Exit.isFailure(exit)) return false
+        this.#orphans.delete(orphan.token)
+        return true
+      })
+    })
   }
 
   readonly #sweep: Effect.Effect<void> = Effect.gen({ self: this }, function*() {

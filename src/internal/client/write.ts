@@ -50,7 +50,8 @@ const steps = Effect.fnUntraced(function*(
     return context.record(region, error)
   }
   /** The last resort of a write whose fill or release went wrong: nothing may be left in the slot. */
-  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), note)
+  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) =>
+    Effect.andThen(store.orphans.add(key, token, leaseMillis), note(error)))
 
   yield* forget
   const began = yield* Effect.result(store.takeOver(key, token, leaseMillis, true))

@@ -37,6 +37,56 @@ const backend = "redis"
 const silentDeadlines = 5
 const silentMillis = 3000
 
+/**
+ * Gathers what the commands of a flush write, as ioredis' own pipeline does, and writes it at once: text joined to one
+ * string costs a fraction of a write for each command.
+ */
+class Chunks {
+  readonly isPipeline = true
+  readonly destination: { readonly redis: Redis }
+  private flushed = false
+  private text = ""
+  private parts: Array<Uint8Array> | undefined
+
+  constructor(redis: Redis) {
+    this.destination = { redis }
+  }
+
+  write(chunk: string | Uint8Array): void {
+    // A client of the user's own may resend a command after a reconnect, through the stream it was sent by.
+    if (this.flushed) {
+      this.destination.redis.stream.write(chunk)
+      return
+    }
+    if (typeof chunk === "string") {
+      this.text += chunk
+      return
+    }
+    this.parts ??= []
+    this.endText()
+    this.parts.push(chunk)
+  }
+
+  flush(): void {
+    const { stream } = this.destination.redis
+    this.flushed = true
+    if (this.parts !== undefined) {
+      this.endText()
+      stream.write(Buffer.concat(this.parts))
+    } else if (this.text !== "") {
+      stream.write(this.text)
+    }
+    this.parts = undefined
+    this.text = ""
+  }
+
+  private endText(): void {
+    if (this.text === "") return
+    this.parts!.push(Buffer.from(this.text, "utf8"))
+    this.text = ""
+  }
+}
+
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 const makeDescribe = (secrets: ReadonlyArray<string>) => (error: unknown): string => {
   const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
@@ -203,8 +253,7 @@ export class Connection {
       for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
       return
     }
-    const stream = this.client.stream
-    stream?.cork()
+    const chunks = new Chunks(this.client)
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
       if (job.done) continue
@@ -224,12 +273,12 @@ export class Connection {
       )
       job.command = command
       try {
-        this.client.sendCommand(command)
+        this.client.sendCommand(command, chunks)
       } catch (error) {
         this.settle(job, this.unavailable(job.operation, this.describe(error)), undefined)
       }
     }
-    stream?.uncork()
+    chunks.flush()
   }
 
   private settle(job: Job, error: CacheError | undefined, reply: unknown): void {
