@@ -36,8 +36,9 @@ const write = "src/internal/client/write.ts"
 const flights = "src/internal/client/flights.ts"
 const client = "src/internal/client/client.ts"
 
-const memoryFence = "if (!state.holds(key, token)) {\n          if (onLost === \"unlink\") state.remove(key, now)\n          return false"
-const redisFence = "if redis.call(\"GET\", KEYS[2]) == ARGV[1] then\n  store("
+const memoryFence =
+  'if (!state.holds(key, token)) {\n          if (onLost === "unlink") state.remove(key, now)\n          return false'
+const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
 
 const ablations: ReadonlyArray<Ablation> = [
   {
@@ -45,19 +46,24 @@ const ablations: ReadonlyArray<Ablation> = [
     test: "rule: fence on fill",
     patches: [
       { on: "memory", file: memory, find: memoryFence, replace: "if (false) {\n          return false" },
-      { on: "redis", file: scripts, find: redisFence, replace: "if true then\n  store(" }
+      { on: "redis", file: scripts, find: redisFence, replace: "if true then\n  if ARGV[3]" }
     ]
   },
   {
     rule: "absent lease rejects",
     test: "rule: an absent lease rejects",
     patches: [
-      { on: "memory", file: memory, find: memoryFence, replace: memoryFence.replace("if (", "if (state.leases.has(key) && ") },
+      {
+        on: "memory",
+        file: memory,
+        find: memoryFence,
+        replace: memoryFence.replace("if (", "if (state.leases.has(key) && ")
+      },
       {
         on: "redis",
         file: scripts,
         find: redisFence,
-        replace: "if (redis.call(\"GET\", KEYS[2]) or ARGV[1]) == ARGV[1] then\n  store("
+        replace: 'if (redis.call("GET", KEYS[2]) or ARGV[1]) == ARGV[1] then\n  if ARGV[3]'
       }
     ]
   },
@@ -74,8 +80,8 @@ const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: scripts,
-        find: "local removed = redis.call(\"UNLINK\", KEYS[1])\nredis.call(\"UNLINK\", KEYS[2])",
-        replace: "local removed = redis.call(\"UNLINK\", KEYS[1])"
+        find: 'local removed = redis.call("UNLINK", KEYS[1])\nredis.call("UNLINK", KEYS[2])',
+        replace: 'local removed = redis.call("UNLINK", KEYS[1])'
       }
     ]
   },
@@ -91,8 +97,8 @@ const ablations: ReadonlyArray<Ablation> = [
       {
         on: "memory",
         file: store,
-        find: "if (marker === undefined || marker > born) return \"stale\"",
-        replace: "if (marker !== undefined && marker > born) return \"stale\""
+        find: 'if (marker === undefined || marker > born) return "stale"',
+        replace: 'if (marker !== undefined && marker > born) return "stale"'
       },
       {
         on: "redis",
@@ -106,8 +112,18 @@ const ablations: ReadonlyArray<Ablation> = [
     rule: "marker created at the current epoch",
     test: "rule: a marker is created at the current epoch",
     patches: [
-      { on: "memory", file: memory, find: "state.markers.ensure(tag, state.epoch)", replace: "state.markers.ensure(tag, 1)" },
-      { on: "redis", file: tagIndex, find: "[names.marker(tag), text, now]", replace: "[names.marker(tag), text, Math.min(now, 1)]" }
+      {
+        on: "memory",
+        file: memory,
+        find: "state.markers.ensure(tag, state.epoch)",
+        replace: "state.markers.ensure(tag, 1)"
+      },
+      {
+        on: "redis",
+        file: tagIndex,
+        find: "[names.marker(tag), text, now]",
+        replace: "[names.marker(tag), text, Math.min(now, 1)]"
+      }
     ]
   },
   {
@@ -123,8 +139,8 @@ const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: scripts,
-        find: "redis.call(\"SET\", KEYS[2], ARGV[1], \"PX\", ARGV[2])",
-        replace: "redis.call(\"SET\", KEYS[2], ARGV[1], \"NX\", \"PX\", ARGV[2])"
+        find: 'redis.call("SET", KEYS[2], ARGV[1], "PX", ARGV[2])',
+        replace: 'redis.call("SET", KEYS[2], ARGV[1], "NX", "PX", ARGV[2])'
       }
     ]
   },
@@ -134,8 +150,8 @@ const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: write,
-        find: "store.fill(key, token, sealed.success, \"unlink\")",
-        replace: "store.fill(key, token, sealed.success, \"keep\")"
+        find: 'store.fill(key, token, sealed.success, "unlink")',
+        replace: 'store.fill(key, token, sealed.success, "keep")'
       }
     ]
   },
@@ -153,7 +169,9 @@ const ablations: ReadonlyArray<Ablation> = [
   {
     rule: "join only with the same token",
     test: "rule: join only with the same token",
-    patches: [{ file: flights, find: "flight.holder === holder && flight.epoch", replace: "holder !== \"\" && flight.epoch" }]
+    patches: [
+      { file: flights, find: "flight.holder === holder && flight.epoch", replace: 'holder !== "" && flight.epoch' }
+    ]
   },
   {
     rule: "join only with the same epoch",
@@ -172,11 +190,11 @@ const runTests = (folder: string, backends: ReadonlyArray<Backend>, name: string
     // Written there by vitest.config.ts.
     const report = path.join(folder, ".tmp/vitest.json")
     const vitest = path.join(folder, "node_modules/vitest/vitest.mjs")
-    const child = spawn(
-      process.execPath,
-      [vitest, "run", ...backends.map(testFile), "-t", name],
-      { cwd: folder, stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, NODE_OPTIONS: "" } }
-    )
+    const child = spawn(process.execPath, [vitest, "run", ...backends.map(testFile), "-t", name], {
+      cwd: folder,
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, NODE_OPTIONS: "" }
+    })
     let problem = ""
     child.stderr.on("data", (data) => {
       problem = (problem + data).slice(-2000)
@@ -218,7 +236,8 @@ try {
       const text = fs.readFileSync(target, "utf8")
       if (!before.has(target)) before.set(target, text)
       const parts = text.split(find)
-      if (parts.length !== 2) throw new Error(`${rule}: ${file} holds the text to replace ${parts.length - 1} times:\n${find}`)
+      if (parts.length !== 2)
+        throw new Error(`${rule}: ${file} holds the text to replace ${parts.length - 1} times:\n${find}`)
       fs.writeFileSync(target, parts.join(replace))
     }
     const counts = await runTests(folder, backends, test)
@@ -226,7 +245,9 @@ try {
       const { failed, passed } = counts[backend]
       const caught = failed > 0
       if (!caught) wrong++
-      console.log(`${caught ? "caught" : "NOT CAUGHT"}: without "${rule}" on ${backend}: ${failed} of ${failed + passed} failed`)
+      console.log(
+        `${caught ? "caught" : "NOT CAUGHT"}: without "${rule}" on ${backend}: ${failed} of ${failed + passed} failed`
+      )
     }
     for (const [target, text] of before) fs.writeFileSync(target, text)
   }

@@ -102,7 +102,10 @@ const mix = (clients: ReadonlyArray<Client>, operations: number, fibers: number,
           interrupted++
         }
       })
-    yield* Effect.all(Array.from({ length: fibers }, (_, n) => worker(n)), { concurrency: "unbounded", discard: true })
+    yield* Effect.all(
+      Array.from({ length: fibers }, (_, n) => worker(n)),
+      { concurrency: "unbounded", discard: true }
+    )
     return interrupted
   })
 
@@ -119,53 +122,89 @@ const eventually = (what: string, condition: Effect.Effect<unknown, unknown>) =>
   })
 
 describe("acceptance 9: nothing is left", () => {
-  it.live("in memory", () => {
-    const { counter, service } = fiberCounter()
-    return Effect.scoped(Effect.gen(function*() {
-      const primitives = yield* makeMemoryPrimitivesWithState({ maxEntries: 20 })
-      const client = yield* buildClient(Layer.effectContext(assemble(primitives)))
-      const before = counter.alive
-      const interrupted = yield* mix([client], 100_000, 50, false)
-      yield* eventually("loads", client.inFlight)
-      yield* eventually("leases", Effect.sync(() => primitives.state.leases.size))
-      yield* eventually("locks", Effect.sync(() => primitives.state.locks.size))
-      // The counter counts, also those of loads.
-      assert.isAbove(counter.most, 75)
-      yield* eventually("fibers", Effect.sync(() => counter.alive - before))
-      console.log(`acceptance 9: in memory, 100,000 operations, ${interrupted} interrupted: no load, lease or fiber left`)
-    })).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, service))
-  }, 120_000)
+  it.live(
+    "in memory",
+    () => {
+      const { counter, service } = fiberCounter()
+      return Effect.scoped(
+        Effect.gen(function*() {
+          const primitives = yield* makeMemoryPrimitivesWithState({ maxEntries: 20 })
+          const client = yield* buildClient(Layer.effectContext(assemble(primitives)))
+          const before = counter.alive
+          const interrupted = yield* mix([client], 100_000, 50, false)
+          yield* eventually("loads", client.inFlight)
+          yield* eventually(
+            "leases",
+            Effect.sync(() => primitives.state.leases.size)
+          )
+          yield* eventually(
+            "locks",
+            Effect.sync(() => primitives.state.locks.size)
+          )
+          // The counter counts, also those of loads.
+          assert.isAbove(counter.most, 75)
+          yield* eventually(
+            "fibers",
+            Effect.sync(() => counter.alive - before)
+          )
+          console.log(
+            `acceptance 9: in memory, 100,000 operations, ${interrupted} interrupted: no load, lease or fiber left`
+          )
+        })
+      ).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, service))
+    },
+    120_000
+  )
 
-  it.live("on Redis, between two clients", () => {
-    const { counter, service } = fiberCounter()
-    return Effect.scoped(Effect.gen(function*() {
-      const running = yield* server
-      const admin = yield* adminOf(running)
-      const namespace = freshNamespace()
-      const connections = Effect.promise(async () =>
-        String(await admin.client("LIST")).trim().split("\n").length
-      )
-      const before = yield* connections
-      const scope = yield* Scope.make()
-      const layer = CacheRedis.layer({ url: running.url, namespace, timeout: "20 seconds" })
-      const clients = yield* Effect.all([buildClient(layer), buildClient(layer)]).pipe(Scope.provide(scope))
-      const fibers = counter.alive
-      const interrupted = yield* mix(clients, 20_000, 50, true)
-      for (const client of clients) yield* eventually("loads", client.inFlight)
-      const left = (match: string) => Effect.promise(async () => (await scanKeys(admin, `${namespace}:${match}`)).length)
-      yield* eventually("leases", left("l:*"))
-      yield* eventually("locks", left("lock:*"))
-      yield* eventually("fibers", Effect.sync(() => counter.alive - fibers))
-      yield* eventually("subscriptions", Effect.promise(async () => ((await admin.pubsub("CHANNELS", "*")) as Array<string>).length))
-      const used = yield* connections
-      // Each has one for commands, and one for hints that is kept once opened.
-      assert.isAtMost(used - before, 4)
-      yield* Scope.close(scope, Exit.void)
-      yield* eventually("connections", Effect.map(connections, (now) => now - before))
-      console.log(
-        `acceptance 9: on Redis, 20,000 operations, ${interrupted} interrupted: no load, lease, lock, fiber or ` +
-          `subscription left; ${used - before} connections in use, 0 after the scope`
-      )
-    })).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, service))
-  }, 120_000)
+  it.live(
+    "on Redis, between two clients",
+    () => {
+      const { counter, service } = fiberCounter()
+      return Effect.scoped(
+        Effect.gen(function*() {
+          const running = yield* server
+          const admin = yield* adminOf(running)
+          const namespace = freshNamespace()
+          const connections = Effect.promise(
+            async () =>
+              String(await admin.client("LIST"))
+                .trim()
+                .split("\n").length
+          )
+          const before = yield* connections
+          const scope = yield* Scope.make()
+          const layer = CacheRedis.layer({ url: running.url, namespace, timeout: "20 seconds" })
+          const clients = yield* Effect.all([buildClient(layer), buildClient(layer)]).pipe(Scope.provide(scope))
+          const fibers = counter.alive
+          const interrupted = yield* mix(clients, 20_000, 50, true)
+          for (const client of clients) yield* eventually("loads", client.inFlight)
+          const left = (match: string) =>
+            Effect.promise(async () => (await scanKeys(admin, `${namespace}:${match}`)).length)
+          yield* eventually("leases", left("l:*"))
+          yield* eventually("locks", left("lock:*"))
+          yield* eventually(
+            "fibers",
+            Effect.sync(() => counter.alive - fibers)
+          )
+          yield* eventually(
+            "subscriptions",
+            Effect.promise(async () => ((await admin.pubsub("CHANNELS", "*")) as Array<string>).length)
+          )
+          const used = yield* connections
+          // Each has one for commands, and one for hints that is kept once opened.
+          assert.isAtMost(used - before, 4)
+          yield* Scope.close(scope, Exit.void)
+          yield* eventually(
+            "connections",
+            Effect.map(connections, (now) => now - before)
+          )
+          console.log(
+            `acceptance 9: on Redis, 20,000 operations, ${interrupted} interrupted: no load, lease, lock, fiber or ` +
+              `subscription left; ${used - before} connections in use, 0 after the scope`
+          )
+        })
+      ).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, service))
+    },
+    120_000
+  )
 })

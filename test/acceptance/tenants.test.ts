@@ -68,7 +68,10 @@ const property = (client: Client, cases: number) =>
     for (let seed = 1; seed <= cases; seed++) {
       const { pair, random, text } = makeTexts(seed)
       const [mine, theirs] = pair()
-      const victims = [{ tenant: mine, id: text() }, { tenant: mine, id: "1" }]
+      const victims = [
+        { tenant: mine, id: text() },
+        { tenant: mine, id: "1" }
+      ]
       const parts: Parts = { tenant: theirs, id: random(3) === 0 ? victims[0]!.id : text() }
       // No two parameter lists give one key.
       for (const victim of victims) {
@@ -84,14 +87,20 @@ const property = (client: Client, cases: number) =>
         client.run(invalidatePattern(buildCachePattern(template, { params: { tenant: theirs } }))),
         client.run(invalidatePattern(buildCachePattern(template, { params: parts }))),
         client.run(invalidateTags([`tenant:${theirs}`])),
-        client.run(CacheClient.use((cache) => cache.tag(buildCacheKey(template, { params: parts }), [`tenant:${mine}`])))
+        client.run(
+          CacheClient.use((cache) => cache.tag(buildCacheKey(template, { params: parts }), [`tenant:${mine}`]))
+        )
       ]
       const attack = random(attacks.length)
       const exit = yield* Effect.exit(attacks[attack]! as Effect.Effect<unknown, unknown>)
       assert.isTrue(Exit.isSuccess(exit), `seed ${seed}: attack ${attack}`)
       // What they read is theirs, and what was there is there.
       const read = yield* client.run(get(parts))
-      assert.deepStrictEqual(JSON.parse(read).slice(1), JSON.parse(JSON.stringify([parts.tenant, parts.id])), `seed ${seed}`)
+      assert.deepStrictEqual(
+        JSON.parse(read).slice(1),
+        JSON.parse(JSON.stringify([parts.tenant, parts.id])),
+        `seed ${seed}`
+      )
       for (const victim of victims) {
         assert.deepStrictEqual(
           yield* client.run(get.peek(victim)),
@@ -101,46 +110,68 @@ const property = (client: Client, cases: number) =>
         checked++
       }
       // Each own tag and pattern reaches all that is one's own, and in the end nothing is left for the next case.
-      yield* client.run(random(2) === 0 ? invalidateTags([`tenant:${mine}`]) : invalidatePattern(buildCachePattern(template, { params: { tenant: mine } })))
-      for (const victim of victims) assert.deepStrictEqual(yield* client.run(get.peek(victim)), Option.none(), `seed ${seed}`)
+      yield* client.run(
+        random(2) === 0
+          ? invalidateTags([`tenant:${mine}`])
+          : invalidatePattern(buildCachePattern(template, { params: { tenant: mine } }))
+      )
+      for (const victim of victims)
+        assert.deepStrictEqual(yield* client.run(get.peek(victim)), Option.none(), `seed ${seed}`)
       yield* client.run(invalidatePattern("tenant:*"))
     }
     return checked
   })
 
 describe("acceptance 8: tenants", () => {
-  it.live("in memory", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const client = yield* buildClient(CacheMemory.layer())
-      const checked = yield* property(client, 3000)
-      console.log(`acceptance 8: in memory, ${checked} entries unharmed by hostile neighbours`)
-    })), 60_000)
+  it.live(
+    "in memory",
+    () =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const client = yield* buildClient(CacheMemory.layer())
+          const checked = yield* property(client, 3000)
+          console.log(`acceptance 8: in memory, ${checked} entries unharmed by hostile neighbours`)
+        })
+      ),
+    60_000
+  )
 
-  it.live("on Redis", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { url } = yield* server
-      const client = yield* buildClient(CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" }))
-      const checked = yield* property(client, 500)
-      console.log(`acceptance 8: on Redis, ${checked} entries unharmed by hostile neighbours`)
-    })), 60_000)
+  it.live(
+    "on Redis",
+    () =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const { url } = yield* server
+          const client = yield* buildClient(
+            CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" })
+          )
+          const checked = yield* property(client, 500)
+          console.log(`acceptance 8: on Redis, ${checked} entries unharmed by hostile neighbours`)
+        })
+      ),
+    60_000
+  )
 
   it.live("two namespaces on one Redis", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { url } = yield* server
-      const names = ["n", "n:e", "n:l", "n:x", "nn", "n:epoch", "n:lock", "n-"]
-      const get = cacheAside(region)((parts: Parts) => Effect.succeed(parts.id))
-      const parts = hostile.slice(0, 12).map((text) => ({ tenant: text, id: "1" }))
-      const clients = yield* Effect.forEach(names, (namespace) => buildClient(CacheRedis.layer({ url, namespace })))
-      for (const attacker of clients) {
-        for (const client of clients) for (const part of parts) yield* client.run(get(part))
-        yield* attacker.run(invalidatePattern("*"))
-        yield* attacker.run(invalidateTags(parts.map(({ tenant }) => `tenant:${tenant}`)))
-        yield* attacker.run(CacheClient.use((cache) => cache.clear))
-        for (const client of clients) {
-          for (const part of parts) {
-            assert.strictEqual(Option.isSome(yield* client.run(get.peek(part))), client !== attacker)
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { url } = yield* server
+        const names = ["n", "n:e", "n:l", "n:x", "nn", "n:epoch", "n:lock", "n-"]
+        const get = cacheAside(region)((parts: Parts) => Effect.succeed(parts.id))
+        const parts = hostile.slice(0, 12).map((text) => ({ tenant: text, id: "1" }))
+        const clients = yield* Effect.forEach(names, (namespace) => buildClient(CacheRedis.layer({ url, namespace })))
+        for (const attacker of clients) {
+          for (const client of clients) for (const part of parts) yield* client.run(get(part))
+          yield* attacker.run(invalidatePattern("*"))
+          yield* attacker.run(invalidateTags(parts.map(({ tenant }) => `tenant:${tenant}`)))
+          yield* attacker.run(CacheClient.use((cache) => cache.clear))
+          for (const client of clients) {
+            for (const part of parts) {
+              assert.strictEqual(Option.isSome(yield* client.run(get.peek(part))), client !== attacker)
+            }
           }
         }
-      }
-    })))
+      })
+    )
+  )
 })

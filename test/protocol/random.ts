@@ -15,14 +15,14 @@ import {
 import type { Client } from "../support/client.ts"
 
 /** A generator of its own, so that a seed names a history. */
-export const generator = (seed: number): (below: number) => number => {
+export const generator = (seed: number): ((below: number) => number) => {
   let state = seed >>> 0
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0
     let t = state
     t = Math.imul(t ^ (t >>> 15), t | 1)
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return (((t ^ (t >>> 14)) >>> 0) % below)
+    return ((t ^ (t >>> 14)) >>> 0) % below
   }
 }
 
@@ -90,7 +90,8 @@ export const runHistory = (options: HistoryOptions): Effect.Effect<Outcome, unkn
     }
     const check = (what: string, id: number, seen: number, row: number) => {
       reads++
-      if (row < seen) violations.push(`seed ${seed}, operation ${operations}: ${what} of ${id} gave ${row} after ${seen}`)
+      if (row < seen)
+        violations.push(`seed ${seed}, operation ${operations}: ${what} of ${id} gave ${row} after ${seen}`)
     }
 
     const worker = (n: number) =>
@@ -135,9 +136,12 @@ export const runHistory = (options: HistoryOptions): Effect.Effect<Outcome, unkn
           if (random(3) === 0) yield* pause(random)
         }
       })
-    yield* Effect.all(Array.from({ length: options.fibers }, (_, n) => worker(n)), {
-      concurrency: "unbounded",
-      discard: true
-    })
+    yield* Effect.all(
+      Array.from({ length: options.fibers }, (_, n) => worker(n)),
+      {
+        concurrency: "unbounded",
+        discard: true
+      }
+    )
     return { operations, reads, loads, violations }
   })

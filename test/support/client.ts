@@ -36,7 +36,12 @@ export const buildClient = <E>(
       run,
       // Commands of a client are answered in order, so what had sent one before has its reply and went on.
       settle: Effect.ignore(run(Effect.replicateEffect(settleRound, 12, { discard: true }))),
-      inFlight: run(Effect.map(CacheClient.use((client) => client.stats), ({ inFlight }) => inFlight))
+      inFlight: run(
+        Effect.map(
+          CacheClient.use((client) => client.stats),
+          ({ inFlight }) => inFlight
+        )
+      )
     }
   })
 
@@ -54,18 +59,19 @@ export interface World {
 
 export type MakeWorld = Effect.Effect<World, unknown, Scope.Scope>
 
-export const memoryWorld = (maxEntries = 1000): MakeWorld => Effect.gen(function*() {
-  const context = yield* Layer.build(Layer.fresh(CacheMemory.layer({ maxEntries })))
-  const a = yield* buildClient(Layer.succeedContext(context))
-  const backend = yield* Effect.provideContext(CacheBackend, context)
-  return {
-    a,
-    b: a,
-    evict: undefined,
-    // The contract offers no list of leases, so the keys that the suites use are asked for.
-    leases: Effect.sync(() => suiteKeys.filter((key) => backend.local!.holder(key) !== undefined))
-  }
-})
+export const memoryWorld = (maxEntries = 1000): MakeWorld =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(Layer.fresh(CacheMemory.layer({ maxEntries })))
+    const a = yield* buildClient(Layer.succeedContext(context))
+    const backend = yield* Effect.provideContext(CacheBackend, context)
+    return {
+      a,
+      b: a,
+      evict: undefined,
+      // The contract offers no list of leases, so the keys that the suites use are asked for.
+      leases: Effect.sync(() => suiteKeys.filter((key) => backend.local!.holder(key) !== undefined))
+    }
+  })
 
 /** The keys of the suites. */
 export const suiteKeys: ReadonlyArray<string> = ["row:1", "row:2", "row:3", "other:1"]
@@ -84,7 +90,13 @@ export const adminOf = (
 ): Effect.Effect<Redis, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const settings = { port: server.port, host: server.host, lazyConnect: true, replyMapping: "legacy" as const, ...options }
+      const settings = {
+        port: server.port,
+        host: server.host,
+        lazyConnect: true,
+        replyMapping: "legacy" as const,
+        ...options
+      }
       const admin = new Redis(settings)
       admin.on("error", () => {})
       await admin.connect()

@@ -47,7 +47,10 @@ process.on("message", (key: string) => {
   const startedAt = performance.now()
   const lag = monitorEventLoopDelay({ resolution: 10 })
   lag.enable()
-  const all = Effect.all(Array.from({ length: options.callers }, () => protectedLoad({ key })), { concurrency: "unbounded" })
+  const all = Effect.all(
+    Array.from({ length: options.callers }, () => protectedLoad({ key })),
+    { concurrency: "unbounded" }
+  )
   void runtime.runPromise(all).then((values) => {
     lag.disable()
     send({

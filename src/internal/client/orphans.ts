@@ -55,9 +55,8 @@ export class Orphans {
   /** Whether the store answered. */
   #release(orphan: Orphan): Effect.Effect<boolean> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const release = orphan.until <= now
-        ? Effect.void
-        : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
+      const release =
+        orphan.until <= now ? Effect.void : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
       return Effect.map(Effect.exit(release), (exit) => {
         if (Exit.isFailure(exit)) return false
         this.#orphans.delete(orphan.token)
