@@ -8,7 +8,12 @@ import { Redis } from "ioredis"
 import { RedisServer } from "../test/support/redisServer.ts"
 import { measure, report } from "./measure.ts"
 
-const Item = Schema.Struct({ id: Schema.String, name: Schema.String, numbers: Schema.Array(Schema.Number), text: Schema.String })
+const Item = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  numbers: Schema.Array(Schema.Number),
+  text: Schema.String
+})
 const load = ({ id }: { readonly id: string }) =>
   Effect.succeed({ id, name: `item ${id}`, numbers: [1, 2, 3, 4, 5], text: "x".repeat(80) })
 
@@ -19,13 +24,18 @@ const keys = 10_000
 const ids = Array.from({ length: keys }, (_, i) => ({ id: String(i) }))
 
 /** `width` callers at a time, until `count` calls are made. */
-const inFlight = <R>(width: number, operation: (i: number) => Effect.Effect<unknown, unknown, R>) => (count: number) => {
-  let next = 0
-  const caller = Effect.gen(function*() {
-    while (next < count) yield* operation(next++ % keys)
-  })
-  return Effect.all(Array.from({ length: width }, () => caller), { concurrency: "unbounded", discard: true })
-}
+const inFlight =
+  <R>(width: number, operation: (i: number) => Effect.Effect<unknown, unknown, R>) =>
+  (count: number) => {
+    let next = 0
+    const caller = Effect.gen(function*() {
+      while (next < count) yield* operation(next++ % keys)
+    })
+    return Effect.all(
+      Array.from({ length: width }, () => caller),
+      { concurrency: "unbounded", discard: true }
+    )
+  }
 
 const promisesInFlight = (width: number, operation: (i: number) => Promise<unknown>) => (count: number) =>
   Effect.promise(() => {
@@ -47,15 +57,24 @@ const bench = (url: string) =>
       yield* getTagged(id)
       yield* Effect.promise(() => driver.set(`raw:${id.id}`, JSON.stringify(Effect.runSync(load(id)))))
     }
-    for (const [width, count] of [[1, 3_000], [64, 30_000]] as const) {
-      report(`redis, a hit, ${width} in flight (wall time)`, yield* measure([
-        {
-          name: "ioredis, auto-pipelined GET and JSON.parse",
-          run: promisesInFlight(width, async (i) => JSON.parse((await driver.get(`raw:${i}`))!))
-        },
-        { name: "cacheAside", run: inFlight(width, (i) => getItem(ids[i]!)) },
-        { name: "cacheAside with two tags", run: inFlight(width, (i) => getTagged(ids[i]!)) }
-      ], { count, clock: "wall" }))
+    for (const [width, count] of [
+      [1, 3_000],
+      [64, 30_000]
+    ] as const) {
+      report(
+        `redis, a hit, ${width} in flight (wall time)`,
+        yield* measure(
+          [
+            {
+              name: "ioredis, auto-pipelined GET and JSON.parse",
+              run: promisesInFlight(width, async (i) => JSON.parse((await driver.get(`raw:${i}`))!))
+            },
+            { name: "cacheAside", run: inFlight(width, (i) => getItem(ids[i]!)) },
+            { name: "cacheAside with two tags", run: inFlight(width, (i) => getTagged(ids[i]!)) }
+          ],
+          { count, clock: "wall" }
+        )
+      )
     }
   }).pipe(Effect.scoped, Effect.provide(CacheRedis.layer({ url, timeout: "10 seconds" })))
 

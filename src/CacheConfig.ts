@@ -114,13 +114,18 @@ const decodeDuration = Schema.decodeUnknownOption(Schema.DurationFromString.pipe
 // Plain digits are seconds, as in the environment of the original.
 const duration = (text: string) => decodeDuration(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
 
-const Decimal = Schema.String.pipe(Schema.check(Schema.isPattern(/^\d+(\.\d+)?$/)), Schema.decodeTo(Schema.FiniteFromString))
+const Decimal = Schema.String.pipe(
+  Schema.check(Schema.isPattern(/^\d+(\.\d+)?$/)),
+  Schema.decodeTo(Schema.FiniteFromString)
+)
 
 const count = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isInt(), Schema.isGreaterThan(0))))
 
 const size = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isGreaterThan(0))))
 
-const namespace = Schema.decodeUnknownOption(Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.:-]{1,100}$/))))
+const namespace = Schema.decodeUnknownOption(
+  Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.:-]{1,100}$/)))
+)
 
 const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
   if (!URL.canParse(text)) return Option.none()

@@ -82,12 +82,14 @@ const headView = new DataView(head.buffer)
 
 // Where there is a Buffer, two of its functions are several times faster than the portable way. No import: this module
 // must run, and bundle, where there is no Node.
-const NodeBuffer = (globalThis as {
-  readonly Buffer?: {
-    readonly allocUnsafe?: (size: number) => Uint8Array
-    readonly prototype?: { readonly latin1Slice?: (this: Uint8Array, start: number, end: number) => string }
+const NodeBuffer = (
+  globalThis as {
+    readonly Buffer?: {
+      readonly allocUnsafe?: (size: number) => Uint8Array
+      readonly prototype?: { readonly latin1Slice?: (this: Uint8Array, start: number, end: number) => string }
+    }
   }
-}).Buffer
+).Buffer
 const latin1Slice = NodeBuffer?.prototype?.latin1Slice
 const hasLatin1 = (() => {
   try {
@@ -137,11 +139,12 @@ export const encode = (
     : encoder.encode(text)
   const payloadLength = payload.length
   if (payloadLength > Layout.MAX_PAYLOAD_BYTES) throw tooLarge(payloadLength)
-  target[Layout.CODEC_OFFSET] = json === undefined
-    ? Layout.CODEC_UNDEFINED
-    : payloadLength === text.length
-    ? Layout.CODEC_JSON_ASCII
-    : Layout.CODEC_JSON
+  target[Layout.CODEC_OFFSET] =
+    json === undefined
+      ? Layout.CODEC_UNDEFINED
+      : payloadLength === text.length
+        ? Layout.CODEC_JSON_ASCII
+        : Layout.CODEC_JSON
   target[Layout.COMPRESSOR_OFFSET] = 0
   view.setUint32(lengthAt, payloadLength)
 
@@ -159,12 +162,7 @@ export const encode = (
 }
 
 // Everything before the length of the payload, without codec and compressor. Returns where it ends.
-const writeHead = (
-  target: Uint8Array,
-  view: DataView,
-  header: EntryHeader,
-  tags: ReadonlyArray<string>
-): number => {
+const writeHead = (target: Uint8Array, view: DataView, header: EntryHeader, tags: ReadonlyArray<string>): number => {
   const { born, createdAt, fingerprint, freshUntil } = header
   if (!sane(born, createdAt, freshUntil)) {
     throw new RangeError(`an entry cannot be born at ${born}, created at ${createdAt}, fresh until ${freshUntil}`)
@@ -216,9 +214,11 @@ export const decode = (bytes: Uint8Array, compressor: Compressor | undefined): P
 const decodeUnsafe = (bytes: Uint8Array, compressor: Compressor | undefined): ParsedEntry | undefined => {
   const total = bytes.length
   if (
-    total < Layout.MIN_ENTRY_BYTES || bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
+    total < Layout.MIN_ENTRY_BYTES ||
+    bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
     bytes[Layout.VERSION_OFFSET] !== Layout.VERSION
-  ) return undefined
+  )
+    return undefined
 
   for (let i = Layout.BORN_OFFSET; i < Layout.FINGERPRINT_LENGTH_OFFSET; i++) head[i] = bytes[i] as number
   const born = headView.getFloat64(Layout.BORN_OFFSET)
@@ -264,9 +264,12 @@ const decodeUnsafe = (bytes: Uint8Array, compressor: Compressor | undefined): Pa
 export const addTags = (bytes: Uint8Array, tags: ReadonlyArray<string>): Uint8Array => {
   const total = bytes.length
   if (
-    tags.length === 0 || total < Layout.MIN_ENTRY_BYTES || bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
+    tags.length === 0 ||
+    total < Layout.MIN_ENTRY_BYTES ||
+    bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
     bytes[Layout.VERSION_OFFSET] !== Layout.VERSION
-  ) return bytes
+  )
+    return bytes
   const tagsEnd = tagSectionEnd(bytes)
   if (tagsEnd === undefined) return bytes
   let present: ReadonlyArray<string> | undefined
@@ -379,7 +382,7 @@ const decodeFingerprint = (bytes: Uint8Array): string | undefined => {
     if (i === lastFingerprint.length) return lastFingerprint
   }
   if (!isAscii(bytes, Layout.FINGERPRINT_OFFSET, end)) return undefined
-  return lastFingerprint = asciiText(bytes, Layout.FINGERPRINT_OFFSET, end)
+  return (lastFingerprint = asciiText(bytes, Layout.FINGERPRINT_OFFSET, end))
 }
 
 const isAscii = (bytes: Uint8Array, start: number, end: number): boolean => {

@@ -7,7 +7,8 @@ import type { KeyPart, PlaceholderNames } from "./CacheKey.ts"
 import { resolveUnsafe } from "./internal/region.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
-export type RegionParams<T extends string> = [PlaceholderNames<T>] extends [never] ? Readonly<Record<never, never>>
+export type RegionParams<T extends string> = [PlaceholderNames<T>] extends [never]
+  ? Readonly<Record<never, never>>
   : { readonly [K in PlaceholderNames<T>]: KeyPart }
 
 /** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
@@ -48,8 +49,7 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
 
 /** The options of `CacheRegion.make`, and of a pattern with inline options. */
 export interface RegionOptions<T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">
-  extends RegionSettings<NoInfer<A>, NoInfer<T>, F>
-{
+  extends RegionSettings<NoInfer<A>, NoInfer<T>, F> {
   /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, or plain text. */
   readonly key: T
   /** Any codec: values are stored as its JSON form and come back decoded. */
@@ -58,8 +58,7 @@ export interface RegionOptions<T extends string, A, I, RD, RE, F extends OnCache
 
 /** A region: the options it was made of, checked. Can be given wherever options can. */
 export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass">
-  extends RegionOptions<T, A, I, RD, RE, F>
-{
+  extends RegionOptions<T, A, I, RD, RE, F> {
   readonly _tag: "CacheRegion"
 }
 

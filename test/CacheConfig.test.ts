@@ -3,7 +3,9 @@ import { Config, ConfigProvider, Duration, Effect, Layer, Redacted } from "effec
 import { CacheConfig, getCacheStats, CacheLive } from "effect-cache"
 
 const read = (env: Record<string, string>) =>
-  Effect.suspend(() => CacheConfig.environment).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
+  Effect.suspend(() => CacheConfig.environment).pipe(
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
+  )
 
 const message = (env: Record<string, string>) =>
   Effect.map(Effect.flip(read(env)), (error) => {
@@ -23,7 +25,8 @@ describe("the environment", () => {
       assert.strictEqual(found.namespace, "ec")
       assert.strictEqual(found.memoryMaxEntries, 10_000)
       assert.strictEqual(found.memoryMaxBytes, 64 * 1024 * 1024)
-    }))
+    })
+  )
 
   it.effect("takes seconds or durations, and an empty variable for none", () =>
     Effect.gen(function*() {
@@ -41,7 +44,8 @@ describe("the environment", () => {
       assert.strictEqual(found.backend, "redis")
       assert.strictEqual(found.memoryMaxBytes, 1.5 * 1024 * 1024)
       assert.strictEqual(found.namespace, "shop:v2")
-    }))
+    })
+  )
 
   it.effect("names every bad variable at once, what it held, and what is expected", () =>
     Effect.gen(function*() {
@@ -55,51 +59,66 @@ describe("the environment", () => {
         CACHE_TIMEOUT: "soon",
         CACHE_LOCK_TTL: "-3 seconds"
       })
-      for (
-        const part of [
-          "CACHE_BACKEND is \"mongo\", expected redis or memory",
-          "REDIS_URL is \"http://<redacted>@host/0\"",
-          "CACHE_DEFAULT_TTL is \"0\"",
-          "CACHE_NAMESPACE is \"a{b}\"",
-          "CACHE_MEMORY_MAX_ENTRIES is \"1.5\", expected a whole number of at least 1",
-          "CACHE_MEMORY_MAX_MB is \"-1\"",
-          "CACHE_TIMEOUT is \"soon\", expected seconds, or a duration such as 500 millis",
-          "CACHE_LOCK_TTL is \"-3 seconds\""
-        ]
-      ) assert.include(text, part)
+      for (const part of [
+        'CACHE_BACKEND is "mongo", expected redis or memory',
+        'REDIS_URL is "http://<redacted>@host/0"',
+        'CACHE_DEFAULT_TTL is "0"',
+        'CACHE_NAMESPACE is "a{b}"',
+        'CACHE_MEMORY_MAX_ENTRIES is "1.5", expected a whole number of at least 1',
+        'CACHE_MEMORY_MAX_MB is "-1"',
+        'CACHE_TIMEOUT is "soon", expected seconds, or a duration such as 500 millis',
+        'CACHE_LOCK_TTL is "-3 seconds"'
+      ])
+        assert.include(text, part)
       assert.notInclude(text, "hunter2")
-    }))
+    })
+  )
 
   it.effect("shows nothing of a URL that cannot be parsed", () =>
     Effect.gen(function*() {
       assert.notInclude(yield* message({ REDIS_URL: "redis//:hunter2@@@" }), "hunter2")
-    }))
+    })
+  )
 
   it.effect("accepts no infinite or absurd numbers", () =>
     Effect.gen(function*() {
       for (const bad of ["Infinity", "1e999", "NaN", "0x10", "١٢"]) {
         assert.include(yield* message({ CACHE_MEMORY_MAX_ENTRIES: bad }), "CACHE_MEMORY_MAX_ENTRIES")
       }
-    }))
+    })
+  )
 
   it.effect("bad values fail CacheLive", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(getCacheStats.pipe(
-        Effect.provide(CacheLive.pipe(
-          Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ CACHE_BACKEND: "x", CACHE_TIMEOUT: "x" })))
-        ))
-      ))
+      const error = yield* Effect.flip(
+        getCacheStats.pipe(
+          Effect.provide(
+            CacheLive.pipe(
+              Layer.provide(
+                ConfigProvider.layer(ConfigProvider.fromEnvRecord({ CACHE_BACKEND: "x", CACHE_TIMEOUT: "x" }))
+              )
+            )
+          )
+        )
+      )
       assert.include(String(error), "CACHE_TIMEOUT")
-    }))
+    })
+  )
 })
 
 describe("CacheConfig", () => {
   it.effect("refuses what is out of range", () =>
     Effect.gen(function*() {
-      for (const bad of [{ defaultTtl: 0 }, { lockTtl: "-1 second" as const }, { localMaxEntries: 0 }, { localMaxEntries: 1.5 }]) {
+      for (const bad of [
+        { defaultTtl: 0 },
+        { lockTtl: "-1 second" as const },
+        { localMaxEntries: 0 },
+        { localMaxEntries: 1.5 }
+      ]) {
         const error = yield* Effect.flip(CacheConfig.make(bad))
         assert.strictEqual(error.reason._tag, "InvalidOption")
         assert.include(error.message, Object.keys(bad)[0]!)
       }
-    }))
+    })
+  )
 })

@@ -30,9 +30,15 @@ const generator = (seed: number) => () => {
 
 /** Plain comparisons, as the fuzz asks many thousand times. What was parsed is JSON, so it goes back into an entry. */
 const isSane = (entry: CacheEntry.ParsedEntry): boolean =>
-  entry.born >= 0 && entry.born < Infinity && Number.isFinite(entry.createdAt) && !Number.isNaN(entry.freshUntil) &&
-  entry.loadMillis >= 0 && entry.loadMillis < Infinity && typeof entry.fingerprint === "string" &&
-  Array.isArray(entry.tags) && entry.tags.every((tag) => typeof tag === "string") &&
+  entry.born >= 0 &&
+  entry.born < Infinity &&
+  Number.isFinite(entry.createdAt) &&
+  !Number.isNaN(entry.freshUntil) &&
+  entry.loadMillis >= 0 &&
+  entry.loadMillis < Infinity &&
+  typeof entry.fingerprint === "string" &&
+  Array.isArray(entry.tags) &&
+  entry.tags.every((tag) => typeof tag === "string") &&
   (entry.json === undefined || typeof JSON.stringify(entry.json) === "string")
 
 describe("golden bytes", () => {
@@ -56,35 +62,47 @@ describe("encode and decode", () => {
     tags: Schema.Array(Schema.String)
   })
 
-  it.prop("round-trip, whatever header and JSON hold", [Header, Schema.Json], ([h, json]) => {
-    for (const c of [undefined, nodeCompressor({ threshold: 0 }), nodeCompressor({ threshold: 64, prefer: "gzip" })]) {
-      const bytes = CacheEntry.encode(h, json, c)
-      const back = CacheEntry.decode(bytes, c ?? compressor)
-      assert.deepStrictEqual(back, {
-        ...h,
-        // Single precision, and -0 is 0.
-        loadMillis: Math.fround(h.loadMillis) || 0,
-        json: JSON.parse(JSON.stringify(json))
-      })
-      // A Buffer over part of a larger one, as a driver hands it out, gives the same.
-      const padded = Buffer.concat([Buffer.from([1, 2, 3]), bytes, Buffer.from([4])])
-      assert.deepStrictEqual(CacheEntry.decode(padded.subarray(3, 3 + bytes.length), c ?? compressor), back)
-    }
-  }, { arbitrary: { runs: 200, seed: 11 } })
+  it.prop(
+    "round-trip, whatever header and JSON hold",
+    [Header, Schema.Json],
+    ([h, json]) => {
+      for (const c of [
+        undefined,
+        nodeCompressor({ threshold: 0 }),
+        nodeCompressor({ threshold: 64, prefer: "gzip" })
+      ]) {
+        const bytes = CacheEntry.encode(h, json, c)
+        const back = CacheEntry.decode(bytes, c ?? compressor)
+        assert.deepStrictEqual(back, {
+          ...h,
+          // Single precision, and -0 is 0.
+          loadMillis: Math.fround(h.loadMillis) || 0,
+          json: JSON.parse(JSON.stringify(json))
+        })
+        // A Buffer over part of a larger one, as a driver hands it out, gives the same.
+        const padded = Buffer.concat([Buffer.from([1, 2, 3]), bytes, Buffer.from([4])])
+        assert.deepStrictEqual(CacheEntry.decode(padded.subarray(3, 3 + bytes.length), c ?? compressor), back)
+      }
+    },
+    { arbitrary: { runs: 200, seed: 11 } }
+  )
 
   // Characters that break careless encodings: lone and paired surrogates, escapes, BOM, NUL, text that looks escaped.
-  const parts = [
-    "\ud800", "\udc00", "\udbff", "%", "%25", "%uD800", "%u", "D800", "a", "é", "🎉", "\ufeff", "\0", ":"
-  ]
+  const parts = ["\ud800", "\udc00", "\udbff", "%", "%25", "%uD800", "%u", "D800", "a", "é", "🎉", "\ufeff", "\0", ":"]
   const hostile = Schema.Array(Schema.Literals(parts)).check(Schema.isMaxLength(6))
 
-  it.prop("tags are injective and come back, lone surrogates too", [hostile, hostile], ([a, b]) => {
-    const [x, y] = [a.join(""), b.join("")]
-    const back = CacheEntry.decode(CacheEntry.encode({ ...header, tags: [x, y] }, 1, undefined), undefined)
-    assert.deepStrictEqual(back?.tags, [x, y])
-    assert.strictEqual(hex(Layout.encodeTag(x)) === hex(Layout.encodeTag(y)), x === y)
-    assert.strictEqual(Layout.tagOfText(new TextDecoder("utf-8", { ignoreBOM: true }).decode(Layout.encodeTag(x))), x)
-  }, { arbitrary: { runs: 2000, seed: 3 } })
+  it.prop(
+    "tags are injective and come back, lone surrogates too",
+    [hostile, hostile],
+    ([a, b]) => {
+      const [x, y] = [a.join(""), b.join("")]
+      const back = CacheEntry.decode(CacheEntry.encode({ ...header, tags: [x, y] }, 1, undefined), undefined)
+      assert.deepStrictEqual(back?.tags, [x, y])
+      assert.strictEqual(hex(Layout.encodeTag(x)) === hex(Layout.encodeTag(y)), x === y)
+      assert.strictEqual(Layout.tagOfText(new TextDecoder("utf-8", { ignoreBOM: true }).decode(Layout.encodeTag(x))), x)
+    },
+    { arbitrary: { runs: 2000, seed: 3 } }
+  )
 
   it("keeps undefined, null and other empty values apart", () => {
     for (const json of [undefined, null, "", 0, false, [], {}, "undefined"]) {
@@ -216,7 +234,14 @@ describe("addTags", () => {
   it("keeps to the limits", () => {
     const bytes = CacheEntry.encode(header, 1, undefined)
     assert.throws(() => CacheEntry.addTags(bytes, ["x".repeat(65_536)]), RangeError)
-    assert.throws(() => CacheEntry.addTags(bytes, Array.from({ length: 65_534 }, (_, i) => `${i}`)), RangeError)
+    assert.throws(
+      () =>
+        CacheEntry.addTags(
+          bytes,
+          Array.from({ length: 65_534 }, (_, i) => `${i}`)
+        ),
+      RangeError
+    )
   })
 })
 
@@ -301,11 +326,28 @@ describe("bytes that are not an entry", () => {
     const fake = (decompress: Compressor["decompress"]): Compressor => ({ ...compressor, decompress })
     assert.isDefined(CacheEntry.decode(bytes, compressor))
     assert.isUndefined(CacheEntry.decode(bytes, undefined))
-    assert.isUndefined(CacheEntry.decode(bytes, fake(() => { throw new Error("broken") })))
+    assert.isUndefined(
+      CacheEntry.decode(
+        bytes,
+        fake(() => {
+          throw new Error("broken")
+        })
+      )
+    )
     for (const char of ["x", "é"]) {
       const other = CacheEntry.encode(header, char.repeat(1000), compressor)
-      assert.isUndefined(CacheEntry.decode(other, fake(() => new TextEncoder().encode(`"short"`))))
-      assert.isUndefined(CacheEntry.decode(other, fake(() => new TextEncoder().encode(`"${"long".repeat(1000)}"`))))
+      assert.isUndefined(
+        CacheEntry.decode(
+          other,
+          fake(() => new TextEncoder().encode(`"short"`))
+        )
+      )
+      assert.isUndefined(
+        CacheEntry.decode(
+          other,
+          fake(() => new TextEncoder().encode(`"${"long".repeat(1000)}"`))
+        )
+      )
     }
   })
 
@@ -385,7 +427,7 @@ describe("nodeCompressor", () => {
   const payload = Buffer.from("effect ".repeat(1000))
 
   it("reads both ids whatever it prefers, and nothing else", () => {
-    for (const prefer of hasZstd ? ["zstd", "gzip"] as const : ["gzip"] as const) {
+    for (const prefer of hasZstd ? (["zstd", "gzip"] as const) : (["gzip"] as const)) {
       const { bytes, id } = nodeCompressor({ threshold: 1, prefer }).compress(payload)
       assert.strictEqual(id, prefer === "zstd" ? 2 : 1)
       assert.isBelow(bytes.length, payload.length)

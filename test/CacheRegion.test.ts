@@ -28,7 +28,8 @@ describe("a definition that cannot work is refused at once", () => {
     refused(() => CacheRegion.make({ ...base, compressAbove: -1 }), "compressAbove")
   })
   it("templates", () => {
-    for (const key of ["", "a:{", "a:}", "a:{}", "a:{x y}", "a:{0}:{x}"]) refused(() => CacheRegion.make({ ...base, key }), "InvalidKey")
+    for (const key of ["", "a:{", "a:}", "a:{}", "a:{x y}", "a:{0}:{x}"])
+      refused(() => CacheRegion.make({ ...base, key }), "InvalidKey")
   })
   it("the options of patterns", () => {
     refused(() => stampedeProtect({ key: "a", schema: Schema.String, lockTtl: 0 }), "lockTtl")
@@ -37,12 +38,20 @@ describe("a definition that cannot work is refused at once", () => {
 })
 
 describe("lifetime", () => {
-  const program = (ttl: Duration.Input | ((value: number, params: { readonly id: unknown }) => Duration.Input), jitter = 0) => {
+  const program = (
+    ttl: Duration.Input | ((value: number, params: { readonly id: unknown }) => Duration.Input),
+    jitter = 0
+  ) => {
     let loads = 0
-    const get = cacheAside({ key: "n:{id}", schema: Schema.Number, ttl, jitter })((_: { readonly id: number }) => Effect.sync(() => ++loads))
+    const get = cacheAside({ key: "n:{id}", schema: Schema.Number, ttl, jitter })((_: { readonly id: number }) =>
+      Effect.sync(() => ++loads)
+    )
     return get
   }
-  for (const [name, layer] of [["memory", CacheMemory.layer()], ["bytes", CacheTest.layer]] as const) {
+  for (const [name, layer] of [
+    ["memory", CacheMemory.layer()],
+    ["bytes", CacheTest.layer]
+  ] as const) {
     it.effect(`follows the clock, on ${name}`, () =>
       Effect.gen(function*() {
         const get = program("1 minute")
@@ -51,7 +60,8 @@ describe("lifetime", () => {
         assert.strictEqual(yield* get({ id: 1 }), 1)
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* get({ id: 1 }), 2)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect(`may depend on value and params, on ${name}`, () =>
       Effect.gen(function*() {
@@ -61,14 +71,16 @@ describe("lifetime", () => {
         assert.strictEqual(yield* get({ id: 9 }), 1)
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* get({ id: 9 }), 2)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect(`a function that gives no positive duration leaves the value uncached, on ${name}`, () =>
       Effect.gen(function*() {
         const get = program(() => 0)
         assert.strictEqual(yield* get({ id: 1 }), 1)
         assert.strictEqual(yield* get({ id: 1 }), 2)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect(`infinity does not expire, on ${name}`, () =>
       Effect.gen(function*() {
@@ -76,7 +88,8 @@ describe("lifetime", () => {
         yield* get({ id: 1 })
         yield* TestClock.adjust("10000 days")
         assert.strictEqual(yield* get({ id: 1 }), 1)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
   }
 
   it.effect("jitter shortens it by at most its share", () =>
@@ -87,7 +100,8 @@ describe("lifetime", () => {
       const ttls = (yield* test.entries).map((entry) => entry.ttlMillis)
       assert.isTrue(ttls.every((ttl) => ttl >= 80_000 && ttl <= 100_000))
       assert.isAbove(new Set(ttls).size, 50)
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 })
 
 it.effect("an entry from before its region bore a tag is a miss", () =>
@@ -99,4 +113,5 @@ it.effect("an entry from before its region bore a tag is a miss", () =>
     assert.strictEqual(yield* make(["a"]), 1)
     assert.strictEqual(yield* make(["a", "b"]), 2)
     assert.strictEqual(yield* make(["b"]), 2)
-  }).pipe(Effect.provide(CacheTest.layer)))
+  }).pipe(Effect.provide(CacheTest.layer))
+)

@@ -306,7 +306,7 @@ describe("canonicalArguments", () => {
       [Exit.succeed(1), "neither plain"],
       [Effect.void, "neither plain"],
       [Object.create({ a: 1 }), "neither plain"],
-      [(function* () {})(), "neither plain"],
+      [(function*() {})(), "neither plain"],
       [
         new (class {
           a = 1

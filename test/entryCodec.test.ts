@@ -51,7 +51,8 @@ describe("codecOf", () => {
       assert.strictEqual(back.label, "u1")
       const tree: Tree = { name: "a", children: [{ name: "b", children: [] }] }
       assert.deepStrictEqual(yield* throughBytes(codecOf(Tree), tree), tree)
-    }))
+    })
+  )
 
   it.effect("undefined, null and None are values", () =>
     Effect.gen(function*() {
@@ -79,7 +80,8 @@ describe("codecOf", () => {
       assert.deepStrictEqual(yield* throughBytes(optional, {}), {})
       const numbers = codecOf(Schema.Array(Schema.Number))
       assert.deepStrictEqual(yield* throughBytes(numbers, [NaN, Infinity, -Infinity]), [NaN, Infinity, -Infinity])
-    }))
+    })
+  )
 
   it("is done at once when the schema is synchronous", () => {
     const codec = codecOf(User)
@@ -96,7 +98,10 @@ describe("codecOf", () => {
         Schema.decodeTo(Schema.Number, {
           decode: SchemaGetter.transformEffect((n: number) => Effect.map(Offset, (offset) => n + offset.by)),
           encode: SchemaGetter.transformEffect((n: number) =>
-            Effect.andThen(Effect.yieldNow, Effect.map(Offset, (offset) => n - offset.by))
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.map(Offset, (offset) => n - offset.by)
+            )
           )
         })
       )
@@ -107,7 +112,8 @@ describe("codecOf", () => {
       assert.strictEqual(yield* run(codec.decode(3)), 5)
       assert.strictEqual(yield* run(codec.clone(5)), 5)
       assert.isTrue(Exit.isFailure(yield* Effect.exit(run(codec.encode("x" as never)))))
-    }))
+    })
+  )
 
   it.effect("a value that is not of the schema's type does not encode", () =>
     Effect.gen(function*() {
@@ -126,27 +132,30 @@ describe("codecOf", () => {
         [Schema.Any, [1n]]
       ]
       for (const [schema, value] of cases) {
-        const exit = yield* Effect.exit(
-          codecOf(schema).encode(value) as Effect.Effect<unknown, unknown>
-        )
+        const exit = yield* Effect.exit(codecOf(schema).encode(value) as Effect.Effect<unknown, unknown>)
         const failed = Exit.isFailure(exit) && exit.cause.reasons.every((reason) => reason._tag === "Fail")
         assert.isTrue(failed, String(value))
       }
-    }))
+    })
+  )
 
   it.effect("stored JSON of another shape, or nested without end, is a failure and no defect", () =>
     Effect.gen(function*() {
       const deep = JSON.parse(`{"name":"","children":[`.repeat(50_000) + "]}".repeat(50_000))
-      const throws = Schema.String.pipe(Schema.decodeTo(Schema.String, {
-        decode: SchemaGetter.transform((): string => {
-          throw new Error("bug in a transformation")
-        }),
-        encode: SchemaGetter.transform((s: string) => s)
-      }))
-      const waits = Schema.String.pipe(Schema.decodeTo(Schema.String, {
-        decode: SchemaGetter.transformEffect(() => Effect.andThen(Effect.yieldNow, Effect.die("bug after a wait"))),
-        encode: SchemaGetter.transform((s: string) => s)
-      }))
+      const throws = Schema.String.pipe(
+        Schema.decodeTo(Schema.String, {
+          decode: SchemaGetter.transform((): string => {
+            throw new Error("bug in a transformation")
+          }),
+          encode: SchemaGetter.transform((s: string) => s)
+        })
+      )
+      const waits = Schema.String.pipe(
+        Schema.decodeTo(Schema.String, {
+          decode: SchemaGetter.transformEffect(() => Effect.andThen(Effect.yieldNow, Effect.die("bug after a wait"))),
+          encode: SchemaGetter.transform((s: string) => s)
+        })
+      )
       const cases: ReadonlyArray<readonly [Schema.Constraint, unknown]> = [
         [User, { id: 1 }],
         [User, null],
@@ -159,7 +168,8 @@ describe("codecOf", () => {
         const exit = yield* Effect.exit(codecOf(schema).decode(json) as Effect.Effect<unknown, unknown>)
         assert.isTrue(Exit.isFailure(exit) && exit.cause.reasons.every((reason) => reason._tag === "Fail"))
       }
-    }))
+    })
+  )
 
   it.effect("keys named __proto__ stay data", () =>
     Effect.gen(function*() {
@@ -172,7 +182,8 @@ describe("codecOf", () => {
       const unknown = yield* codecOf(Schema.Unknown).clone(JSON.parse(`{"__proto__":{"polluted":1}}`))
       assert.strictEqual(JSON.stringify(unknown), `{"__proto__":{"polluted":1}}`)
       assert.isUndefined(({} as { polluted?: unknown }).polluted)
-    }))
+    })
+  )
 
   it.effect("a clone shares nothing", () =>
     Effect.gen(function*() {
@@ -190,7 +201,8 @@ describe("codecOf", () => {
       assert.isTrue(Equal.equals(copied, user))
       assert.notStrictEqual(copied.at, user.at)
       assert.notStrictEqual(copied.roles, user.roles)
-    }))
+    })
+  )
 
   it("a schema without a JSON form is an InvalidOption", () => {
     const schema = Schema.Struct({ [Symbol("s")]: Schema.String })
@@ -213,15 +225,20 @@ describe("codecOf", () => {
     json: Schema.Json,
     bytes: Schema.Uint8Array
   })
-  it.effect.prop("any value of a rich schema comes back equal", [Rich], ([value]) =>
-    Effect.gen(function*() {
-      const codec = codecOf(Rich)
-      const same = Schema.toEquivalence(Rich)
-      // -0 is the one number that JSON has no text for.
-      const plain = { ...value, json: JSON.parse(JSON.stringify(value.json)) }
-      assert.isTrue(same(yield* throughBytes(codec, plain), plain))
-      assert.isTrue(same(yield* codec.clone(plain), plain))
-    }), { arbitrary: { runs: 200, seed: 4 } })
+  it.effect.prop(
+    "any value of a rich schema comes back equal",
+    [Rich],
+    ([value]) =>
+      Effect.gen(function*() {
+        const codec = codecOf(Rich)
+        const same = Schema.toEquivalence(Rich)
+        // -0 is the one number that JSON has no text for.
+        const plain = { ...value, json: JSON.parse(JSON.stringify(value.json)) }
+        assert.isTrue(same(yield* throughBytes(codec, plain), plain))
+        assert.isTrue(same(yield* codec.clone(plain), plain))
+      }),
+    { arbitrary: { runs: 200, seed: 4 } }
+  )
 })
 
 describe("fingerprint", () => {
@@ -305,14 +322,18 @@ describe("fingerprint", () => {
   })
 
   it("sees what a transformation leads from and to", () => {
-    const csv = Schema.String.pipe(Schema.decodeTo(Schema.Array(Schema.String), {
-      decode: SchemaGetter.transform((s: string) => s.split(",")),
-      encode: SchemaGetter.transform((list: ReadonlyArray<string>) => list.join(","))
-    }))
-    const ssv = Schema.String.pipe(Schema.decodeTo(Schema.Array(Schema.String), {
-      decode: SchemaGetter.transform((s: string) => s.split(";")),
-      encode: SchemaGetter.transform((list: ReadonlyArray<string>) => list.join(";"))
-    }))
+    const csv = Schema.String.pipe(
+      Schema.decodeTo(Schema.Array(Schema.String), {
+        decode: SchemaGetter.transform((s: string) => s.split(",")),
+        encode: SchemaGetter.transform((list: ReadonlyArray<string>) => list.join(","))
+      })
+    )
+    const ssv = Schema.String.pipe(
+      Schema.decodeTo(Schema.Array(Schema.String), {
+        decode: SchemaGetter.transform((s: string) => s.split(";")),
+        encode: SchemaGetter.transform((list: ReadonlyArray<string>) => list.join(";"))
+      })
+    )
     // What it does in between is a function, which has no name that two processes share.
     agree(csv, ssv)
     differ(csv, Schema.String, Schema.Array(Schema.String))
@@ -336,7 +357,14 @@ describe("fingerprint", () => {
     const endless = (): Schema.Codec<unknown> =>
       Schema.Struct({ next: Schema.suspend(endless) }) as unknown as Schema.Codec<unknown>
     assert.match(fingerprint(endless()), /^[\w-]{12}$/)
-    assert.match(fingerprint(Schema.suspend((): Schema.Codec<unknown> => { throw new Error("no") })), /^[\w-]{12}$/)
+    assert.match(
+      fingerprint(
+        Schema.suspend((): Schema.Codec<unknown> => {
+          throw new Error("no")
+        })
+      ),
+      /^[\w-]{12}$/
+    )
     assert.match(fingerprint(Schema.instanceOf(Map)), /^[\w-]{12}$/)
     assert.match(fingerprint(Schema.declare((u): u is string => typeof u === "string")), /^[\w-]{12}$/)
     assert.match(fingerprint(Schema.Struct({ [Symbol("s")]: Schema.String })), /^[\w-]{12}$/)

@@ -38,9 +38,11 @@ describe("a cached function", () => {
   })
 
   it("takes a generator function", () => {
-    const cached = cacheAside(Users)(Effect.fnUntraced(function*({ userId }: { readonly userId: string }) {
-      return yield* Db.use((db) => db.find(userId))
-    }))
+    const cached = cacheAside(Users)(
+      Effect.fnUntraced(function*({ userId }: { readonly userId: string }) {
+        return yield* Db.use((db) => db.find(userId))
+      })
+    )
     expect(cached({ userId: "1" })).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
   })
 
@@ -59,19 +61,25 @@ describe("a cached function", () => {
     expect(wrap).type.not.toBeCallableWith((_: { readonly userId: Date }) => Db.use((db) => db.find("")))
     expect(wrap).type.not.toBeCallableWith((_: { readonly userId?: string }) => Db.use((db) => db.find("")))
     expect(wrap).type.not.toBeCallableWith((_: { readonly userId: string | null }) => Db.use((db) => db.find("")))
-    expect(wrap).type.toBeCallableWith((_: { readonly userId: number; readonly more: Date }) => Db.use((db) => db.find("")))
+    expect(wrap).type.toBeCallableWith((_: { readonly userId: number; readonly more: Date }) =>
+      Db.use((db) => db.find(""))
+    )
     expect(wrap).type.toBeCallableWith((_: { readonly userId: bigint }) => Db.use((db) => db.find("")))
   })
 
   it("must return what the schema holds", () => {
-    expect(cacheAside(Users)).type.not.toBeCallableWith(({ userId }: { readonly userId: string }) => Effect.succeed(userId))
+    expect(cacheAside(Users)).type.not.toBeCallableWith(({ userId }: { readonly userId: string }) =>
+      Effect.succeed(userId)
+    )
   })
 
   it("takes positional placeholders", () => {
     const items = cacheAside({ key: "items:{0}:{1}", schema: Schema.Array(Schema.String), ttl: "1 minute" })
     const cached = items((category: string, page: number) => Effect.succeed([category, String(page)]))
     expect(cached("a", 1)).type.toBe<Effect.Effect<ReadonlyArray<string>, never, CacheClient>>()
-    expect(items).type.not.toBeCallableWith((category: Date, page: number) => Effect.succeed([String(category), String(page)]))
+    expect(items).type.not.toBeCallableWith((category: Date, page: number) =>
+      Effect.succeed([String(category), String(page)])
+    )
   })
 
   it("gains the error when asked to fail", () => {
@@ -92,8 +100,9 @@ describe("a cached effect", () => {
     const piped = Effect.fail("x" as const).pipe(Effect.as(1), cacheAside(numbers))
     expect(piped).type.toBeAssignableTo<Effect.Effect<number, "x", CacheClient>>()
     expect(piped.invalidate).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
-    expect(total.pipe(stampedeProtect({ ...numbers, lockTtl: "1 minute" }))).type
-      .toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+    expect(total.pipe(stampedeProtect({ ...numbers, lockTtl: "1 minute" }))).type.toBeAssignableTo<
+      Effect.Effect<number, never, CacheClient>
+    >()
     expect(total.pipe(memoize({ name: "total" }))).type.toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
   })
 
@@ -113,15 +122,18 @@ describe("the other patterns", () => {
 
   it("writeThrough sees value and params", () => {
     const write = writeThrough(Users, { invalidateTags: (user, params) => [user.tenantId, String(params.userId)] })
-    expect(write(({ userId }: { readonly userId: string; readonly name: string }) => Db.use((db) => db.find(userId))))
-      .type.toBeCallableWith({ userId: "1", name: "x" })
+    expect(
+      write(({ userId }: { readonly userId: string; readonly name: string }) => Db.use((db) => db.find(userId)))
+    ).type.toBeCallableWith({ userId: "1", name: "x" })
   })
 
   it("memoize takes any arguments by name, and placeholders by key", () => {
     const parse = memoize({ name: "parse" })((text: string) => Effect.succeed(text.length))
     expect(parse("x")).type.toBe<Effect.Effect<number, never, CacheClient>>()
     const report = memoize({ key: "report:{period}", schema: User })
-    expect(report).type.toBeCallableWith((_: { readonly period: string }) => Effect.succeed(new User({ id: "", tenantId: "" })))
+    expect(report).type.toBeCallableWith((_: { readonly period: string }) =>
+      Effect.succeed(new User({ id: "", tenantId: "" }))
+    )
     expect(report).type.not.toBeCallableWith((_: string) => Effect.succeed(new User({ id: "", tenantId: "" })))
     expect(memoize({ name: "bad", schema: User })).type.not.toBeCallableWith((text: string) => Effect.succeed(text))
   })
@@ -130,7 +142,11 @@ describe("the other patterns", () => {
 describe("regions and keys", () => {
   it("ttl takes a duration or a function", () => {
     CacheRegion.make({ key: "a:{x}", schema: User, ttl: Duration.minutes(1) })
-    CacheRegion.make({ key: "a:{x}", schema: User, ttl: (user, { x }) => `${user.id.length + String(x).length} seconds` as const })
+    CacheRegion.make({
+      key: "a:{x}",
+      schema: User,
+      ttl: (user, { x }) => `${user.id.length + String(x).length} seconds` as const
+    })
     expect(CacheRegion.make).type.not.toBeCallableWith({ key: "a", schema: User, ttl: true })
   })
 
@@ -148,7 +164,8 @@ describe("regions and keys", () => {
   it("the client is typed by the schema", () => {
     const get = CacheClient.use((cache) => cache.get("k", User))
     expect(get).type.toBe<Effect.Effect<Option.Option<User>, CacheError, CacheClient>>()
-    const set = (cache: CacheClient["Service"]) => cache.set("k", new User({ id: "1", tenantId: "1" }), { schema: User })
+    const set = (cache: CacheClient["Service"]) =>
+      cache.set("k", new User({ id: "1", tenantId: "1" }), { schema: User })
     expect(set).type.toBe<(cache: CacheClient["Service"]) => Effect.Effect<void, CacheError>>()
   })
 })

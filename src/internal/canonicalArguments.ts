@@ -26,7 +26,7 @@ import { invalidKey, isPlain, partTable } from "./keyEncoding.ts"
 export const maxDepth = 64
 
 /** How large the text may get, about, in characters. */
-export const maxSize = 16_777_216
+const maxSize = 16_777_216
 
 /** What an object counts besides its text, which bounds the time that many small ones take. */
 const objectSize = 16

@@ -66,10 +66,10 @@ const make = <S extends Schema.Constraint>(
   // deeper inside a value, it is as `Schema.toCodecJson` has it.
   const either = accepts(schema, undefined) && accepts(schema, null)
   const encode: typeof encodeValue = either
-    ? (value) => value === undefined ? undefinedValue : encodeValue(value)
+    ? (value) => (value === undefined ? undefinedValue : encodeValue(value))
     : encodeValue
   const decode: typeof decodeJson = either
-    ? (stored) => stored === undefined ? undefinedValue : decodeJson(stored)
+    ? (stored) => (stored === undefined ? undefinedValue : decodeJson(stored))
     : decodeJson
   const copy = guarded((encoded: unknown) => Exit.succeed(copyJson(encoded)))
   return {
@@ -152,7 +152,8 @@ const copyObject = (value: object): unknown => {
 }
 
 const guarded =
-  <I, A, R>(run: (input: I) => Effect.Effect<A, unknown, R>) => (input: I): Effect.Effect<A, unknown, R> => {
+  <I, A, R>(run: (input: I) => Effect.Effect<A, unknown, R>) =>
+  (input: I): Effect.Effect<A, unknown, R> => {
     let result: Effect.Effect<A, unknown, R>
     try {
       result = run(input)

@@ -61,7 +61,7 @@ const encoder = new TextEncoder()
 // With the `u` flag a pair of surrogates is one character, so `\p{Cs}` finds only those that stand alone.
 const special = /[%\p{Cs}]/gu
 const escapes = /%(?:25|u(D[89A-F][0-9A-F]{2}))/g
-const replaceSpecial = (char: string) => char === "%" ? "%25" : `%u${char.charCodeAt(0).toString(16).toUpperCase()}`
+const replaceSpecial = (char: string) => (char === "%" ? "%25" : `%u${char.charCodeAt(0).toString(16).toUpperCase()}`)
 const replaceEscape = (_: string, surrogate: string | undefined) =>
   surrogate === undefined ? "%" : String.fromCharCode(Number.parseInt(surrogate, 16))
 

@@ -58,7 +58,7 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
  */
 const canonical = (ast: SchemaAST.AST): unknown => {
   const document = SchemaRepresentation.toRepresentation(ast, {
-    referencePolicy: ({ occurrences }) => occurrences > 1 ? "r" : undefined
+    referencePolicy: ({ occurrences }) => (occurrences > 1 ? "r" : undefined)
   })
   const recursive = new Set<string>()
   const done = new Set<string>()
@@ -153,11 +153,9 @@ const own = (node: Node): ReadonlyArray<unknown> => {
       return [node.elements.map((element) => element.isOptional), node.rest.length]
     case "Objects":
       return [
-        [...node.propertySignatures].sort(byName).map((property) => [
-          typeof property.name,
-          String(property.name),
-          property.isOptional
-        ]),
+        [...node.propertySignatures]
+          .sort(byName)
+          .map((property) => [typeof property.name, String(property.name), property.isOptional]),
         node.indexSignatures.length
       ]
     case "Union":
@@ -181,7 +179,9 @@ const plain = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plain)
   if (value instanceof RegExp) return ["RegExp", String(value)]
   if (typeof value === "object") {
-    return Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([key, entry]) => [key, plain(entry)])
+    return Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, entry]) => [key, plain(entry)])
   }
   // Functions differ between builds of one program, so they only say that they are there.
   return typeof value === "function" ? ["function"] : [typeof value, String(value)]

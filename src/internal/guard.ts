@@ -58,12 +58,13 @@ export const guard = (
       Effect.timeoutOrElse(self, {
         duration: options.timeoutMillis,
         orElse: () =>
-          Effect.fail(new CacheError({ reason: new TimedOut({ backend: name, operation, millis: options.timeoutMillis }) }))
+          Effect.fail(
+            new CacheError({ reason: new TimedOut({ backend: name, operation, millis: options.timeoutMillis }) })
+          )
       })
     const { deadlineMillis } = primary.backend
-    const bounded: typeof within = deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis
-      ? (_, self) => self
-      : within
+    const bounded: typeof within =
+      deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis ? (_, self) => self : within
 
     const tryAgain = (pause: number): Effect.Effect<void> =>
       Effect.flatMap(Random.next, (random) =>
@@ -72,15 +73,19 @@ export const guard = (
           Effect.flatMap((exit) =>
             Exit.isFailure(exit) || !journal.isEmpty
               ? tryAgain(Exit.isFailure(exit) ? Math.min(pause * 2, options.retryMillis * 8) : 1)
-              : Effect.andThen(onReturn, Effect.suspend(() => {
-                // Something may have been journalled while the fallback was being cleared.
-                if (!journal.isEmpty) return tryAgain(1)
-                away = false
-                failures = 0
-                return Effect.logInfo(`effect-cache: ${name} is back`)
-              }))
+              : Effect.andThen(
+                  onReturn,
+                  Effect.suspend(() => {
+                    // Something may have been journalled while the fallback was being cleared.
+                    if (!journal.isEmpty) return tryAgain(1)
+                    away = false
+                    failures = 0
+                    return Effect.logInfo(`effect-cache: ${name} is back`)
+                  })
+                )
           )
-        ))
+        )
+      )
 
     const leave = (reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
@@ -98,24 +103,33 @@ export const guard = (
         onFailure: (error) => {
           const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
           const failed = Effect.fail(error)
-          return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error.message), failed) : failed
+          return counts && ++failures >= options.failureThreshold
+            ? Effect.andThen(leave(error.message), failed)
+            : failed
         },
         onSuccess: (value) => {
           failures = 0
           return Exit.succeed(value)
         }
       })
-      return Effect.suspend(() => away ? Effect.fail(heldOff(operation)) : watched)
+      return Effect.suspend(() => (away ? Effect.fail(heldOff(operation)) : watched))
     }
 
     /** An invalidation: what is not acknowledged is written down before the caller hears of it. */
-    const journalled = <A>(operation: string, self: Effect.Effect<A, CacheError>, note: () => void): Effect.Effect<A, CacheError> =>
+    const journalled = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      note: () => void
+    ): Effect.Effect<A, CacheError> =>
       Effect.onExit(call(operation, self), (exit) =>
         // An interrupted caller was told nothing, and so was promised nothing.
-        Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : Effect.suspend(() => {
-          note()
-          return leave(`${operation} was not acknowledged`)
-        }))
+        Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
+          ? Effect.void
+          : Effect.suspend(() => {
+              note()
+              return leave(`${operation} was not acknowledged`)
+            })
+      )
 
     const { backend, tags } = primary
     return {

@@ -64,20 +64,21 @@ export class Journal {
       const work = batch.everything
         ? backend.clear
         : Effect.gen(function*() {
-          if (batch.keys.size > 0) yield* backend.remove([...batch.keys])
-          if (batch.tags.size > 0) yield* tags.invalidate([...batch.tags])
-          // Two full passes, as for any pattern.
-          for (const pattern of batch.patterns) {
-            yield* backend.removeMatching(pattern)
-            yield* backend.removeMatching(pattern)
-          }
-        })
+            if (batch.keys.size > 0) yield* backend.remove([...batch.keys])
+            if (batch.tags.size > 0) yield* tags.invalidate([...batch.tags])
+            // Two full passes, as for any pattern.
+            for (const pattern of batch.patterns) {
+              yield* backend.removeMatching(pattern)
+              yield* backend.removeMatching(pattern)
+            }
+          })
       return Effect.onError(work, () =>
         Effect.sync(() => {
           if (batch.everything) return this.addEverything()
           this.addKeys(batch.keys)
           this.addPatterns(batch.patterns)
           this.addTags(batch.tags)
-        }))
+        })
+      )
     })
 }

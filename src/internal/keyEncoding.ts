@@ -6,11 +6,11 @@ import { Base64Url } from "effect/encoding"
 import { CacheError, InvalidKey } from "../CacheError.ts"
 
 /** Keys longer than this, in UTF-8 bytes, are shortened. */
-export const maxKeyBytes = 512
+const maxKeyBytes = 512
 
 /** What a shortened key ends in: this mark, then `digestLength` characters of base64url. */
-export const shortMark = "%~"
-export const digestLength = 43
+const shortMark = "%~"
+const digestLength = 43
 
 /** What is left of a long key stays readable up to here. */
 const headBytes = maxKeyBytes - shortMark.length - digestLength
@@ -129,7 +129,7 @@ export const encodePart = (text: string, table: PlainTable, reserved: ReadonlyAr
   isPlain(text, table) ? text : replaceWith(text, table, reserved, percent)
 
 /** The length in UTF-8 bytes. */
-export const byteLength = (text: string): number => {
+const byteLength = (text: string): number => {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)

@@ -199,12 +199,12 @@ const checkOptions = (options: MemoryOptions): Effect.Effect<{ maxEntries: numbe
   const maxBytes = byteCount(options.maxBytes)
   if (!(maxBytes >= 1)) {
     return Effect.fail(
-      invalidOption("maxBytes", options.maxBytes, "a number of bytes, at least 1, or a size such as \"64 MiB\"")
+      invalidOption("maxBytes", options.maxBytes, 'a number of bytes, at least 1, or a size such as "64 MiB"')
     )
   }
   const isolation = options.isolation ?? "reference"
   if (isolation !== "reference" && isolation !== "clone") {
-    return Effect.fail(invalidOption("isolation", isolation, "\"reference\" or \"clone\""))
+    return Effect.fail(invalidOption("isolation", isolation, '"reference" or "clone"'))
   }
   return Effect.succeed({ maxEntries, maxBytes })
 }
@@ -226,10 +226,13 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       }
       // A map gives out its keys in the order they came, so as many as there are now cover all that are there now.
       const { entries, leases } = Ref.getUnsafe(ref)
-      const pass = [{ keys: entries.nodes.keys(), left: entries.nodes.size }, {
-        keys: leases.keys(),
-        left: leases.size
-      }]
+      const pass = [
+        { keys: entries.nodes.keys(), left: entries.nodes.size },
+        {
+          keys: leases.keys(),
+          left: leases.size
+        }
+      ]
       let removed = 0
       const batch = timed((state, now) => {
         let budget = PATTERN_BATCH
@@ -244,9 +247,8 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         }
         return true
       })
-      const loop: Effect.Effect<number> = Effect.flatMap(
-        batch,
-        (done) => done ? Effect.succeed(removed) : Effect.andThen(Effect.yieldNow, loop)
+      const loop: Effect.Effect<number> = Effect.flatMap(batch, (done) =>
+        done ? Effect.succeed(removed) : Effect.andThen(Effect.yieldNow, loop)
       )
       return loop
     })
@@ -313,7 +315,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         if (lease === undefined || lease.token !== token) return resume(Effect.void)
         // `resume` goes on with the waiting fiber at once; the yield keeps it out of the primitive that wakes it.
         const waiter = () => resume(Effect.yieldNow)
-        const waiters = lease.waiters ??= new Set()
+        const waiters = (lease.waiters ??= new Set())
         waiters.add(waiter)
         return Effect.sync(() => {
           waiters.delete(waiter)
@@ -354,8 +356,7 @@ const makeLocks = (ref: Ref.Ref<MemoryState>): LockStore => {
       Effect.succeed(f(Ref.getUnsafe(ref), Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6))
     )
   return {
-    acquire: (name, token, ttlMillis) =>
-      timed((state, now) => state.acquireLock(name, token, now + ttlMillis, now)),
+    acquire: (name, token, ttlMillis) => timed((state, now) => state.acquireLock(name, token, now + ttlMillis, now)),
     extend: (name, token, ttlMillis) =>
       timed((state, now) => {
         const held = state.ownLock(name, token, now)
@@ -377,7 +378,8 @@ export const makeMemoryPrimitivesWithState = (
       tags: makeTags(ref),
       locks: makeLocks(ref),
       state: Ref.getUnsafe(ref)
-    })))
+    }))
+  )
 
 /** The primitives over one new, empty memory. Fails with `InvalidOption`. */
 export const makeMemoryPrimitives = (options: MemoryOptions): Effect.Effect<MemoryPrimitives, CacheError> =>

@@ -7,9 +7,9 @@ import * as zlib from "node:zlib"
 import type { Compressor } from "../CacheEntry.ts"
 
 /** The id of gzip in the header of an entry. */
-export const GZIP = 1
+const GZIP = 1
 /** The id of zstd in the header of an entry. */
-export const ZSTD = 2
+const ZSTD = 2
 
 const hasZstd = typeof zlib.zstdCompressSync === "function" && typeof zlib.zstdDecompressSync === "function"
 
@@ -55,12 +55,12 @@ const decompress: Compressor["decompress"] = (id, bytes, maxBytes) => {
         // The window is memory that the bytes ask for. 8 MiB is more than the compressor above ever uses.
         return hasZstd
           ? whole(
-            zlib.zstdDecompressSync(bytes, {
-              ...limits,
-              params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 }
-            } as zlib.ZstdOptions),
-            bytes
-          )
+              zlib.zstdDecompressSync(bytes, {
+                ...limits,
+                params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 }
+              } as zlib.ZstdOptions),
+              bytes
+            )
           : undefined
       default:
         return undefined

@@ -41,7 +41,7 @@ const describe = (value: unknown): string => {
 /** The milliseconds of a duration that must be positive. Throws `CacheError` (`InvalidOption`). */
 export const positiveMillis = (option: string, input: Duration.Input): number => {
   const duration = Duration.fromInput(input)
-  if (duration._tag === "None") throw invalid(option, input, "a duration, such as \"5 minutes\"")
+  if (duration._tag === "None") throw invalid(option, input, 'a duration, such as "5 minutes"')
   const millis = Duration.toMillis(duration.value)
   if (!(millis > 0)) throw invalid(option, input, "a positive duration")
   return millis
@@ -72,11 +72,13 @@ export const makeUnsafe = (options: Options): Region => {
   const { jitter = 0, onCacheError = "bypass", tags, ttl } = options
   if (!(jitter >= 0 && jitter <= 1)) throw invalid("jitter", jitter, "a number from 0 to 1")
   if (onCacheError !== "bypass" && onCacheError !== "fail") {
-    throw invalid("onCacheError", onCacheError, "\"bypass\" or \"fail\"")
+    throw invalid("onCacheError", onCacheError, '"bypass" or "fail"')
   }
   const { compressAbove } = options
-  if (compressAbove !== undefined && !(compressAbove >= 0)) throw invalid("compressAbove", compressAbove, "a number of bytes")
-  if (tags !== undefined && typeof tags !== "function" && !isTags(tags)) throw invalid("tags", tags, "an array of strings")
+  if (compressAbove !== undefined && !(compressAbove >= 0))
+    throw invalid("compressAbove", compressAbove, "a number of bytes")
+  if (tags !== undefined && typeof tags !== "function" && !isTags(tags))
+    throw invalid("tags", tags, "an array of strings")
   const codec = options.schema === undefined ? undefined : codecOf(options.schema)
   return {
     name: key.prefix + key.template,
@@ -84,23 +86,24 @@ export const makeUnsafe = (options: Options): Region => {
     onCacheError,
     codec: codec as EntryCodec<unknown, unknown> | undefined,
     fingerprint: codec === undefined ? "" : codec.fingerprint,
-    ttl: ttl === undefined
-      ? undefined
-      : typeof ttl === "function"
-      ? (value, params) => positiveMillis("ttl", ttl(value as never, params as never))
-      : positiveMillis("ttl", ttl),
+    ttl:
+      ttl === undefined
+        ? undefined
+        : typeof ttl === "function"
+          ? (value, params) => positiveMillis("ttl", ttl(value as never, params as never))
+          : positiveMillis("ttl", ttl),
     staticTags: typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)],
-    tagsOf: typeof tags === "function"
-      ? (value, params) => {
-        const found = tags(value as never, params as never)
-        if (!isTags(found)) throw invalid("tags", found, "an array of strings")
-        return found.length === 0 ? noTags : [...new Set(found)]
-      }
-      : undefined,
+    tagsOf:
+      typeof tags === "function"
+        ? (value, params) => {
+            const found = tags(value as never, params as never)
+            if (!isTags(found)) throw invalid("tags", found, "an array of strings")
+            return found.length === 0 ? noTags : [...new Set(found)]
+          }
+        : undefined,
     jitter,
     compressAbove
   }
 }
 
 const isTags = (u: unknown): u is ReadonlyArray<string> => Array.isArray(u) && u.every((tag) => typeof tag === "string")
-

@@ -231,10 +231,9 @@ export class S3Fifo<V> {
   }
 
   private makeRoom(entries: number, weight: number, now: number): void {
-    while (
-      this.small.count + this.main.count + entries > this.maxEntries || this.weight + weight > this.maxWeight
-    ) {
-      const fromSmall = this.small.count > 0 &&
+    while (this.small.count + this.main.count + entries > this.maxEntries || this.weight + weight > this.maxWeight) {
+      const fromSmall =
+        this.small.count > 0 &&
         (this.main.count === 0 || this.small.count >= this.smallCount || this.small.weight >= this.smallWeight)
       if (fromSmall) this.evictSmall(now)
       else this.evictMain(now)

@@ -104,7 +104,7 @@ class Estimate {
   private iterate(values: Iterator<unknown>, size: number, scale: number): void {
     let at = 0
     const walked = Math.min(size, WALK_MAX)
-    this.sample(walked, walked === 0 ? scale : scale * size / walked, (index, share) => {
+    this.sample(walked, walked === 0 ? scale : (scale * size) / walked, (index, share) => {
       let found = values.next()
       for (at++; at <= index && found.done !== true; at++) found = values.next()
       if (found.done !== true) this.add(found.value, share)
@@ -122,7 +122,7 @@ class Estimate {
       return
     }
     this.turn = (this.turn + 0.6180339887498949) % 1
-    for (let i = 0; i < taken; i++) look(Math.floor((i + this.turn) * count / taken), scale * count / taken)
+    for (let i = 0; i < taken; i++) look(Math.floor(((i + this.turn) * count) / taken), (scale * count) / taken)
   }
 }
 

@@ -59,35 +59,41 @@ const count = (option: string, value: number): number => {
 const layer = <E1, R1, E2, R2>(
   options: FallbackOptions<E1, R1, E2, R2>
 ): Layer.Layer<CacheServices, E1 | E2 | CacheError, R1 | R2> =>
-  Layer.effectContext(Effect.gen(function*() {
-    const [checked, spareTtlMillis] = yield* Effect.try({
-      try: () => [{
-        timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
-        failureThreshold: count("failureThreshold", options.failureThreshold ?? 5),
-        retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
-        journalLimit: count("journalLimit", options.journalLimit ?? 10_000)
-      }, positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")] as const,
-      catch: (error) => error as CacheError
-    })
-    // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
-    const primary = yield* Layer.build(options.primary)
-    const fallback = yield* Layer.build(Layer.fresh(options.fallback))
-    const spare = { backend: Context.get(fallback, CacheBackend), tags: Context.get(fallback, TagIndex) }
-    if (spare.backend.local === undefined) {
-      return yield* new CacheError({
-        reason: new InvalidOption({
-          option: "fallback",
-          actual: `the backend ${spare.backend.name}`,
-          expected: "a backend in this process, such as CacheMemory.layer"
-        })
+  Layer.effectContext(
+    Effect.gen(function*() {
+      const [checked, spareTtlMillis] = yield* Effect.try({
+        try: () =>
+          [
+            {
+              timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
+              failureThreshold: count("failureThreshold", options.failureThreshold ?? 5),
+              retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
+              journalLimit: count("journalLimit", options.journalLimit ?? 10_000)
+            },
+            positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
+          ] as const,
+        catch: (error) => error as CacheError
       })
-    }
-    const services = {
-      backend: Context.get(primary, CacheBackend),
-      tags: Context.get(primary, TagIndex),
-      locks: Context.get(primary, LockManager)
-    }
-    return yield* assemble(services, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
-  }))
+      // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
+      const primary = yield* Layer.build(options.primary)
+      const fallback = yield* Layer.build(Layer.fresh(options.fallback))
+      const spare = { backend: Context.get(fallback, CacheBackend), tags: Context.get(fallback, TagIndex) }
+      if (spare.backend.local === undefined) {
+        return yield* new CacheError({
+          reason: new InvalidOption({
+            option: "fallback",
+            actual: `the backend ${spare.backend.name}`,
+            expected: "a backend in this process, such as CacheMemory.layer"
+          })
+        })
+      }
+      const services = {
+        backend: Context.get(primary, CacheBackend),
+        tags: Context.get(primary, TagIndex),
+        locks: Context.get(primary, LockManager)
+      }
+      return yield* assemble(services, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
+    })
+  )
 
 export const CacheFallback = { layer } as const

@@ -10,27 +10,29 @@ const memory = (environment: CacheEnvironment) =>
 
 // Lazily, and through `imports` of package.json, so that a bundle for a browser or an edge runtime is free of ioredis.
 const redis = (environment: CacheEnvironment) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const { CacheRedis } = yield* Effect.promise(() => import("#redis"))
-    if (CacheRedis === undefined) {
-      return yield* new CacheError({
-        reason: new Unavailable({
-          backend: "redis",
-          operation: "connect",
-          cause: new Error("there are no sockets on this platform: set CACHE_BACKEND=memory")
+  Layer.unwrap(
+    Effect.gen(function*() {
+      const { CacheRedis } = yield* Effect.promise(() => import("#redis"))
+      if (CacheRedis === undefined) {
+        return yield* new CacheError({
+          reason: new Unavailable({
+            backend: "redis",
+            operation: "connect",
+            cause: new Error("there are no sockets on this platform: set CACHE_BACKEND=memory")
+          })
         })
-      })
-    }
-    return CacheFallback.layer({
-      primary: CacheRedis.layer({
-        url: environment.redisUrl,
-        namespace: environment.namespace,
+      }
+      return CacheFallback.layer({
+        primary: CacheRedis.layer({
+          url: environment.redisUrl,
+          namespace: environment.namespace,
+          timeout: environment.timeout
+        }),
+        fallback: memory(environment),
         timeout: environment.timeout
-      }),
-      fallback: memory(environment),
-      timeout: environment.timeout
+      })
     })
-  }))
+  )
 
 /**
  * The cache as the environment says: Redis with memory to fall back to, or memory alone.

@@ -3,7 +3,8 @@ import type { CacheError } from "../CacheError.ts"
 import { assemble, type CacheServices } from "../internal/assemble.ts"
 import { makeMemoryPrimitives, type MemoryOptions } from "../internal/memoryPrimitives.ts"
 
-const make = (options: MemoryOptions = {}) => Effect.flatMap(makeMemoryPrimitives(options), (primitives) => assemble(primitives))
+const make = (options: MemoryOptions = {}) =>
+  Effect.flatMap(makeMemoryPrimitives(options), (primitives) => assemble(primitives))
 
 /**
  * The cache in this process: decoded values, bounded by count and bytes, evicted by S3-FIFO, expiring on Effect's Clock
@@ -25,7 +26,9 @@ const make = (options: MemoryOptions = {}) => Effect.flatMap(makeMemoryPrimitive
 const layer = (options?: MemoryOptions): Layer.Layer<CacheServices, CacheError> => Layer.effectContext(make(options))
 
 /** The same, where any option may be a `Config`. */
-const layerConfig = (options: Config.Wrap<MemoryOptions>): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
+const layerConfig = (
+  options: Config.Wrap<MemoryOptions>
+): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
   Layer.effectContext(Effect.flatMap(Config.unwrap(options), make))
 
 export const CacheMemory = { layer, layerConfig } as const

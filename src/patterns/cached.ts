@@ -46,8 +46,8 @@ export interface CachedEffect<A, E = never, R = never, S = never> extends Effect
 export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never]
   ? <L extends Loader<A, []>>(load: L) => CachedLoader<L, A, S, X>
   : <Args extends ArgsOf<T>, E, R>(
-    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
-  ) => Cached<Args, A, E | X, R, S>
+      load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
+    ) => Cached<Args, A, E | X, R, S>
 
 /** An effect, or a function that returns one. */
 export type Loader<A, Args extends ReadonlyArray<unknown>> =
@@ -55,9 +55,12 @@ export type Loader<A, Args extends ReadonlyArray<unknown>> =
   | ((...args: Args) => Effect.Effect<A, unknown, unknown>)
 
 /** What becomes of a loader, by what it is. One signature instead of two, because `pipe` infers through no overloads. */
-export type CachedLoader<L, A, S, X> = L extends Effect.Effect<unknown, infer E, infer R> ? CachedEffect<A, E | X, R, S>
-  : L extends (...args: infer Args) => Effect.Effect<unknown, infer E, infer R> ? Cached<Args, A, E | X, R, S>
-  : never
+export type CachedLoader<L, A, S, X> =
+  L extends Effect.Effect<unknown, infer E, infer R>
+    ? CachedEffect<A, E | X, R, S>
+    : L extends (...args: infer Args) => Effect.Effect<unknown, infer E, infer R>
+      ? Cached<Args, A, E | X, R, S>
+      : never
 
 /** A pattern whose options are `Extra` on top of those of a region; curried or data-first. */
 export interface Pattern<Extra> {
@@ -77,11 +80,7 @@ export interface Pattern<Extra> {
 export type Load = AnyFunction | AnyEffect
 
 /** How a pattern calls the client for a request. */
-export type Call = (
-  client: CacheClient["Service"],
-  request: Request,
-  fiber: Fiber.Fiber<unknown, unknown>
-) => AnyEffect
+export type Call = (client: CacheClient["Service"], request: Request, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
 
 const read: Call = (client, request, fiber) => client.getOrLoad(request, fiber)
 const refresh: Call = (client, request) => client.refresh(request)
@@ -105,7 +104,12 @@ type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unkno
 /** Wraps a loader, a function or an effect. */
 export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): unknown =>
   Effect.isEffect(load)
-    ? new CachedEffectImpl(wrapFunction(makePlan(() => load), call))
+    ? new CachedEffectImpl(
+        wrapFunction(
+          makePlan(() => load),
+          call
+        )
+      )
     : wrapFunction(makePlan(load as Plan["load"]), call)
 
 const wrapFunction = (plan: Plan, call: Call): AnyCached => {
@@ -113,17 +117,19 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const build = compiled.positional
     ? (args: ReadonlyArray<unknown>) => compiled.buildUnsafe(args)
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
-  const through = (call: Call) => (...args: ReadonlyArray<unknown>): AnyEffect =>
-    Effect.withFiber((fiber): AnyEffect => {
-      const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
-      let key: string
-      try {
-        key = build(args)
-      } catch (error) {
-        return error instanceof CacheError ? client.bypass(plan, args, error) : Effect.die(error)
-      }
-      return call(client, { plan, key, args }, fiber)
-    })
+  const through =
+    (call: Call) =>
+    (...args: ReadonlyArray<unknown>): AnyEffect =>
+      Effect.withFiber((fiber): AnyEffect => {
+        const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
+        let key: string
+        try {
+          key = build(args)
+        } catch (error) {
+          return error instanceof CacheError ? client.bypass(plan, args, error) : Effect.die(error)
+        }
+        return call(client, { plan, key, args }, fiber)
+      })
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
     <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>
@@ -140,9 +146,10 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     refresh: through(call === read ? refresh : call),
     peek: byName((client, key) => client.peek(plan.region, key)),
     key: (...args: ReadonlyArray<unknown>) => build(args),
-    clear: compiled.placeholders.length === 0 && compiled.pattern.indexOf("*") === -1
-      ? byName((client, key) => client.invalidateKeys([key]))()
-      : Effect.flatMap(CacheClient, (client) => client.invalidatePattern(compiled.pattern))
+    clear:
+      compiled.placeholders.length === 0 && compiled.pattern.indexOf("*") === -1
+        ? byName((client, key) => client.invalidateKeys([key]))()
+        : Effect.flatMap(CacheClient, (client) => client.invalidatePattern(compiled.pattern))
   })
 }
 

@@ -4,7 +4,16 @@ import type { RegionSettings } from "../CacheRegion.ts"
 import { canonicalArguments } from "../internal/canonicalArguments.ts"
 import type { Plan } from "../internal/client/load.ts"
 import { makeUnsafe, type Options } from "../internal/region.ts"
-import { type Cached, type CachedEffect, type CachedLoader, isLoad, type Load, type Loader, wrap, type Wrap } from "./cached.ts"
+import {
+  type Cached,
+  type CachedEffect,
+  type CachedLoader,
+  isLoad,
+  type Load,
+  type Loader,
+  wrap,
+  type Wrap
+} from "./cached.ts"
 
 type Settings<A, T extends string> = Omit<RegionSettings<NoInfer<A>, NoInfer<T>, "bypass">, "onCacheError">
 
@@ -41,9 +50,12 @@ export interface LocalKeyedOptions<T extends string> extends Settings<unknown, T
 type AnyLoader = Loader<unknown, never>
 
 /** The type of value a loader gives. */
-type ValueOf<L> = L extends Effect.Effect<infer A, unknown, unknown> ? A
-  : L extends (...args: never) => Effect.Effect<infer A, unknown, unknown> ? A
-  : never
+type ValueOf<L> =
+  L extends Effect.Effect<infer A, unknown, unknown>
+    ? A
+    : L extends (...args: never) => Effect.Effect<infer A, unknown, unknown>
+      ? A
+      : never
 
 /** The signature of `memoize`: curried or data-first; by name or by key; with a schema or within the process. */
 export interface Memoize {
@@ -52,7 +64,9 @@ export interface Memoize {
   ): <L extends Loader<A, never>>(load: L) => CachedLoader<L, A, RD | RE, never>
   <const T extends string, A, I, RD, RE>(options: KeyedOptions<T, A, I, RD, RE>): Wrap<T, A, RD | RE, never>
   (options: LocalNamedOptions): <L extends AnyLoader>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
-  <const T extends string>(options: LocalKeyedOptions<T>): [PlaceholderNames<T>] extends [never]
+  <const T extends string>(
+    options: LocalKeyedOptions<T>
+  ): [PlaceholderNames<T>] extends [never]
     ? <L extends Loader<unknown, []>>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
     : <Args extends ArgsOf<T>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => Cached<Args, A, E, R>
   <A, I, RD, RE, E, R>(
@@ -91,7 +105,7 @@ const namedKey = (name: string, prefix: string | undefined): CompiledKey => {
   }
 }
 
-const plan = (options: Options & { readonly name?: string | undefined }): (load: Plan["load"]) => Plan => {
+const plan = (options: Options & { readonly name?: string | undefined }): ((load: Plan["load"]) => Plan) => {
   const region = makeUnsafe(
     options.name === undefined ? options : { ...options, key: namedKey(options.name, options.prefix) }
   )

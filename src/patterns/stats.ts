@@ -15,4 +15,6 @@ import { CacheClient, type CacheStats } from "../services/CacheClient.ts"
  * assert.equal(`${(stats.hitRate * 100).toFixed(2)} % of ${stats.size} keys`, "0.00 % of 0 keys")
  * ```
  */
-export const getCacheStats: Effect.Effect<CacheStats, CacheError, CacheClient> = CacheClient.use((client) => client.stats)
+export const getCacheStats: Effect.Effect<CacheStats, CacheError, CacheClient> = CacheClient.use(
+  (client) => client.stats
+)

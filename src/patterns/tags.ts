@@ -23,10 +23,8 @@ import { CacheClient } from "../services/CacheClient.ts"
  * assert.ok(Option.isNone(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))))
  * ```
  */
-export const tagCacheKey = (
-  key: string,
-  tags: Iterable<string>
-): Effect.Effect<boolean, CacheError, CacheClient> => CacheClient.use((client) => client.tag(key, tags))
+export const tagCacheKey = (key: string, tags: Iterable<string>): Effect.Effect<boolean, CacheError, CacheClient> =>
+  CacheClient.use((client) => client.tag(key, tags))
 
 /**
  * Makes every entry that bears one of the tags invalid, and every load in flight whose value will bear one. Its cost does

@@ -3,7 +3,16 @@ import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
 import { paramsOf } from "../internal/client/load.ts"
 import { type Options, resolveUnsafe } from "../internal/region.ts"
-import { type Cached, type CachedEffect, type Call, type FailureOf, isLoad, type Load, wrap, type Wrap } from "./cached.ts"
+import {
+  type Cached,
+  type CachedEffect,
+  type Call,
+  type FailureOf,
+  isLoad,
+  type Load,
+  wrap,
+  type Wrap
+} from "./cached.ts"
 
 /** What a completed write makes invalid besides its own entry: lists, or functions of the written value and the params. */
 export interface WriteOptions<A, T extends string> {
@@ -84,14 +93,16 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
   return isLoad(first) ? make(second as WriteSpec)(first) : make(first, second)
 }) as WriteThrough
 
-const through = (options: Lists): Call =>
-(client, request) =>
-  client.write(request, (value) => {
-    const params = paramsOf(request)
-    const listed = (list: List) => list === undefined ? none : typeof list === "function" ? list(value, params) : list
-    return {
-      keys: listed(options.invalidateKeys),
-      patterns: listed(options.invalidatePatterns),
-      tags: listed(options.invalidateTags)
-    }
-  })
+const through =
+  (options: Lists): Call =>
+  (client, request) =>
+    client.write(request, (value) => {
+      const params = paramsOf(request)
+      const listed = (list: List) =>
+        list === undefined ? none : typeof list === "function" ? list(value, params) : list
+      return {
+        keys: listed(options.invalidateKeys),
+        patterns: listed(options.invalidatePatterns),
+        tags: listed(options.invalidateTags)
+      }
+    })

@@ -50,82 +50,85 @@ export interface LocalReads {
   readonly epoch: () => number
 }
 
-export class CacheBackend extends Context.Service<CacheBackend, {
-  /** A short name for labels and errors: `"memory"`, `"redis"`. */
-  readonly name: string
+export class CacheBackend extends Context.Service<
+  CacheBackend,
+  {
+    /** A short name for labels and errors: `"memory"`, `"redis"`. */
+    readonly name: string
 
-  /** What `Stored` holds here. `"values"` backends never see an encoded value. */
-  readonly format: "values" | "bytes"
+    /** What `Stored` holds here. `"values"` backends never see an encoded value. */
+    readonly format: "values" | "bytes"
 
-  /** With `"values"`: whether callers share one object, or each gets its own copy. Ignored with `"bytes"`. */
-  readonly isolation: "reference" | "clone"
+    /** With `"values"`: whether callers share one object, or each gets its own copy. Ignored with `"bytes"`. */
+    readonly isolation: "reference" | "clone"
 
-  /** Compresses large payloads, where the backend stores bytes. */
-  readonly compressor: Compressor | undefined
+    /** Compresses large payloads, where the backend stores bytes. */
+    readonly compressor: Compressor | undefined
 
-  /** The longest a primitive takes, in milliseconds; `undefined` when it cannot take long. */
-  readonly deadlineMillis: number | undefined
+    /** The longest a primitive takes, in milliseconds; `undefined` when it cannot take long. */
+    readonly deadlineMillis: number | undefined
 
-  /** Present when reads need no trip. Leases then belong to this process, never expire, and are not renewed. */
-  readonly local: LocalReads | undefined
+    /** Present when reads need no trip. Leases then belong to this process, never expire, and are not renewed. */
+    readonly local: LocalReads | undefined
 
-  /** The entry of `key`, when it is not past its hard TTL. Reads of one key in one tick may share a command. */
-  readonly read: (key: string) => Effect.Effect<Stored | undefined, CacheError>
+    /** The entry of `key`, when it is not past its hard TTL. Reads of one key in one tick may share a command. */
+    readonly read: (key: string) => Effect.Effect<Stored | undefined, CacheError>
 
-  /**
-   * Takes the lease of `key` if nobody holds it, for `ttlMillis`. Returns the token of the holder: `token` itself when
-   * granted, also when a resent command finds its own token in place.
-   */
-  readonly acquire: (key: string, token: string, ttlMillis: number) => Effect.Effect<string, CacheError>
+    /**
+     * Takes the lease of `key` if nobody holds it, for `ttlMillis`. Returns the token of the holder: `token` itself when
+     * granted, also when a resent command finds its own token in place.
+     */
+    readonly acquire: (key: string, token: string, ttlMillis: number) => Effect.Effect<string, CacheError>
 
-  /** Makes `token` the holder whoever held the lease before; with `unlink`, removes the entry in the same step. */
-  readonly takeOver: (
-    key: string,
-    token: string,
-    ttlMillis: number,
-    options: { readonly unlink: boolean }
-  ) => Effect.Effect<void, CacheError>
+    /** Makes `token` the holder whoever held the lease before; with `unlink`, removes the entry in the same step. */
+    readonly takeOver: (
+      key: string,
+      token: string,
+      ttlMillis: number,
+      options: { readonly unlink: boolean }
+    ) => Effect.Effect<void, CacheError>
 
-  /** Extends the lease to `ttlMillis` from now if `token` still holds it. `false`: it does not. */
-  readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
+    /** Extends the lease to `ttlMillis` from now if `token` still holds it. `false`: it does not. */
+    readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
 
-  /**
-   * The fenced fill: only if `token` holds the lease, writes the entry and drops the lease (`true`). Otherwise (`false`)
-   * `onLost: "keep"` changes nothing, and `"unlink"` removes entry and lease. An absent lease is a lost one.
-   */
-  readonly fill: (
-    key: string,
-    token: string,
-    write: Write,
-    onLost: "keep" | "unlink"
-  ) => Effect.Effect<boolean, CacheError>
+    /**
+     * The fenced fill: only if `token` holds the lease, writes the entry and drops the lease (`true`). Otherwise (`false`)
+     * `onLost: "keep"` changes nothing, and `"unlink"` removes entry and lease. An absent lease is a lost one.
+     */
+    readonly fill: (
+      key: string,
+      token: string,
+      write: Write,
+      onLost: "keep" | "unlink"
+    ) => Effect.Effect<boolean, CacheError>
 
-  /**
-   * Drops the lease if `token` holds it (`true`). Otherwise (`false`) `onLost` as in `fill`.
-   */
-  readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
+    /**
+     * Drops the lease if `token` holds it (`true`). Otherwise (`false`) `onLost` as in `fill`.
+     */
+    readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
 
-  /** Removes entry and lease of each key. Returns how many entries there were. */
-  readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<number, CacheError>
+    /** Removes entry and lease of each key. Returns how many entries there were. */
+    readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<number, CacheError>
 
-  /**
-   * One full pass over entries and leases whose key matches `pattern` (see `CacheKey`), removing them in batches, never
-   * blocking the store for long. A key that appears during the pass may be missed: the client passes twice.
-   * Returns how many entries there were.
-   */
-  readonly removeMatching: (pattern: string) => Effect.Effect<number, CacheError>
+    /**
+     * One full pass over entries and leases whose key matches `pattern` (see `CacheKey`), removing them in batches, never
+     * blocking the store for long. A key that appears during the pass may be missed: the client passes twice.
+     * Returns how many entries there were.
+     */
+    readonly removeMatching: (pattern: string) => Effect.Effect<number, CacheError>
 
-  /** Adds tags to the header of an entry; value, born and remaining TTL stay. `false`: there is no such entry. */
-  readonly addTags: (key: string, tags: ReadonlyArray<string>) => Effect.Effect<boolean, CacheError>
+    /** Adds tags to the header of an entry; value, born and remaining TTL stay. `false`: there is no such entry. */
+    readonly addTags: (key: string, tags: ReadonlyArray<string>) => Effect.Effect<boolean, CacheError>
 
-  /**
-   * Completes when the lease that `token` held on `key` seems to have ended: a hint, which may come late, early or never,
-   * so callers race it with a poll. Interrupting it leaves nothing behind.
-   */
-  readonly awaitRelease: (key: string, token: string) => Effect.Effect<void, CacheError>
+    /**
+     * Completes when the lease that `token` held on `key` seems to have ended: a hint, which may come late, early or never,
+     * so callers race it with a poll. Interrupting it leaves nothing behind.
+     */
+    readonly awaitRelease: (key: string, token: string) => Effect.Effect<void, CacheError>
 
-  /** Removes everything in the namespace: entries, leases, markers; the epoch moves on, it is not reset. */
-  readonly clear: Effect.Effect<void, CacheError>
+    /** Removes everything in the namespace: entries, leases, markers; the epoch moves on, it is not reset. */
+    readonly clear: Effect.Effect<void, CacheError>
 
-  readonly usage: Effect.Effect<BackendUsage, CacheError>
-}>()("effect-cache/CacheBackend") {}
+    readonly usage: Effect.Effect<BackendUsage, CacheError>
+  }
+>()("effect-cache/CacheBackend") {}

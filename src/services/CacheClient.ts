@@ -55,67 +55,73 @@ export interface CacheStats extends Omit<RegionStats, "region"> {
   readonly regions: ReadonlyArray<RegionStats>
 }
 
-export class CacheClient extends Context.Service<CacheClient, {
-  /**
-   * The value of a key, when there is a valid entry written with this schema. A cached `undefined` or `null` is a hit. An
-   * entry of another schema, or bytes that are none, are a miss.
-   */
-  readonly get: <A, I, RD, RE>(
-    key: string,
-    schema: Schema.Codec<A, I, RD, RE>
-  ) => Effect.Effect<Option.Option<A>, CacheError, RD>
+export class CacheClient extends Context.Service<
+  CacheClient,
+  {
+    /**
+     * The value of a key, when there is a valid entry written with this schema. A cached `undefined` or `null` is a hit. An
+     * entry of another schema, or bytes that are none, are a miss.
+     */
+    readonly get: <A, I, RD, RE>(
+      key: string,
+      schema: Schema.Codec<A, I, RD, RE>
+    ) => Effect.Effect<Option.Option<A>, CacheError, RD>
 
-  /**
-   * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
-   * it stores nothing. What the caller had read before calling is the caller's to answer for: between that read and this
-   * call an invalidation may have come. Where that matters, use a pattern, which begins before the read.
-   */
-  readonly set: <A, I, RD, RE>(
-    key: string,
-    value: NoInfer<A>,
-    options: SetOptions<A, I, RD, RE>
-  ) => Effect.Effect<void, CacheError, RE>
+    /**
+     * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
+     * it stores nothing. What the caller had read before calling is the caller's to answer for: between that read and this
+     * call an invalidation may have come. Where that matters, use a pattern, which begins before the read.
+     */
+    readonly set: <A, I, RD, RE>(
+      key: string,
+      value: NoInfer<A>,
+      options: SetOptions<A, I, RD, RE>
+    ) => Effect.Effect<void, CacheError, RE>
 
-  /** Removes the keys, and stops loads of them in flight from storing what they are about to compute. */
-  readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
+    /** Removes the keys, and stops loads of them in flight from storing what they are about to compute. */
+    readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
 
-  /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
-  readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
+    /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
+    readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
 
-  /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
-  readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
+    /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
+    readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 
-  /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */
-  readonly tag: (key: string, tags: Iterable<string>) => Effect.Effect<boolean, CacheError>
+    /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */
+    readonly tag: (key: string, tags: Iterable<string>) => Effect.Effect<boolean, CacheError>
 
-  /** Removes everything in the namespace. */
-  readonly clear: Effect.Effect<void, CacheError>
+    /** Removes everything in the namespace. */
+    readonly clear: Effect.Effect<void, CacheError>
 
-  /** The figures of `getCacheStats`: the counters, and the size of the store, which costs a trip. */
-  readonly stats: Effect.Effect<CacheStats, CacheError>
+    /** The figures of `getCacheStats`: the counters, and the size of the store, which costs a trip. */
+    readonly stats: Effect.Effect<CacheStats, CacheError>
 
-  /** The counters alone, of this process; cannot fail. */
-  readonly counters: Effect.Effect<CacheCounters>
+    /** The counters alone, of this process; cannot fail. */
+    readonly counters: Effect.Effect<CacheCounters>
 
-  /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
-  readonly getOrLoad: (
-    request: Request,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) => Effect.Effect<unknown, unknown, unknown>
+    /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
+    readonly getOrLoad: (
+      request: Request,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. For patterns. */
-  readonly bypass: (
-    plan: Plan,
-    args: ReadonlyArray<unknown>,
-    error: CacheError
-  ) => Effect.Effect<unknown, unknown, unknown>
+    /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. For patterns. */
+    readonly bypass: (
+      plan: Plan,
+      args: ReadonlyArray<unknown>,
+      error: CacheError
+    ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** Loads now, stores, returns: for patterns. */
-  readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
+    /** Loads now, stores, returns: for patterns. */
+    readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
 
-  /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
-  readonly write: (request: Request, invalidations: (value: unknown) => Invalidations) => Effect.Effect<unknown, unknown, unknown>
+    /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
+    readonly write: (
+      request: Request,
+      invalidations: (value: unknown) => Invalidations
+    ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** The valid entry of a key, without a load: for patterns. */
-  readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>
-}>()("effect-cache/CacheClient") {}
+    /** The valid entry of a key, without a load: for patterns. */
+    readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>
+  }
+>()("effect-cache/CacheClient") {}

@@ -62,24 +62,27 @@ export interface LockStore {
   readonly release: (name: string, token: string) => Effect.Effect<boolean, CacheError>
 }
 
-export class LockManager extends Context.Service<LockManager, {
-  /**
-   * Holds the lock until the scope closes. Fails with `WaitTimeout` when `wait` runs out. Nothing is interrupted when
-   * the lock is lost: look at `remainingMillis` before each step that needs it, or use `withLock`.
-   */
-  readonly acquire: (name: string, options?: LockOptions) => Effect.Effect<Lock, CacheError, Scope.Scope>
-  /**
-   * Runs `body` under the lock. Fails with `LockLost`, and interrupts the body, when the lock's validity ends first; a
-   * body that succeeds after the end of validity fails with `LockLost` too. A release that fails does not change the
-   * result: the lock then ends with its TTL.
-   */
-  readonly withLock: (
-    name: string,
-    options?: LockOptions
-  ) => <A, E, R>(
-    body: Effect.Effect<A, E, R> | ((lock: Lock) => Effect.Effect<A, E, R>)
-  ) => Effect.Effect<A, E | CacheError, R>
-}>()("effect-cache/LockManager") {}
+export class LockManager extends Context.Service<
+  LockManager,
+  {
+    /**
+     * Holds the lock until the scope closes. Fails with `WaitTimeout` when `wait` runs out. Nothing is interrupted when
+     * the lock is lost: look at `remainingMillis` before each step that needs it, or use `withLock`.
+     */
+    readonly acquire: (name: string, options?: LockOptions) => Effect.Effect<Lock, CacheError, Scope.Scope>
+    /**
+     * Runs `body` under the lock. Fails with `LockLost`, and interrupts the body, when the lock's validity ends first; a
+     * body that succeeds after the end of validity fails with `LockLost` too. A release that fails does not change the
+     * result: the lock then ends with its TTL.
+     */
+    readonly withLock: (
+      name: string,
+      options?: LockOptions
+    ) => <A, E, R>(
+      body: Effect.Effect<A, E, R> | ((lock: Lock) => Effect.Effect<A, E, R>)
+    ) => Effect.Effect<A, E | CacheError, R>
+  }
+>()("effect-cache/LockManager") {}
 
 /** Settings of the policy. */
 export interface LockManagerOptions {
@@ -168,9 +171,8 @@ const watch = Effect.fnUntraced(function*(held: Held) {
 
 /** The two fibers of a lock that is held; run it to stop them. */
 const keep = (store: LockStore, held: Held): Effect.Effect<Effect.Effect<void>> =>
-  Effect.map(
-    Effect.all([Effect.forkDetach(renew(store, held)), Effect.forkDetach(watch(held))]),
-    (fibers) => Fiber.interruptAll(fibers)
+  Effect.map(Effect.all([Effect.forkDetach(renew(store, held)), Effect.forkDetach(watch(held))]), (fibers) =>
+    Fiber.interruptAll(fibers)
   )
 
 /**
@@ -206,7 +208,7 @@ export const make = (store: LockStore, options: LockManagerOptions): LockManager
     const { ttlMillis, waitMillis } = yield* check(lock)
     const token = yield* makeToken
     const deadline = (yield* monotonicMillis) + waitMillis
-    for (let attempt = 0;; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       // Validity is counted from before the send: the store may have started its TTL that early.
       const sentAt = yield* monotonicMillis
       const exit = yield* Effect.exit(restore(store.acquire(name, token, ttlMillis)))
@@ -245,22 +247,29 @@ export const make = (store: LockStore, options: LockManagerOptions): LockManager
         })
       ),
 
-    withLock: (name, lock) => <A, E, R>(body: Effect.Effect<A, E, R> | ((lock: Lock) => Effect.Effect<A, E, R>)) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          const held = yield* take(restore, name, lock)
-          const stop = yield* keep(store, held)
-          const work = Effect.suspend(() => typeof body === "function" ? body(toLock(held)) : body)
-          const lockLost = Effect.suspend(() => Effect.fail(new CacheError({ reason: new LockLost({ name }) })))
-          // The race ends when its loser has ended, so the lock is released after the body's finalizers.
-          const exit: Exit.Exit<A, E | CacheError> = yield* Effect.exit(
-            restore(Effect.raceFirst(work, Effect.flatMap(Deferred.await(held.lost), () => lockLost)))
-          )
-          const left = yield* remaining(held)
-          yield* stop
-          yield* release(store, name, held.token)
-          return yield* Exit.isSuccess(exit) && left === 0 ? lockLost : exit
-        })
-      )
+    withLock:
+      (name, lock) =>
+      <A, E, R>(body: Effect.Effect<A, E, R> | ((lock: Lock) => Effect.Effect<A, E, R>)) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            const held = yield* take(restore, name, lock)
+            const stop = yield* keep(store, held)
+            const work = Effect.suspend(() => (typeof body === "function" ? body(toLock(held)) : body))
+            const lockLost = Effect.suspend(() => Effect.fail(new CacheError({ reason: new LockLost({ name }) })))
+            // The race ends when its loser has ended, so the lock is released after the body's finalizers.
+            const exit: Exit.Exit<A, E | CacheError> = yield* Effect.exit(
+              restore(
+                Effect.raceFirst(
+                  work,
+                  Effect.flatMap(Deferred.await(held.lost), () => lockLost)
+                )
+              )
+            )
+            const left = yield* remaining(held)
+            yield* stop
+            yield* release(store, name, held.token)
+            return yield* Exit.isSuccess(exit) && left === 0 ? lockLost : exit
+          })
+        )
   })
 }

@@ -10,19 +10,22 @@
 import { Context, type Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 
-export class TagIndex extends Context.Service<TagIndex, {
-  /** The epoch of now. When the counter was lost it is created again, above every value it ever had. */
-  readonly epoch: Effect.Effect<number, CacheError>
+export class TagIndex extends Context.Service<
+  TagIndex,
+  {
+    /** The epoch of now. When the counter was lost it is created again, above every value it ever had. */
+    readonly epoch: Effect.Effect<number, CacheError>
 
-  /** The markers of the tags, in their order, `undefined` where there is none. */
-  readonly markers: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number | undefined>, CacheError>
+    /** The markers of the tags, in their order, `undefined` where there is none. */
+    readonly markers: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number | undefined>, CacheError>
 
-  /**
-   * Makes sure that each tag has a marker, and that it outlives `ttlMillis` (`Infinity`: for ever). A marker that is
-   * missing is created at the epoch of now, never lower: with a lower one an invalidated entry could come back.
-   */
-  readonly ensure: (tags: ReadonlyArray<string>, ttlMillis: number) => Effect.Effect<void, CacheError>
+    /**
+     * Makes sure that each tag has a marker, and that it outlives `ttlMillis` (`Infinity`: for ever). A marker that is
+     * missing is created at the epoch of now, never lower: with a lower one an invalidated entry could come back.
+     */
+    readonly ensure: (tags: ReadonlyArray<string>, ttlMillis: number) => Effect.Effect<void, CacheError>
 
-  /** Bumps the epoch and raises the marker of each tag to it, never lowering one. Its cost ignores the entries. */
-  readonly invalidate: (tags: ReadonlyArray<string>) => Effect.Effect<void, CacheError>
-}>()("effect-cache/TagIndex") {}
+    /** Bumps the epoch and raises the marker of each tag to it, never lowering one. Its cost ignores the entries. */
+    readonly invalidate: (tags: ReadonlyArray<string>) => Effect.Effect<void, CacheError>
+  }
+>()("effect-cache/TagIndex") {}

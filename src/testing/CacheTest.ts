@@ -2,7 +2,7 @@
  * The cache for tests: in memory, but every value is stored as bytes and decoded on each hit, as in Redis.
  */
 import { isDeepStrictEqual } from "node:util"
-import { Clock, Context, Duration, Effect, Equal, Layer } from "effect"
+import { Clock, Context, type Duration, Effect, Equal, Layer } from "effect"
 import { addTags, type CacheEntry, decode } from "../CacheEntry.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
 import { assemble, type CacheServices } from "../internal/assemble.ts"
@@ -79,24 +79,27 @@ export interface TestEntry {
  * await Effect.runPromise(program.pipe(Effect.provide(CacheTest.layer)))
  * ```
  */
-export class CacheTest extends Context.Service<CacheTest, {
-  /** The entries that are not expired, in no particular order. */
-  readonly entries: Effect.Effect<ReadonlyArray<TestEntry>>
-  /** The entry of a key. */
-  readonly entry: (key: string) => Effect.Effect<TestEntry | undefined>
-  /** How many loads and writes have run, in all or of one region (its key template). */
-  readonly loads: (region?: string) => Effect.Effect<number>
-  /** How often an operation has been asked of the backend. */
-  readonly calls: (operation: Operation) => Effect.Effect<number>
-  /**
-   * Makes an operation, or every one (`"*"`), fail or slow. A new fault replaces the one before. As on Redis, after an
-   * invalidation that failed, or some failures in a row, the cache is left alone until it has answered and the invalidation
-   * has been made up for: half a second or more of the test's clock after the fault is over.
-   */
-  readonly inject: (operation: Operation | "*", fault: Fault) => Effect.Effect<void>
-  /** Ends all faults. */
-  readonly heal: Effect.Effect<void>
-}>()("effect-cache/CacheTest") {
+export class CacheTest extends Context.Service<
+  CacheTest,
+  {
+    /** The entries that are not expired, in no particular order. */
+    readonly entries: Effect.Effect<ReadonlyArray<TestEntry>>
+    /** The entry of a key. */
+    readonly entry: (key: string) => Effect.Effect<TestEntry | undefined>
+    /** How many loads and writes have run, in all or of one region (its key template). */
+    readonly loads: (region?: string) => Effect.Effect<number>
+    /** How often an operation has been asked of the backend. */
+    readonly calls: (operation: Operation) => Effect.Effect<number>
+    /**
+     * Makes an operation, or every one (`"*"`), fail or slow. A new fault replaces the one before. As on Redis, after an
+     * invalidation that failed, or some failures in a row, the cache is left alone until it has answered and the invalidation
+     * has been made up for: half a second or more of the test's clock after the fault is over.
+     */
+    readonly inject: (operation: Operation | "*", fault: Fault) => Effect.Effect<void>
+    /** Ends all faults. */
+    readonly heal: Effect.Effect<void>
+  }
+>()("effect-cache/CacheTest") {
   /**
    * The services of the cache, and the handle. A value that its schema does not give back the same fails the test that
    * used it, as a defect. Expiry follows the clock, so `TestClock.adjust` moves it.
@@ -119,13 +122,16 @@ class Faults {
       if (found === undefined) return self
       if (--found.left <= 0) this.active.delete(name)
       const { delay, fail } = found.fault
-      const outcome = fail === undefined || fail === false ? self : Effect.fail(
-        fail === true
-          ? new CacheError({
-            reason: new Unavailable({ backend: "test", operation, cause: new Error("injected by the test") })
-          })
-          : fail
-      )
+      const outcome =
+        fail === undefined || fail === false
+          ? self
+          : Effect.fail(
+              fail === true
+                ? new CacheError({
+                    reason: new Unavailable({ backend: "test", operation, cause: new Error("injected by the test") })
+                  })
+                : fail
+            )
       return delay === undefined ? outcome : Effect.delay(outcome, delay)
     })
   }
@@ -159,12 +165,19 @@ const withFaults = (
       format: "bytes",
       compressor,
       local: undefined,
-      read: (key) => faults.around("read", Effect.map(backend.read(key), (entry) => toBytes(entry as CacheEntry | undefined))),
+      read: (key) =>
+        faults.around(
+          "read",
+          Effect.map(backend.read(key), (entry) => toBytes(entry as CacheEntry | undefined))
+        ),
       acquire: (...args) => faults.around("acquire", backend.acquire(...args)),
       takeOver: (...args) => faults.around("takeOver", backend.takeOver(...args)),
       renew: (...args) => faults.around("renew", backend.renew(...args)),
       fill: (key, token, { stored, ttlMillis }, onLost) =>
-        faults.around("fill", Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))),
+        faults.around(
+          "fill",
+          Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))
+        ),
       release: (...args) => faults.around("release", backend.release(...args)),
       remove: (...args) => faults.around("remove", backend.remove(...args)),
       removeMatching: (...args) => faults.around("removeMatching", backend.removeMatching(...args)),
@@ -184,13 +197,17 @@ const withFaults = (
 const entriesOf = (state: MemoryState, now: number): ReadonlyArray<TestEntry> =>
   [...state.entries.nodes].flatMap(([key, node]) => {
     const bytes = toBytes(node.value)!
-    return node.expiresAt <= now ? [] : [{
-      key,
-      json: decode(bytes, compressor)?.json,
-      tags: node.value.tags,
-      ttlMillis: node.expiresAt - now,
-      bytes: bytes.length
-    }]
+    return node.expiresAt <= now
+      ? []
+      : [
+          {
+            key,
+            json: decode(bytes, compressor)?.json,
+            tags: node.value.tags,
+            ttlMillis: node.expiresAt - now,
+            bytes: bytes.length
+          }
+        ]
   })
 
 const make = Effect.gen(function*() {
@@ -206,7 +223,8 @@ const make = Effect.gen(function*() {
     entry: (key) => Effect.map(entries, (all) => all.find((entry) => entry.key === key)),
     loads: (region) =>
       Effect.map(client.counters, ({ regions, total }) =>
-        region === undefined ? total.loads : regions.find((found) => found.region === region)?.loads ?? 0),
+        region === undefined ? total.loads : (regions.find((found) => found.region === region)?.loads ?? 0)
+      ),
     calls: (operation) => Effect.sync(() => faults.calls.get(operation) ?? 0),
     inject: (operation, fault) =>
       Effect.sync(() => {

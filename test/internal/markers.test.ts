@@ -34,7 +34,10 @@ describe("Markers", () => {
     markers.ensure("a", 1)
     markers.ensure("d", 1)
     assert.isUndefined(markers.get("b"))
-    assert.deepStrictEqual(["a", "c", "d", "borne"].map((tag) => markers.get(tag)), [1, 1, 1, 1])
+    assert.deepStrictEqual(
+      ["a", "c", "d", "borne"].map((tag) => markers.get(tag)),
+      [1, 1, 1, 1]
+    )
     markers.release(["borne"])
     assert.strictEqual(markers.idle, 3)
     markers.release(["borne"])

@@ -13,7 +13,7 @@ const make = (maxEntries: number, maxWeight: number = ever) => {
 
 /** A small generator, so that the figures below are the same on every run. */
 const random = (seed: number) => () => {
-  seed = Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x9e3779b9 | 0
+  seed = (Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0
   const x = Math.imul(seed ^ (seed >>> 12), 0x297a2d39)
   return ((x ^ (x >>> 15)) >>> 0) / 2 ** 32
 }
@@ -22,7 +22,9 @@ describe("S3Fifo", () => {
   it("a scan does not push out what is read again", () => {
     const { cache, has, put } = make(100)
     for (let i = 0; i < 50; i++) put(`hot${i}`)
-    for (let round = 0; round < 2; round++) { for (let i = 0; i < 50; i++) cache.get(`hot${i}`, 0) }
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 50; i++) cache.get(`hot${i}`, 0)
+    }
     for (let i = 0; i < 10_000; i++) put(`scan${i}`)
     assert.isTrue(Array.from({ length: 50 }, (_, i) => has(`hot${i}`)).every(Boolean))
     assert.strictEqual(cache.nodes.size, 100)
@@ -62,7 +64,7 @@ describe("S3Fifo", () => {
 
   it("is bounded by weight, and refuses what is heavier than everything", () => {
     const { cache, has, left, put } = make(1000, 100)
-    for (let i = 0; i < 50; i++) put(`k${i}`, 1 + i % 40)
+    for (let i = 0; i < 50; i++) put(`k${i}`, 1 + (i % 40))
     assert.isAtMost(cache.weight, 100)
     assert.isTrue(put("all", 100))
     assert.strictEqual(cache.nodes.size, 1)

@@ -47,11 +47,15 @@ describe("sizeOf", () => {
     const rows = Array.from({ length: 100_000 }, (_, i) => ({ id: i, name: `name ${i}`.padEnd(20) }))
     const exact = 100_000 * (sizeOf(rows[0]) + 8)
     between(rows, exact * 0.9, exact * 1.1)
-    between(Array.from({ length: 100_000 }, () => "x".repeat(10)), 4_000_000, 5_000_000)
+    between(
+      Array.from({ length: 100_000 }, () => "x".repeat(10)),
+      4_000_000,
+      5_000_000
+    )
     const map = new Map(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, i]))
     between(map, 50_000 * 60, 50_000 * 120)
     // The end of a list counts as much as its beginning.
-    const uneven = Array.from({ length: 100_000 }, (_, i) => i < 50_000 ? "" : "x".repeat(100))
+    const uneven = Array.from({ length: 100_000 }, (_, i) => (i < 50_000 ? "" : "x".repeat(100)))
     between(uneven, 10e6, 15e6)
     const wide = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`k${i}`, "x".repeat(10)]))
     between(wide, 30_000 * 40, 30_000 * 80)
@@ -77,21 +81,24 @@ describe("sizeOf", () => {
       200
     )
     assert.strictEqual(ran, 0)
-    const angry = new Proxy({}, {
-      ownKeys: () => {
-        throw new Error("trap")
-      },
-      getPrototypeOf: () => {
-        throw new Error("trap")
+    const angry = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error("trap")
+        },
+        getPrototypeOf: () => {
+          throw new Error("trap")
+        }
       }
-    })
+    )
     between({ angry, list: [angry] }, 1, 1000)
     const { proxy, revoke } = Proxy.revocable([], {})
     revoke()
     between([proxy], 1, 500)
     between(Object.create(Map.prototype), 1, 500)
     between(Object.create(null), 1, 500)
-    const liar = new Proxy([], { get: (_, key) => key === "length" ? 1e15 : undefined })
+    const liar = new Proxy([], { get: (_, key) => (key === "length" ? 1e15 : undefined) })
     assert.isTrue(sizeOf(liar) > 0)
     between(structuredClone(new Error("e")), 1, 4000)
     const buffer = new ArrayBuffer(8)

@@ -19,11 +19,18 @@ import { CacheTest } from "effect-cache/testing"
 
 /** A fallback over a primary that a test can break; the handle is the primary's. */
 const layer = (options?: { readonly journalLimit?: number; readonly failureThreshold?: number }) =>
-  Layer.unwrap(Effect.map(Layer.build(CacheTest.layer), (primary) =>
-    Layer.merge(
-      CacheFallback.layer({ primary: Layer.succeedContext(primary), fallback: CacheMemory.layer({ maxEntries: 100 }), ...options }),
-      Layer.succeed(CacheTest, Context.get(primary, CacheTest))
-    )))
+  Layer.unwrap(
+    Effect.map(Layer.build(CacheTest.layer), (primary) =>
+      Layer.merge(
+        CacheFallback.layer({
+          primary: Layer.succeedContext(primary),
+          fallback: CacheMemory.layer({ maxEntries: 100 }),
+          ...options
+        }),
+        Layer.succeed(CacheTest, Context.get(primary, CacheTest))
+      )
+    )
+  )
 
 const Numbers = CacheRegion.make({ key: "n:{id}", schema: Schema.Number, ttl: "1 hour", tags: ["n"] })
 
@@ -34,7 +41,10 @@ const counted = () => {
 }
 
 const down = CacheTest.use((test) => test.inject("*", { fail: true }))
-const up = Effect.andThen(CacheTest.use((test) => test.heal), TestClock.adjust("10 seconds"))
+const up = Effect.andThen(
+  CacheTest.use((test) => test.heal),
+  TestClock.adjust("10 seconds")
+)
 
 describe("CacheFallback", () => {
   it.effect("uses the primary while it answers", () =>
@@ -44,7 +54,8 @@ describe("CacheFallback", () => {
       yield* get({ id: 1 })
       assert.strictEqual(state.loads, 1)
       assert.isDefined(yield* CacheTest.use((test) => test.entry("n:1")))
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("keeps values in memory while the primary is away, for a short time", () =>
     Effect.gen(function*() {
@@ -54,26 +65,38 @@ describe("CacheFallback", () => {
       assert.strictEqual(state.loads, 1)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* get({ id: 1 }), 2)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("shares loads while the primary is away", () =>
     Effect.gen(function*() {
       yield* down
       const gate = yield* Deferred.make<void>()
       let loads = 0
-      const get = cacheAside(Numbers)((_: { readonly id: number }) => Effect.andThen(Deferred.await(gate), Effect.sync(() => ++loads)))
+      const get = cacheAside(Numbers)((_: { readonly id: number }) =>
+        Effect.andThen(
+          Deferred.await(gate),
+          Effect.sync(() => ++loads)
+        )
+      )
       const all = yield* Effect.forkChild(
-        Effect.all(Array.from({ length: 100 }, () => get({ id: 1 })), { concurrency: "unbounded" }),
+        Effect.all(
+          Array.from({ length: 100 }, () => get({ id: 1 })),
+          { concurrency: "unbounded" }
+        ),
         { startImmediately: true }
       )
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(new Set(yield* Fiber.join(all)), new Set([1]))
       assert.strictEqual(loads, 1)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("stops asking a primary that keeps failing", () =>
     Effect.gen(function*() {
-      const get = cacheAside({ key: "u:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) => Effect.succeed(id))
+      const get = cacheAside({ key: "u:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) =>
+        Effect.succeed(id)
+      )
       const test = yield* CacheTest
       yield* down
       for (let id = 0; id < 50; id++) yield* get({ id })
@@ -81,7 +104,8 @@ describe("CacheFallback", () => {
       yield* up
       yield* get({ id: 1 })
       assert.strictEqual(yield* test.calls("read"), 5) // the look, and the one beside the lease
-    }).pipe(Effect.provide(layer({ failureThreshold: 3 }))))
+    }).pipe(Effect.provide(layer({ failureThreshold: 3 })))
+  )
 
   it.effect("an invalidation that fails is in force before the primary is trusted again, by key, tag and pattern", () =>
     Effect.gen(function*() {
@@ -100,7 +124,8 @@ describe("CacheFallback", () => {
         assert.strictEqual(yield* get({ id: 1 }), 3)
         assert.strictEqual(state.loads, 3)
       }
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("invalidations work on the fallback meanwhile, though they fail", () =>
     Effect.gen(function*() {
@@ -112,7 +137,8 @@ describe("CacheFallback", () => {
         yield* Effect.flip(invalidate)
         assert.strictEqual(yield* get({ id: 1 }), before + 1)
       }
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a write goes through, and what it replaced is never seen", () =>
     Effect.gen(function*() {
@@ -124,7 +150,8 @@ describe("CacheFallback", () => {
       assert.strictEqual(yield* get({ id: 1 }), 2)
       yield* up
       assert.strictEqual(yield* get({ id: 1 }), 3)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("the fallback is emptied when the primary is back", () =>
     Effect.gen(function*() {
@@ -139,7 +166,8 @@ describe("CacheFallback", () => {
       yield* down
       yield* Effect.flip(invalidateKey("x"))
       assert.strictEqual(yield* get({ id: 1 }), 3)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a journal that overflows clears the namespace", () =>
     Effect.gen(function*() {
@@ -150,7 +178,8 @@ describe("CacheFallback", () => {
       for (let id = 0; id < 20; id++) yield* Effect.flip(invalidateKey(`other:${id}`))
       yield* up
       assert.isUndefined(yield* test.entry("n:7"))
-    }).pipe(Effect.provide(layer({ journalLimit: 10 }))))
+    }).pipe(Effect.provide(layer({ journalLimit: 10 })))
+  )
 
   it.effect("a replay that fails half way is done again", () =>
     Effect.gen(function*() {
@@ -164,7 +193,8 @@ describe("CacheFallback", () => {
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* get({ id: 1 }), 2)
       assert.isDefined(yield* test.entry("n:1"))
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("memoize without a schema does not notice", () =>
     Effect.gen(function*() {
@@ -173,7 +203,8 @@ describe("CacheFallback", () => {
       yield* fn(1)
       yield* down
       assert.strictEqual(yield* fn(1), 1)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a fallback must be in this process, and options in range", () =>
     Effect.gen(function*() {
@@ -182,9 +213,13 @@ describe("CacheFallback", () => {
       const memory = CacheMemory.layer()
       const first = yield* build({ primary: memory, fallback: CacheTest.layer })
       assert.include(String(first), "fallback")
-      assert.include(String(yield* build({ primary: memory, fallback: memory, failureThreshold: 0 })), "failureThreshold")
+      assert.include(
+        String(yield* build({ primary: memory, fallback: memory, failureThreshold: 0 })),
+        "failureThreshold"
+      )
       assert.include(String(yield* build({ primary: memory, fallback: memory, timeout: 0 })), "timeout")
-    }))
+    })
+  )
 })
 
 describe("a remote layer by itself", () => {
@@ -192,7 +227,9 @@ describe("a remote layer by itself", () => {
     Effect.gen(function*() {
       const { get, state } = counted()
       let runs = 0
-      const fn = memoize({ key: "memo:{id}", schema: Schema.Number })((_: { readonly id: number }) => Effect.sync(() => ++runs))
+      const fn = memoize({ key: "memo:{id}", schema: Schema.Number })((_: { readonly id: number }) =>
+        Effect.sync(() => ++runs)
+      )
       yield* down
       for (let i = 0; i < 5; i++) {
         yield* get({ id: 1 })
@@ -201,5 +238,6 @@ describe("a remote layer by itself", () => {
       assert.strictEqual(runs, 1)
       assert.strictEqual(state.loads, 5)
       assert.isTrue(Option.isNone(yield* Effect.option(fn.peek({ id: 1 }))))
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 })

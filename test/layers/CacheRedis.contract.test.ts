@@ -29,7 +29,10 @@ const makePrimitives = Effect.gen(function*() {
 const lose = (primitives: Primitives, name: string) =>
   Effect.promise(async () => {
     const namespace = namespaces.get(primitives.tags)
-    assert.match(await runtime.runPromise(RedisServer.use((server) => server.raw("DEL", `${namespace}:${name}`))), /^:1/)
+    assert.match(
+      await runtime.runPromise(RedisServer.use((server) => server.raw("DEL", `${namespace}:${name}`))),
+      /^:1/
+    )
   })
 
 const options: SuiteOptions = {

@@ -36,16 +36,21 @@ const admin = (server: RunningRedis) => openClient({ port: server.port, host: se
 
 /** Real time, for what a server does by itself. Polls, so that nothing depends on how fast this host is. */
 const eventually = <E>(condition: Effect.Effect<boolean, E>) =>
-  TestClock.withLive(Effect.gen(function*() {
-    for (let i = 0; i < 500; i++) {
-      if (yield* condition) return
-      yield* Effect.sleep(20)
-    }
-    assert.fail("it did not happen in time")
-  }))
+  TestClock.withLive(
+    Effect.gen(function*() {
+      for (let i = 0; i < 500; i++) {
+        if (yield* condition) return
+        yield* Effect.sleep(20)
+      }
+      assert.fail("it did not happen in time")
+    })
+  )
 
 const reasonOf = <A>(effect: Effect.Effect<A, CacheError>) =>
-  effect.pipe(Effect.flip, Effect.map((error) => error.reason._tag))
+  effect.pipe(
+    Effect.flip,
+    Effect.map((error) => error.reason._tag)
+  )
 
 const calls = (client: Redis, command: string) =>
   Effect.promise(async () => {
@@ -55,9 +60,11 @@ const calls = (client: Redis, command: string) =>
 
 const captureLogs = () => {
   const lines: Array<string> = []
-  const layer = Logger.layer([Logger.make((options) => {
-    lines.push(`${options.logLevel} ${inspect(options.message, { depth: 10 })} ${inspect(options.cause)}`)
-  })])
+  const layer = Logger.layer([
+    Logger.make((options) => {
+      lines.push(`${options.logLevel} ${inspect(options.message, { depth: 10 })} ${inspect(options.cause)}`)
+    })
+  ])
   return { lines, layer }
 }
 
@@ -82,8 +89,23 @@ describe("options", () => {
     [{ compressionThreshold: -1 }, "compressionThreshold"],
     [{ compressionThreshold: NaN }, "compressionThreshold"],
     [{ name: "a b" }, "name"],
-    ...["", " ", "a b", "a{b", "}", "a*", "a?", "[a]", "a\\", "a\n", "\u0000", "\ud800", "a:t", "a:t:b", "x".repeat(129)]
-      .map((namespace) => [{ namespace }, "namespace"] as const)
+    ...[
+      "",
+      " ",
+      "a b",
+      "a{b",
+      "}",
+      "a*",
+      "a?",
+      "[a]",
+      "a\\",
+      "a\n",
+      "\u0000",
+      "\ud800",
+      "a:t",
+      "a:t:b",
+      "x".repeat(129)
+    ].map((namespace) => [{ namespace }, "namespace"] as const)
   ]
   it.effect.each(refused)("%j is refused", ([options, option]) =>
     Effect.gen(function*() {
@@ -91,162 +113,190 @@ describe("options", () => {
       assert.strictEqual(error.reason._tag, "InvalidOption")
       if (error.reason._tag === "InvalidOption") assert.strictEqual(error.reason.option, option)
       assert.notInclude(inspect(error, { depth: 10 }), "hush")
-    }))
+    })
+  )
 
   it.effect("namespaces that could name one key do not exist together; others do", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { url } = yield* sharedServer
-      const base = fresh()
-      for (const namespace of [base, `${base}:e`, `${base}:l`, `${base}:epoch`, `${base}:`, `${base}:tt`]) {
-        const { backend, tags } = yield* makeRedisPrimitives({ url, namespace })
-        yield* plant(backend, "k", write(backend, namespace))
-        yield* tags.ensure(["epoch"], 60_000)
-      }
-      const outer = yield* makeRedisPrimitives({ url, namespace: base })
-      yield* outer.backend.clear
-      for (const namespace of [`${base}:e`, `${base}:l`, `${base}:epoch`, `${base}:`, `${base}:tt`]) {
-        const { backend, tags } = yield* makeRedisPrimitives({ url, namespace })
-        assert.strictEqual(valueOf(backend, yield* backend.read("k")), namespace)
-        assert.isNumber((yield* tags.markers(["epoch"]))[0])
-      }
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { url } = yield* sharedServer
+        const base = fresh()
+        for (const namespace of [base, `${base}:e`, `${base}:l`, `${base}:epoch`, `${base}:`, `${base}:tt`]) {
+          const { backend, tags } = yield* makeRedisPrimitives({ url, namespace })
+          yield* plant(backend, "k", write(backend, namespace))
+          yield* tags.ensure(["epoch"], 60_000)
+        }
+        const outer = yield* makeRedisPrimitives({ url, namespace: base })
+        yield* outer.backend.clear
+        for (const namespace of [`${base}:e`, `${base}:l`, `${base}:epoch`, `${base}:`, `${base}:tt`]) {
+          const { backend, tags } = yield* makeRedisPrimitives({ url, namespace })
+          assert.strictEqual(valueOf(backend, yield* backend.read("k")), namespace)
+          assert.isNumber((yield* tags.markers(["epoch"]))[0])
+        }
+      })
+    )
+  )
 })
 
 describe("commands", () => {
   it.effect("reads of one key in one tick share a command, a later one does not", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const client = yield* admin(server)
-      const { backend } = yield* makeRedisPrimitives({ url: server.url })
-      yield* plant(backend, "k", write(backend, 1))
-      const before = yield* calls(client, "get")
-      const found = yield* Effect.forEach(Array.from({ length: 1000 }), () => backend.read("k"), {
-        concurrency: "unbounded"
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        const { backend } = yield* makeRedisPrimitives({ url: server.url })
+        yield* plant(backend, "k", write(backend, 1))
+        const before = yield* calls(client, "get")
+        const found = yield* Effect.forEach(Array.from({ length: 1000 }), () => backend.read("k"), {
+          concurrency: "unbounded"
+        })
+        assert.isTrue(found.every((bytes) => valueOf(backend, bytes) === 1))
+        assert.strictEqual(yield* calls(client, "get"), before + 1)
+        yield* backend.read("k")
+        assert.strictEqual(yield* calls(client, "get"), before + 2)
       })
-      assert.isTrue(found.every((bytes) => valueOf(backend, bytes) === 1))
-      assert.strictEqual(yield* calls(client, "get"), before + 1)
-      yield* backend.read("k")
-      assert.strictEqual(yield* calls(client, "get"), before + 2)
-    })))
+    )
+  )
 
   it.effect("a read never shares a command that may be on the wire", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const client = yield* admin(server)
-      const { backend } = yield* makeRedisPrimitives({ url: server.url })
-      yield* plant(backend, "k", write(backend, "old"))
-      const before = yield* calls(client, "get")
-      yield* server.pause
-      const early = yield* Effect.forkChild(backend.read("k"), { startImmediately: true })
-      // Two turns of the loop: the first command has left, and is not answered.
-      yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
-      const late = yield* Effect.forkChild(backend.read("k"), { startImmediately: true })
-      yield* server.resume
-      yield* Fiber.join(early)
-      yield* Fiber.join(late)
-      assert.strictEqual(yield* calls(client, "get"), before + 2)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        const { backend } = yield* makeRedisPrimitives({ url: server.url })
+        yield* plant(backend, "k", write(backend, "old"))
+        const before = yield* calls(client, "get")
+        yield* server.pause
+        const early = yield* Effect.forkChild(backend.read("k"), { startImmediately: true })
+        // Two turns of the loop: the first command has left, and is not answered.
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
+        const late = yield* Effect.forkChild(backend.read("k"), { startImmediately: true })
+        yield* server.resume
+        yield* Fiber.join(early)
+        yield* Fiber.join(late)
+        assert.strictEqual(yield* calls(client, "get"), before + 2)
+      })
+    )
+  )
 
   it.effect("a read after a write of the same tick sees the write", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { url } = yield* sharedServer
-      const { backend } = yield* makeRedisPrimitives({ url, namespace: fresh() })
-      yield* backend.read("warm")
-      const found = yield* Effect.all([
-        backend.read("k"),
-        Effect.as(backend.takeOver("k", "a", 10_000, { unlink: false }), undefined),
-        Effect.as(backend.fill("k", "a", write(backend, 1), "keep"), undefined),
-        backend.read("k"),
-        Effect.as(backend.remove(["k"]), undefined),
-        backend.read("k")
-      ], { concurrency: "unbounded" })
-      const values = found.map((bytes) => valueOf(backend, bytes))
-      assert.deepStrictEqual(values, [undefined, undefined, undefined, 1, undefined, undefined])
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { url } = yield* sharedServer
+        const { backend } = yield* makeRedisPrimitives({ url, namespace: fresh() })
+        yield* backend.read("warm")
+        const found = yield* Effect.all(
+          [
+            backend.read("k"),
+            Effect.as(backend.takeOver("k", "a", 10_000, { unlink: false }), undefined),
+            Effect.as(backend.fill("k", "a", write(backend, 1), "keep"), undefined),
+            backend.read("k"),
+            Effect.as(backend.remove(["k"]), undefined),
+            backend.read("k")
+          ],
+          { concurrency: "unbounded" }
+        )
+        const values = found.map((bytes) => valueOf(backend, bytes))
+        assert.deepStrictEqual(values, [undefined, undefined, undefined, 1, undefined, undefined])
+      })
+    )
+  )
 
   it.effect("round trips: a read with markers 1, acquire and epoch 1, ensure 1, remove of 5000 keys 1", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const proxy = yield* TcpProxy.scoped({ port: server.port })
-      const { backend, tags } = yield* makeRedisPrimitives({ port: proxy.port, namespace: fresh() })
-      yield* tags.invalidate(["warm"])
-      yield* tags.ensure(["warm"], 1000)
-      yield* backend.remove(["warm"])
-      const trips = (effect: Effect.Effect<unknown, CacheError>) =>
-        Effect.gen(function*() {
-          yield* backend.read("settle")
-          proxy.reset()
-          yield* effect
-          return proxy.trips()
-        })
-      const together = { concurrency: "unbounded" } as const
-      assert.strictEqual(yield* trips(Effect.all([backend.read("k"), tags.markers(["a", "b"])], together)), 1)
-      assert.strictEqual(yield* trips(Effect.all([backend.acquire("k", "t", 1000), tags.epoch], together)), 1)
-      assert.strictEqual(yield* trips(tags.ensure(["warm", "a"], 60_000)), 1)
-      assert.strictEqual(yield* trips(tags.invalidate(["a", "b", "c"])), 2)
-      // A large batch is one flush, but its replies may overlap with its last bytes: count what one write is.
-      assert.strictEqual(yield* trips(backend.remove(Array.from({ length: 100 }, (_, i) => `k${i}`))), 1)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const { backend, tags } = yield* makeRedisPrimitives({ port: proxy.port, namespace: fresh() })
+        yield* tags.invalidate(["warm"])
+        yield* tags.ensure(["warm"], 1000)
+        yield* backend.remove(["warm"])
+        const trips = (effect: Effect.Effect<unknown, CacheError>) =>
+          Effect.gen(function*() {
+            yield* backend.read("settle")
+            proxy.reset()
+            yield* effect
+            return proxy.trips()
+          })
+        const together = { concurrency: "unbounded" } as const
+        assert.strictEqual(yield* trips(Effect.all([backend.read("k"), tags.markers(["a", "b"])], together)), 1)
+        assert.strictEqual(yield* trips(Effect.all([backend.acquire("k", "t", 1000), tags.epoch], together)), 1)
+        assert.strictEqual(yield* trips(tags.ensure(["warm", "a"], 60_000)), 1)
+        assert.strictEqual(yield* trips(tags.invalidate(["a", "b", "c"])), 2)
+        // A large batch is one flush, but its replies may overlap with its last bytes: count what one write is.
+        assert.strictEqual(yield* trips(backend.remove(Array.from({ length: 100 }, (_, i) => `k${i}`))), 1)
+      })
+    )
+  )
 
   it.effect("scripts forgotten by the server are loaded again", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const client = yield* admin(server)
-      const { backend, locks, tags } = yield* makeRedisPrimitives({ url: server.url, namespace: fresh() })
-      for (let i = 0; i < 3; i++) {
-        yield* backend.acquire("k", `a${i}`, 10_000)
-        assert.isTrue(yield* backend.renew("k", `a${i}`, 10_000))
-        yield* tags.ensure([`t${i}`], 60_000)
-        assert.isTrue(yield* backend.fill("k", `a${i}`, write(backend, i), "keep"))
-        assert.strictEqual(valueOf(backend, yield* backend.read("k")), i)
-        assert.strictEqual((yield* tags.markers([`t${i}`]))[0], yield* tags.epoch)
-        yield* tags.invalidate(["x"])
-        yield* backend.remove(["k", "l", "m"])
-        assert.isNumber(yield* locks.acquire("l", `t${i}`, 1000))
-        assert.isTrue(yield* locks.release("l", `t${i}`))
-        yield* Effect.promise(() => client.script("FLUSH"))
-      }
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* admin(server)
+        const { backend, locks, tags } = yield* makeRedisPrimitives({ url: server.url, namespace: fresh() })
+        for (let i = 0; i < 3; i++) {
+          yield* backend.acquire("k", `a${i}`, 10_000)
+          assert.isTrue(yield* backend.renew("k", `a${i}`, 10_000))
+          yield* tags.ensure([`t${i}`], 60_000)
+          assert.isTrue(yield* backend.fill("k", `a${i}`, write(backend, i), "keep"))
+          assert.strictEqual(valueOf(backend, yield* backend.read("k")), i)
+          assert.strictEqual((yield* tags.markers([`t${i}`]))[0], yield* tags.epoch)
+          yield* tags.invalidate(["x"])
+          yield* backend.remove(["k", "l", "m"])
+          assert.isNumber(yield* locks.acquire("l", `t${i}`, 1000))
+          assert.isTrue(yield* locks.release("l", `t${i}`))
+          yield* Effect.promise(() => client.script("FLUSH"))
+        }
+      })
+    )
+  )
 
   it.effect("entries and leases of hostile keys share a slot", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const client = yield* admin(server)
-      const namespace = fresh()
-      const { backend } = yield* makeRedisPrimitives({ url: server.url, namespace })
-      for (const key of ["", "}", "{", "a{b}c", "}{"]) {
-        yield* plant(backend, key, write(backend, 1))
-        yield* backend.acquire(key, "a", 60_000)
-        const names = yield* Effect.promise(() => client.keys(`${namespace}:*`))
-        assert.strictEqual(names.length, 2)
-        assert.strictEqual(new Set(names.map((name) => /\{(.+?)\}/.exec(name)![1])).size, 1)
-        yield* backend.remove([key])
-      }
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* admin(server)
+        const namespace = fresh()
+        const { backend } = yield* makeRedisPrimitives({ url: server.url, namespace })
+        for (const key of ["", "}", "{", "a{b}c", "}{"]) {
+          yield* plant(backend, key, write(backend, 1))
+          yield* backend.acquire(key, "a", 60_000)
+          const names = yield* Effect.promise(() => client.keys(`${namespace}:*`))
+          assert.strictEqual(names.length, 2)
+          assert.strictEqual(new Set(names.map((name) => /\{(.+?)\}/.exec(name)![1])).size, 1)
+          yield* backend.remove([key])
+        }
+      })
+    )
+  )
 
   it.effect("foreign bytes and types are misses", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const client = yield* admin(server)
-      const ns = fresh()
-      const { backend, tags } = yield* makeRedisPrimitives({ url: server.url, namespace: ns })
-      yield* Effect.promise(() => client.hset(`${ns}:e:{k}`, "a", "1"))
-      assert.isUndefined(yield* backend.read("k"))
-      assert.isFalse(yield* backend.addTags("k", ["t"]))
-      yield* plant(backend, "k", write(backend, 1))
-      assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
-      yield* Effect.promise(() => client.set(`${ns}:e:{k}`, "junk"))
-      assert.isFalse(yield* backend.addTags("k", ["t"]))
-      for (const junk of ["", "x", "?", "-1", "1e9", "0x10", "nan", "inf", "9".repeat(16), "1".repeat(40)]) {
-        yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
-        assert.deepStrictEqual(yield* tags.markers(["a"]), [undefined], junk)
-        yield* tags.ensure(["a"], 60_000)
-        assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
-        yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
-        yield* tags.invalidate(["a"])
-        assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
-      }
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* admin(server)
+        const ns = fresh()
+        const { backend, tags } = yield* makeRedisPrimitives({ url: server.url, namespace: ns })
+        yield* Effect.promise(() => client.hset(`${ns}:e:{k}`, "a", "1"))
+        assert.isUndefined(yield* backend.read("k"))
+        assert.isFalse(yield* backend.addTags("k", ["t"]))
+        yield* plant(backend, "k", write(backend, 1))
+        assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
+        yield* Effect.promise(() => client.set(`${ns}:e:{k}`, "junk"))
+        assert.isFalse(yield* backend.addTags("k", ["t"]))
+        for (const junk of ["", "x", "?", "-1", "1e9", "0x10", "nan", "inf", "9".repeat(16), "1".repeat(40)]) {
+          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
+          assert.deepStrictEqual(yield* tags.markers(["a"]), [undefined], junk)
+          yield* tags.ensure(["a"], 60_000)
+          assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
+          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
+          yield* tags.invalidate(["a"])
+          assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
+        }
+      })
+    )
+  )
 })
 
 describe("lost bookkeeping", () => {
@@ -261,13 +311,16 @@ describe("lost bookkeeping", () => {
   })
 
   it.effect("a pending text is no marker, and whoever ensures next confirms it", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { client, marker, one } = yield* setup
-      yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 60_000))
-      assert.deepStrictEqual(yield* one.tags.markers(["a"]), [undefined])
-      yield* one.tags.ensure(["a"], 60_000)
-      assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, one } = yield* setup
+        yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 60_000))
+        assert.deepStrictEqual(yield* one.tags.markers(["a"]), [undefined])
+        yield* one.tags.ensure(["a"], 60_000)
+        assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+      })
+    )
+  )
 
   // The steps of `ensure` are pulled apart by a proxy that holds the confirmation back.
   const between = (meddle: (client: Redis, marker: string) => Promise<unknown>) =>
@@ -292,323 +345,400 @@ describe("lost bookkeeping", () => {
     })
 
   it.effect("a marker evicted while it is being made stays missing", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { found } = yield* between((client, marker) => client.del(marker))
-      assert.isUndefined(found)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { found } = yield* between((client, marker) => client.del(marker))
+        assert.isUndefined(found)
+      })
+    )
+  )
 
   it.effect("an invalidation while the marker is being made is not undone, even if its marker is evicted", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const kept = yield* between(async (client, marker) => {
-        const epoch = Number(await client.incrby(marker.replace("t:a", "epoch"), 1000))
-        await client.set(marker, String(epoch))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const kept = yield* between(async (client, marker) => {
+          const epoch = Number(await client.incrby(marker.replace("t:a", "epoch"), 1000))
+          await client.set(marker, String(epoch))
+        })
+        assert.isAbove(kept.found!, kept.born)
+        const lost = yield* between(async (client, marker) => {
+          await client.incrby(marker.replace("t:a", "epoch"), 1000)
+          await client.set(marker, "1")
+          await client.del(marker)
+        })
+        // Missing is stale; a marker at the epoch read before would bring entries back.
+        assert.isTrue(lost.found === undefined || lost.found > lost.born)
       })
-      assert.isAbove(kept.found!, kept.born)
-      const lost = yield* between(async (client, marker) => {
-        await client.incrby(marker.replace("t:a", "epoch"), 1000)
-        await client.set(marker, "1")
-        await client.del(marker)
-      })
-      // Missing is stale; a marker at the epoch read before would bring entries back.
-      assert.isTrue(lost.found === undefined || lost.found > lost.born)
-    })))
+    )
+  )
 
   it.effect("many processes that ensure one lost tag at once get it confirmed", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { client, marker, one, two } = yield* setup
-      for (let i = 0; i < 20; i++) {
-        yield* Effect.promise(() => client.del(marker))
-        yield* Effect.all([one.tags.ensure(["a"], 1000), two.tags.ensure(["a"], 2000), one.tags.ensure(["a"], 500)], {
-          concurrency: "unbounded"
-        })
-        yield* one.tags.epoch
-        yield* two.tags.epoch
-        assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
-        assert.isAbove(yield* Effect.promise(() => client.pttl(marker)), 1000)
-      }
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, one, two } = yield* setup
+        for (let i = 0; i < 20; i++) {
+          yield* Effect.promise(() => client.del(marker))
+          yield* Effect.all([one.tags.ensure(["a"], 1000), two.tags.ensure(["a"], 2000), one.tags.ensure(["a"], 500)], {
+            concurrency: "unbounded"
+          })
+          yield* one.tags.epoch
+          yield* two.tags.epoch
+          assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+          assert.isAbove(yield* Effect.promise(() => client.pttl(marker)), 1000)
+        }
+      })
+    )
+  )
 
   it.effect("a pending text of somebody else is kept, so that loads at once do not undo each other's", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const { client, marker, namespace } = yield* setup
-      const proxy = yield* TcpProxy.scoped({ port: server.port })
-      const slow = yield* makeRedisPrimitives({ port: proxy.port, namespace, timeout: "20 seconds" })
-      yield* slow.tags.epoch
-      yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 20_000))
-      proxy.delay(150)
-      const fiber = yield* Effect.forkChild(slow.tags.ensure(["a"], 90_000), { startImmediately: true })
-      yield* eventually(Effect.promise(async () => await client.pttl(marker) > 20_000))
-      // On a host that stalls, the confirmation may be there already.
-      assert.match(String(yield* Effect.promise(() => client.get(marker))), /^(\?left-1|\d+)$/)
-      yield* Fiber.join(fiber)
-      yield* slow.tags.epoch
-      assert.strictEqual((yield* slow.tags.markers(["a"]))[0], yield* slow.tags.epoch)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const { client, marker, namespace } = yield* setup
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const slow = yield* makeRedisPrimitives({ port: proxy.port, namespace, timeout: "20 seconds" })
+        yield* slow.tags.epoch
+        yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 20_000))
+        proxy.delay(150)
+        const fiber = yield* Effect.forkChild(slow.tags.ensure(["a"], 90_000), { startImmediately: true })
+        yield* eventually(Effect.promise(async () => (await client.pttl(marker)) > 20_000))
+        // On a host that stalls, the confirmation may be there already.
+        assert.match(String(yield* Effect.promise(() => client.get(marker))), /^(\?left-1|\d+)$/)
+        yield* Fiber.join(fiber)
+        yield* slow.tags.epoch
+        assert.strictEqual((yield* slow.tags.markers(["a"]))[0], yield* slow.tags.epoch)
+      })
+    )
+  )
 
   it.effect("a resent acquire is granted, and a lost reply of it too", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { client, namespace, one, two } = yield* setup
-      yield* Effect.promise(() => client.set(`${namespace}:l:{k}`, "mine", "PX", 60_000))
-      assert.strictEqual(yield* one.backend.acquire("k", "mine", 1000), "mine")
-      assert.strictEqual(yield* two.backend.acquire("k", "yours", 1000), "mine")
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, namespace, one, two } = yield* setup
+        yield* Effect.promise(() => client.set(`${namespace}:l:{k}`, "mine", "PX", 60_000))
+        assert.strictEqual(yield* one.backend.acquire("k", "mine", 1000), "mine")
+        assert.strictEqual(yield* two.backend.acquire("k", "yours", 1000), "mine")
+      })
+    )
+  )
 
   it.effect("a hint crosses connections", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { client, one, two } = yield* setup
-      yield* one.backend.acquire("k", "a", 60_000)
-      const waiter = yield* Effect.forkChild(two.backend.awaitRelease("k", "a"), { startImmediately: true })
-      const subscriptions = Effect.promise(async () => Number((await client.pubsub("CHANNELS") as Array<string>).length))
-      yield* eventually(Effect.map(subscriptions, (n) => n === 1))
-      yield* one.backend.fill("k", "a", write(one.backend, 1), "keep")
-      assert.isTrue(Exit.isSuccess(yield* Fiber.await(waiter)))
-      yield* eventually(Effect.map(subscriptions, (n) => n === 0))
-      yield* one.backend.acquire("k", "b", 60_000)
-      const left = yield* Effect.forkChild(two.backend.awaitRelease("k", "b"), { startImmediately: true })
-      yield* eventually(Effect.map(subscriptions, (n) => n === 1))
-      yield* Fiber.interrupt(left)
-      yield* eventually(Effect.map(subscriptions, (n) => n === 0))
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, one, two } = yield* setup
+        yield* one.backend.acquire("k", "a", 60_000)
+        const waiter = yield* Effect.forkChild(two.backend.awaitRelease("k", "a"), { startImmediately: true })
+        const subscriptions = Effect.promise(async () =>
+          Number(((await client.pubsub("CHANNELS")) as Array<string>).length)
+        )
+        yield* eventually(Effect.map(subscriptions, (n) => n === 1))
+        yield* one.backend.fill("k", "a", write(one.backend, 1), "keep")
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(waiter)))
+        yield* eventually(Effect.map(subscriptions, (n) => n === 0))
+        yield* one.backend.acquire("k", "b", 60_000)
+        const left = yield* Effect.forkChild(two.backend.awaitRelease("k", "b"), { startImmediately: true })
+        yield* eventually(Effect.map(subscriptions, (n) => n === 1))
+        yield* Fiber.interrupt(left)
+        yield* eventually(Effect.map(subscriptions, (n) => n === 0))
+      })
+    )
+  )
 })
 
 describe("outages", () => {
   it.effect("a frozen server costs the deadline, and a late reply is ignored", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const { backend } = yield* makeRedisPrimitives({ url: server.url, timeout: 60 })
-      yield* eventually(Effect.map(Effect.result(plant(backend, "k", write(backend, 1))), (r) => r._tag === "Success"))
-      yield* server.pause
-      const reasons = yield* Effect.forEach([1, 2, 3], () => reasonOf(backend.read("k")), { concurrency: "unbounded" })
-      assert.deepStrictEqual(reasons, ["TimedOut", "TimedOut", "TimedOut"])
-      assert.strictEqual(yield* reasonOf(backend.remove(["k"])), "TimedOut")
-      yield* server.resume
-      yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
-      // Late, the removal was carried out all the same: the caller was told that it is not known.
-      assert.isUndefined(yield* backend.read("k"))
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const { backend } = yield* makeRedisPrimitives({ url: server.url, timeout: 60 })
+        yield* eventually(
+          Effect.map(Effect.result(plant(backend, "k", write(backend, 1))), (r) => r._tag === "Success")
+        )
+        yield* server.pause
+        const reasons = yield* Effect.forEach([1, 2, 3], () => reasonOf(backend.read("k")), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(reasons, ["TimedOut", "TimedOut", "TimedOut"])
+        assert.strictEqual(yield* reasonOf(backend.remove(["k"])), "TimedOut")
+        yield* server.resume
+        yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
+        // Late, the removal was carried out all the same: the caller was told that it is not known.
+        assert.isUndefined(yield* backend.read("k"))
+      })
+    )
+  )
 
   it.effect("a server that is away fails at once, is warned about once, and is used again when it is back", () => {
     const logs = captureLogs()
-    return Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const { backend, tags } = yield* makeRedisPrimitives({ url: server.url, timeout: "20 seconds" })
-      yield* plant(backend, "k", write(backend, 1))
-      yield* server.stop
-      // The deadline is far away: what ends here, ends because the connection is known to be down.
-      yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Failure"))
-      assert.strictEqual(yield* reasonOf(backend.read("k")), "Unavailable")
-      assert.strictEqual(yield* reasonOf(backend.remove(["k"])), "Unavailable")
-      assert.strictEqual(yield* reasonOf(tags.invalidate(["k"])), "Unavailable")
-      assert.strictEqual(yield* reasonOf(backend.usage), "Unavailable")
-      assert.strictEqual(logs.lines.filter((line) => line.startsWith("Warn")).length, 1, logs.lines.join("\n"))
-      yield* server.start
-      yield* eventually(Effect.map(Effect.result(plant(backend, "k", write(backend, 2))), (r) => r._tag === "Success"))
-      assert.strictEqual(valueOf(backend, yield* backend.read("k")), 2)
-      assert.isTrue(logs.lines.some((line) => line.startsWith("Info") && line.includes("is back")))
-    })).pipe(Effect.provide(logs.layer))
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const { backend, tags } = yield* makeRedisPrimitives({ url: server.url, timeout: "20 seconds" })
+        yield* plant(backend, "k", write(backend, 1))
+        yield* server.stop
+        // The deadline is far away: what ends here, ends because the connection is known to be down.
+        yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Failure"))
+        assert.strictEqual(yield* reasonOf(backend.read("k")), "Unavailable")
+        assert.strictEqual(yield* reasonOf(backend.remove(["k"])), "Unavailable")
+        assert.strictEqual(yield* reasonOf(tags.invalidate(["k"])), "Unavailable")
+        assert.strictEqual(yield* reasonOf(backend.usage), "Unavailable")
+        assert.strictEqual(logs.lines.filter((line) => line.startsWith("Warn")).length, 1, logs.lines.join("\n"))
+        yield* server.start
+        yield* eventually(
+          Effect.map(Effect.result(plant(backend, "k", write(backend, 2))), (r) => r._tag === "Success")
+        )
+        assert.strictEqual(valueOf(backend, yield* backend.read("k")), 2)
+        assert.isTrue(logs.lines.some((line) => line.startsWith("Info") && line.includes("is back")))
+      })
+    ).pipe(Effect.provide(logs.layer))
   })
 
   it.effect("commands in flight fail when the connection breaks, and are not carried out later", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const proxy = yield* TcpProxy.scoped({ port: server.port })
-      const namespace = fresh()
-      const direct = yield* makeRedisPrimitives({ url: server.url, namespace })
-      // A client that resends what was in flight, as ioredis does unless told otherwise.
-      const client = yield* openClient({ port: proxy.port, retryStrategy: () => 10 })
-      for (const options of [{ client }, { port: proxy.port }]) {
-        const { backend } = yield* makeRedisPrimitives({ ...options, namespace, timeout: "20 seconds" })
-        yield* backend.read("k")
-        // The lease is there, so that nothing but its loss keeps the fill from being carried out.
-        yield* direct.backend.takeOver("k", "a", 60_000, { unlink: false })
-        proxy.blackhole(true)
-        const fill = yield* Effect.forkChild(reasonOf(backend.fill("k", "a", write(backend, "late"), "keep")), {
-          startImmediately: true
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const namespace = fresh()
+        const direct = yield* makeRedisPrimitives({ url: server.url, namespace })
+        // A client that resends what was in flight, as ioredis does unless told otherwise.
+        const client = yield* openClient({ port: proxy.port, retryStrategy: () => 10 })
+        for (const options of [{ client }, { port: proxy.port }]) {
+          const { backend } = yield* makeRedisPrimitives({ ...options, namespace, timeout: "20 seconds" })
+          yield* backend.read("k")
+          // The lease is there, so that nothing but its loss keeps the fill from being carried out.
+          yield* direct.backend.takeOver("k", "a", 60_000, { unlink: false })
+          proxy.blackhole(true)
+          const fill = yield* Effect.forkChild(reasonOf(backend.fill("k", "a", write(backend, "late"), "keep")), {
+            startImmediately: true
+          })
+          proxy.reset()
+          yield* eventually(Effect.sync(() => proxy.bytes() > 0))
+          proxy.blackhole(false)
+          proxy.cut()
+          assert.strictEqual(yield* Fiber.join(fill), "Unavailable")
+          yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
+          assert.isUndefined(yield* direct.backend.read("k"))
+        }
+      })
+    )
+  )
+
+  it.effect("a connection that went silent is given up", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const { backend } = yield* makeRedisPrimitives({
+          port: proxy.port,
+          namespace: fresh(),
+          timeout: 50,
+          connectTimeout: 200
         })
+        // The deadline is short, and this host may be busy.
+        yield* eventually(
+          Effect.map(Effect.result(plant(backend, "k", write(backend, 1))), (r) => r._tag === "Success")
+        )
+        proxy.blackhole(true)
+        yield* eventually(Effect.map(reasonOf(backend.read("k")), (reason) => reason === "Unavailable"))
+        // The next connection gets as far as its handshake, which is swallowed; it must be given up too.
         proxy.reset()
         yield* eventually(Effect.sync(() => proxy.bytes() > 0))
         proxy.blackhole(false)
-        proxy.cut()
-        assert.strictEqual(yield* Fiber.join(fill), "Unavailable")
         yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
-        assert.isUndefined(yield* direct.backend.read("k"))
-      }
-    })))
-
-  it.effect("a connection that went silent is given up", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const proxy = yield* TcpProxy.scoped({ port: server.port })
-      const { backend } = yield* makeRedisPrimitives({
-        port: proxy.port,
-        namespace: fresh(),
-        timeout: 50,
-        connectTimeout: 200
       })
-      // The deadline is short, and this host may be busy.
-      yield* eventually(Effect.map(Effect.result(plant(backend, "k", write(backend, 1))), (r) => r._tag === "Success"))
-      proxy.blackhole(true)
-      yield* eventually(Effect.map(reasonOf(backend.read("k")), (reason) => reason === "Unavailable"))
-      // The next connection gets as far as its handshake, which is swallowed; it must be given up too.
-      proxy.reset()
-      yield* eventually(Effect.sync(() => proxy.bytes() > 0))
-      proxy.blackhole(false)
-      yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
-    })))
+    )
+  )
 
   it.effect("the first commands wait for the connect; with nobody there they fail, and the layer does not", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const logs = captureLogs()
-      const { backend } = yield* makeRedisPrimitives({ url: server.url, namespace: fresh() })
-      assert.isUndefined(yield* backend.read("k"))
-      const nobody = yield* RedisServer.scoped()
-      yield* nobody.stop
-      const away = yield* Effect.provide(
-        makeRedisPrimitives({ url: nobody.url.replace("//", "//user:hush@"), timeout: "20 seconds" }),
-        logs.layer
-      )
-      const error = yield* Effect.flip(away.backend.read("k"))
-      assert.strictEqual(error.reason._tag, "Unavailable")
-      assert.include(error.message, `127.0.0.1:${nobody.port}`)
-      assert.strictEqual(logs.lines.length, 1)
-      assert.notInclude(inspect(error, { depth: 10 }) + logs.lines.join(), "hush")
-      yield* nobody.start
-      yield* nobody.raw("ACL", "SETUSER", "user", "on", ">hush", "~*", "+@all")
-      yield* eventually(Effect.map(Effect.result(away.backend.read("k")), (result) => result._tag === "Success"))
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const logs = captureLogs()
+        const { backend } = yield* makeRedisPrimitives({ url: server.url, namespace: fresh() })
+        assert.isUndefined(yield* backend.read("k"))
+        const nobody = yield* RedisServer.scoped()
+        yield* nobody.stop
+        const away = yield* Effect.provide(
+          makeRedisPrimitives({ url: nobody.url.replace("//", "//user:hush@"), timeout: "20 seconds" }),
+          logs.layer
+        )
+        const error = yield* Effect.flip(away.backend.read("k"))
+        assert.strictEqual(error.reason._tag, "Unavailable")
+        assert.include(error.message, `127.0.0.1:${nobody.port}`)
+        assert.strictEqual(logs.lines.length, 1)
+        assert.notInclude(inspect(error, { depth: 10 }) + logs.lines.join(), "hush")
+        yield* nobody.start
+        yield* nobody.raw("ACL", "SETUSER", "user", "on", ">hush", "~*", "+@all")
+        yield* eventually(Effect.map(Effect.result(away.backend.read("k")), (result) => result._tag === "Success"))
+      })
+    )
+  )
 })
 
 describe("access", () => {
   it.effect("a user without channels, a password and a database", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped({
-        acl: ["user default off", "user app on >hush~%1 ~app:* +@all -@dangerous +info", "user root on >root ~* &* +@all"]
-      })
-      const client = yield* openClient({ port: server.port, username: "root", password: "root", db: 3 })
-      for (
-        const options of [
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped({
+          acl: [
+            "user default off",
+            "user app on >hush~%1 ~app:* +@all -@dangerous +info",
+            "user root on >root ~* &* +@all"
+          ]
+        })
+        const client = yield* openClient({ port: server.port, username: "root", password: "root", db: 3 })
+        for (const options of [
           { url: `redis://app:${encodeURIComponent("hush~%1")}@127.0.0.1:${server.port}/3` },
           { url: Redacted.make(server.url), username: "app", password: Redacted.make("hush~%1"), db: 3 }
-        ] satisfies ReadonlyArray<RedisOptions>
-      ) {
-        const { backend } = yield* makeRedisPrimitives({ ...options, namespace: "app" })
-        yield* backend.acquire("k", "a", 1000)
-        assert.isTrue(yield* backend.fill("k", "a", write(backend, 1), "keep"))
-        assert.strictEqual(yield* Effect.promise(() => client.exists("app:e:{k}")), 1)
-        yield* backend.clear
-      }
-    })))
+        ] satisfies ReadonlyArray<RedisOptions>) {
+          const { backend } = yield* makeRedisPrimitives({ ...options, namespace: "app" })
+          yield* backend.acquire("k", "a", 1000)
+          assert.isTrue(yield* backend.fill("k", "a", write(backend, 1), "keep"))
+          assert.strictEqual(yield* Effect.promise(() => client.exists("app:e:{k}")), 1)
+          yield* backend.clear
+        }
+      })
+    )
+  )
 
   it.effect("TLS, with and without trust", () => {
     const logs = captureLogs()
-    return Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped({ tls: true })
-      const { backend } = yield* makeRedisPrimitives({ url: server.url, tls: { ca: server.ca! } })
-      yield* plant(backend, "k", write(backend, 1))
-      assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
-      const distrustful = yield* makeRedisPrimitives({ url: server.url })
-      assert.strictEqual(yield* reasonOf(distrustful.backend.read("k")), "Unavailable")
-    })).pipe(Effect.provide(logs.layer))
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped({ tls: true })
+        const { backend } = yield* makeRedisPrimitives({ url: server.url, tls: { ca: server.ca! } })
+        yield* plant(backend, "k", write(backend, 1))
+        assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
+        const distrustful = yield* makeRedisPrimitives({ url: server.url })
+        assert.strictEqual(yield* reasonOf(distrustful.backend.read("k")), "Unavailable")
+      })
+    ).pipe(Effect.provide(logs.layer))
   })
 
   it.effect("no secret is in any error or log", () => {
     const logs = captureLogs()
-    return Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped({ requirepass: "right" })
-      const secret = "s3cr3t/p@ss"
-      for (
-        const options of [
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped({ requirepass: "right" })
+        const secret = "s3cr3t/p@ss"
+        for (const options of [
           { url: `redis://someone:${encodeURIComponent(secret)}@127.0.0.1:${server.port}` },
           { url: server.url, password: Redacted.make(secret) },
-          { client: yield* Effect.acquireRelease(
-            Effect.sync(() =>
-              new Redis({ port: server.port, password: secret, retryStrategy: () => 50 }).on("error", () => {})
-            ),
-            (client) => Effect.sync(() => client.disconnect())
-          ) }
-        ] satisfies ReadonlyArray<RedisOptions>
-      ) {
-        const { backend } = yield* makeRedisPrimitives(options)
-        const exit = yield* Effect.exit(backend.fill("secret-key", "secret-token", write(backend, "secret-value"), "keep"))
-        assert.isTrue(Exit.isFailure(exit))
-        const text = inspect(exit, { depth: 20, showHidden: true }) + JSON.stringify(exit)
-        for (const word of [secret, encodeURIComponent(secret), "secret-value", "secret-token"]) assert.notInclude(text, word)
-        assert.match(text, /WRONGPASS|NOAUTH|is down/)
-      }
-      const all = logs.lines.join("\n")
-      assert.isAbove(logs.lines.length, 0)
-      assert.notInclude(all, "s3cr3t")
-    })).pipe(Effect.provide(logs.layer))
+          {
+            client: yield* Effect.acquireRelease(
+              Effect.sync(() =>
+                new Redis({ port: server.port, password: secret, retryStrategy: () => 50 }).on("error", () => {})
+              ),
+              (client) => Effect.sync(() => client.disconnect())
+            )
+          }
+        ] satisfies ReadonlyArray<RedisOptions>) {
+          const { backend } = yield* makeRedisPrimitives(options)
+          const exit = yield* Effect.exit(
+            backend.fill("secret-key", "secret-token", write(backend, "secret-value"), "keep")
+          )
+          assert.isTrue(Exit.isFailure(exit))
+          const text = inspect(exit, { depth: 20, showHidden: true }) + JSON.stringify(exit)
+          for (const word of [secret, encodeURIComponent(secret), "secret-value", "secret-token"])
+            assert.notInclude(text, word)
+          assert.match(text, /WRONGPASS|NOAUTH|is down/)
+        }
+        const all = logs.lines.join("\n")
+        assert.isAbove(logs.lines.length, 0)
+        assert.notInclude(all, "s3cr3t")
+      })
+    ).pipe(Effect.provide(logs.layer))
   })
 })
 
 describe("closing", () => {
   const connections = (client: Redis) =>
-    Effect.promise(async () => String(await client.client("LIST")).trim().split("\n").length)
+    Effect.promise(
+      async () =>
+        String(await client.client("LIST"))
+          .trim()
+          .split("\n").length
+    )
 
   it.effect("closes every connection of its own, also with a waiter and commands in flight", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const client = yield* admin(server)
-      assert.strictEqual(yield* connections(client), 1)
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { backend } = yield* makeRedisPrimitives({ url: server.url })
-        yield* backend.acquire("k", "a", 60_000)
-        yield* Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
-        yield* eventually(Effect.map(connections(client), (n) => n === 3))
-        yield* backend.takeOver("in-flight", "a", 60_000, { unlink: false })
-        const fill = backend.fill("in-flight", "a", write(backend, 1), "keep")
-        yield* Effect.forkDetach(fill, { startImmediately: true })
-      }))
-      assert.strictEqual(yield* connections(client), 1)
-      assert.strictEqual(yield* Effect.promise(() => client.exists("ec:e:{in-flight}")), 1)
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        assert.strictEqual(yield* connections(client), 1)
+        yield* Effect.scoped(
+          Effect.gen(function*() {
+            const { backend } = yield* makeRedisPrimitives({ url: server.url })
+            yield* backend.acquire("k", "a", 60_000)
+            yield* Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
+            yield* eventually(Effect.map(connections(client), (n) => n === 3))
+            yield* backend.takeOver("in-flight", "a", 60_000, { unlink: false })
+            const fill = backend.fill("in-flight", "a", write(backend, 1), "keep")
+            yield* Effect.forkDetach(fill, { startImmediately: true })
+          })
+        )
+        assert.strictEqual(yield* connections(client), 1)
+        assert.strictEqual(yield* Effect.promise(() => client.exists("ec:e:{in-flight}")), 1)
+      })
+    )
+  )
 
   it.effect("what is used after the end fails, and ending during the connect or an outage leaves nothing", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const client = yield* admin(server)
-      const early = yield* Effect.scoped(makeRedisPrimitives({ url: server.url }))
-      assert.strictEqual(yield* reasonOf(early.backend.read("k")), "Unavailable")
-      yield* eventually(Effect.map(connections(client), (n) => n === 1))
-      yield* Effect.scoped(Effect.gen(function*() {
-        yield* makeRedisPrimitives({ url: server.url.replace(/\d+$/, "1") })
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      }))
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        const early = yield* Effect.scoped(makeRedisPrimitives({ url: server.url }))
+        assert.strictEqual(yield* reasonOf(early.backend.read("k")), "Unavailable")
+        yield* eventually(Effect.map(connections(client), (n) => n === 1))
+        yield* Effect.scoped(
+          Effect.gen(function*() {
+            yield* makeRedisPrimitives({ url: server.url.replace(/\d+$/, "1") })
+            yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+          })
+        )
+      })
+    )
+  )
 
   it.effect("your own client is used as it is, left open, and left without our listeners", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.scoped()
-      const client = yield* openClient({ port: server.port, keyPrefix: "mine:", enableAutoPipelining: true })
-      const count = () => client.eventNames().map((name) => [name, client.listenerCount(name)])
-      const before = count()
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { backend } = yield* makeRedisPrimitives({ client })
-        yield* plant(backend, "k", write(backend, 1))
-        assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
-        yield* backend.acquire("k", "a", 60_000)
-        yield* Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
-        yield* eventually(Effect.map(connections(client), (n) => n === 2))
-      }))
-      assert.deepStrictEqual(count(), before)
-      assert.strictEqual(client.status, "ready")
-      assert.strictEqual(yield* Effect.promise(() => client.set("x", "1")), "OK")
-      assert.strictEqual(yield* connections(client), 1)
-      const error = yield* Effect.flip(Effect.scoped(makeRedisPrimitives({ client, db: 1 })))
-      assert.strictEqual(error.reason._tag, "InvalidOption")
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* openClient({ port: server.port, keyPrefix: "mine:", enableAutoPipelining: true })
+        const count = () => client.eventNames().map((name) => [name, client.listenerCount(name)])
+        const before = count()
+        yield* Effect.scoped(
+          Effect.gen(function*() {
+            const { backend } = yield* makeRedisPrimitives({ client })
+            yield* plant(backend, "k", write(backend, 1))
+            assert.strictEqual(valueOf(backend, yield* backend.read("k")), 1)
+            yield* backend.acquire("k", "a", 60_000)
+            yield* Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
+            yield* eventually(Effect.map(connections(client), (n) => n === 2))
+          })
+        )
+        assert.deepStrictEqual(count(), before)
+        assert.strictEqual(client.status, "ready")
+        assert.strictEqual(yield* Effect.promise(() => client.set("x", "1")), "OK")
+        assert.strictEqual(yield* connections(client), 1)
+        const error = yield* Effect.flip(Effect.scoped(makeRedisPrimitives({ client, db: 1 })))
+        assert.strictEqual(error.reason._tag, "InvalidOption")
+      })
+    )
+  )
 
   it.effect("a lazy client of yours is connected", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const server = yield* sharedServer
-      const client = yield* Effect.acquireRelease(
-        Effect.sync(() => new Redis({ port: server.port, lazyConnect: true })),
-        (client) => Effect.sync(() => client.disconnect())
-      )
-      const { backend } = yield* makeRedisPrimitives({ client, namespace: fresh() })
-      assert.isUndefined(yield* backend.read("k"))
-    })))
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* Effect.acquireRelease(
+          Effect.sync(() => new Redis({ port: server.port, lazyConnect: true })),
+          (client) => Effect.sync(() => client.disconnect())
+        )
+        const { backend } = yield* makeRedisPrimitives({ client, namespace: fresh() })
+        assert.isUndefined(yield* backend.read("k"))
+      })
+    )
+  )
 })

@@ -70,7 +70,8 @@ describe("memoryPrimitives", () => {
       }
       const { backend } = yield* makeMemoryPrimitives({ maxBytes: "1 MiB", isolation: "clone", name: "l1" })
       assert.deepStrictEqual([backend.isolation, backend.name, backend.format], ["clone", "l1", "values"])
-    }))
+    })
+  )
 
   it.effect("the same object comes back, also by the local read", () =>
     Effect.gen(function*() {
@@ -81,14 +82,16 @@ describe("memoryPrimitives", () => {
       assert.isUndefined(backend.local!.get("k", 1000))
       // An expiry that was seen stays seen, also by a clock that goes back.
       assert.isUndefined(backend.local!.get("k", 0))
-    }))
+    })
+  )
 
   it.effect("an undefined value is a hit", () =>
     Effect.gen(function*() {
       const { backend } = yield* makeMemoryPrimitives({})
       yield* plant(backend, "k", { stored: entry(undefined), ttlMillis: ever })
       assert.isDefined(yield* backend.read("k"))
-    }))
+    })
+  )
 
   it.effect("what has expired is swept by later writes, without being read", () =>
     Effect.gen(function*() {
@@ -99,7 +102,8 @@ describe("memoryPrimitives", () => {
       assert.strictEqual((yield* backend.usage).entries, 150)
       assert.strictEqual((yield* backend.usage).evictions, 0)
       checkState(state, 1000, 64 * 2 ** 20)
-    }))
+    })
+  )
 
   it.effect("an entry that takes more than the whole room is not stored, and its older value goes", () =>
     Effect.gen(function*() {
@@ -113,7 +117,8 @@ describe("memoryPrimitives", () => {
       assert.strictEqual(state.leases.size, 0)
       assert.deepStrictEqual(yield* backend.usage, { scope: "process", entries: 0, bytes: 0, evictions: 1 })
       checkState(state, 10_000, 10_000)
-    }))
+    })
+  )
 
   it.effect("a value that grows makes room among the others, not by its own eviction", () =>
     Effect.gen(function*() {
@@ -122,7 +127,8 @@ describe("memoryPrimitives", () => {
       yield* plant(backend, "k0", { stored: entry("y".repeat(8000)), ttlMillis: ever })
       assert.strictEqual(backend.local!.get("k0", 0)?.value, "y".repeat(8000))
       checkState(state, 10_000, 20_000)
-    }))
+    })
+  )
 
   it.effect("a fill that lost its lease, or never had one, stores nothing", () =>
     Effect.gen(function*() {
@@ -131,7 +137,8 @@ describe("memoryPrimitives", () => {
       yield* backend.remove(["k"])
       assert.isFalse(yield* backend.fill("k", "a", { stored: entry("old"), ttlMillis: ever }, "keep"))
       assert.isUndefined(yield* backend.read("k"))
-    }))
+    })
+  )
 
   it.effect("bytes instead of a value are a defect, and leave no trace", () =>
     Effect.gen(function*() {
@@ -142,21 +149,27 @@ describe("memoryPrimitives", () => {
       assert.isTrue(yield* backend.release("k", "a", "keep"))
       assert.isUndefined(yield* backend.read("k"))
       checkState(state, 10_000, 64 * 2 ** 20)
-    }))
+    })
+  )
 
   it.effect("a flood of tags that no entry bears pushes out idle markers, and none that an entry bears", () =>
     Effect.gen(function*() {
       const { backend, state, tags } = yield* makeMemoryPrimitivesWithState({ maxEntries: 10 })
       yield* tags.ensure(["borne", "idle"], ever)
       yield* plant(backend, "k", { stored: entry(1, ["borne"]), ttlMillis: ever })
-      for (let i = 0; i < 12; i++) yield* tags.ensure(Array.from({ length: 1000 }, (_, n) => `${i}:${n}`), ever)
+      for (let i = 0; i < 12; i++)
+        yield* tags.ensure(
+          Array.from({ length: 1000 }, (_, n) => `${i}:${n}`),
+          ever
+        )
       assert.deepStrictEqual(yield* tags.markers(["borne", "idle"]), [1, undefined])
       assert.isAtMost(state.markers.size, 10_001)
       // Long tags count by their length.
       for (let i = 0; i < 100; i++) yield* tags.invalidate([`${i}`.padEnd(500_000, "x")])
       assert.isAtMost(state.markers.size, 20)
       assert.strictEqual((yield* tags.markers(["borne"]))[0], 1)
-    }))
+    })
+  )
 
   it.effect("a marker that was dropped comes back at the epoch of now, so an invalidated entry stays stale", () =>
     Effect.gen(function*() {
@@ -164,18 +177,23 @@ describe("memoryPrimitives", () => {
       yield* tags.ensure(["t"], ever)
       const born = yield* tags.epoch
       yield* tags.invalidate(["t"])
-      yield* tags.ensure(Array.from({ length: 10_000 }, (_, i) => `${i}`), ever)
+      yield* tags.ensure(
+        Array.from({ length: 10_000 }, (_, i) => `${i}`),
+        ever
+      )
       assert.deepStrictEqual(yield* tags.markers(["t"]), [undefined])
       yield* tags.ensure(["t"], ever)
       assert.isAbove((yield* tags.markers(["t"]))[0]!, born)
-    }))
+    })
+  )
 
   it.effect("waiting for a lease leaves nothing behind", () =>
     Effect.gen(function*() {
       const { backend, state } = yield* makeMemoryPrimitivesWithState({})
       yield* backend.acquire("k", "a", 1000)
       const waiters = yield* Effect.forEach(Array.from({ length: 10 }), () =>
-        Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true }))
+        Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
+      )
       assert.strictEqual(state.leases.get("k")!.waiters!.size, 10)
       yield* Fiber.interruptAll(waiters)
       assert.strictEqual(state.leases.get("k")!.waiters!.size, 0)
@@ -194,7 +212,8 @@ describe("memoryPrimitives", () => {
         yield* Fiber.join(waiter)
         if (!state.leases.has("k")) assert.strictEqual(state.leases.size, 0)
       }
-    }))
+    })
+  )
 
   it.effect("a waiter goes on after the primitive that woke it, not within", () =>
     Effect.gen(function*() {
@@ -202,28 +221,41 @@ describe("memoryPrimitives", () => {
       const order: Array<string> = []
       yield* backend.acquire("k", "a", 1000)
       const waiter = yield* Effect.forkChild(
-        Effect.andThen(backend.awaitRelease("k", "a"), Effect.sync(() => order.push("woken"))),
+        Effect.andThen(
+          backend.awaitRelease("k", "a"),
+          Effect.sync(() => order.push("woken"))
+        ),
         { startImmediately: true }
       )
-      yield* Effect.andThen(backend.remove(["k"]), Effect.sync(() => order.push("removed")))
+      yield* Effect.andThen(
+        backend.remove(["k"]),
+        Effect.sync(() => order.push("removed"))
+      )
       yield* Fiber.join(waiter)
       assert.deepStrictEqual(order, ["removed", "woken"])
-    }))
+    })
+  )
 
   it.effect("a pattern over very many keys lets other fibers run, and covers what was there when it began", () =>
     Effect.gen(function*() {
       const { backend } = yield* makeMemoryPrimitives({ maxEntries: 20_000 })
       for (let i = 0; i < 15_000; i++) yield* plant(backend, `k${i}`, { stored: entry(i), ttlMillis: ever })
       let turns = 0
-      const other = yield* Effect.forkChild(Effect.forever(Effect.andThen(
-        Effect.suspend(() => plant(backend, `new${turns++}`, { stored: entry(0), ttlMillis: ever })),
-        Effect.yieldNow
-      )), { startImmediately: true })
+      const other = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.suspend(() => plant(backend, `new${turns++}`, { stored: entry(0), ttlMillis: ever })),
+            Effect.yieldNow
+          )
+        ),
+        { startImmediately: true }
+      )
       assert.isAtLeast(yield* backend.removeMatching("k*"), 15_000)
       yield* Fiber.interrupt(other)
       assert.isAbove(turns, 1)
       for (const i of [0, 4095, 4096, 14_999]) assert.isUndefined(yield* backend.read(`k${i}`))
-    }))
+    })
+  )
 
   it.effect("locks of holders that died are swept", () =>
     Effect.gen(function*() {
@@ -235,10 +267,25 @@ describe("memoryPrimitives", () => {
         yield* locks.release("other", "t")
       }
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
-  const operations = ["plant", "fill", "lose", "remove", "pattern", "read", "addTags", "invalidate", "ensure", "clear",
-    "takeOver", "release", "await", "tick"] as const
+  const operations = [
+    "plant",
+    "fill",
+    "lose",
+    "remove",
+    "pattern",
+    "read",
+    "addTags",
+    "invalidate",
+    "ensure",
+    "clear",
+    "takeOver",
+    "release",
+    "await",
+    "tick"
+  ] as const
 
   /** One random operation. Every value, key and tag comes from a small pool, so that they meet. */
   const act = Effect.fnUntraced(function*({ backend, tags }: Primitives, bytes: number) {
@@ -287,26 +334,31 @@ describe("memoryPrimitives", () => {
     }
   })
 
-  it.effect.prop("the bounds hold after every operation, and nothing leaks", {
-    maxEntries: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 })),
-    maxBytes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 })),
-    seed: Schema.Int
-  }, ({ maxBytes, maxEntries, seed }) =>
-    Effect.gen(function*() {
-      const made = yield* makeMemoryPrimitivesWithState({ maxEntries, maxBytes })
-      for (let i = 0; i < 300; i++) {
-        yield* act(made, 2000)
-        checkState(made.state, maxEntries, maxBytes)
-        const usage = yield* made.backend.usage
-        assert.strictEqual(usage.entries, made.state.entries.nodes.size)
-      }
-      for (const [key, lease] of [...made.state.leases]) yield* made.backend.release(key, lease.token, "keep")
-      assert.strictEqual(made.state.leases.size, 0)
-      yield* made.backend.remove(Array.from({ length: 40 }, (_, i) => `k${i}`))
-      assert.strictEqual(made.state.entries.nodes.size, 0)
-      assert.strictEqual(made.state.entries.weight, 0)
-      assert.strictEqual(made.state.markers.size, made.state.markers.idle)
-      yield* made.backend.clear
-      assert.strictEqual(made.state.markers.size + made.state.entries.ghostSize, 0)
-    }).pipe(Random.withSeed(`${seed}`)), { arbitrary: { runs: 40, seed: 1 } })
+  it.effect.prop(
+    "the bounds hold after every operation, and nothing leaks",
+    {
+      maxEntries: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 })),
+      maxBytes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 })),
+      seed: Schema.Int
+    },
+    ({ maxBytes, maxEntries, seed }) =>
+      Effect.gen(function*() {
+        const made = yield* makeMemoryPrimitivesWithState({ maxEntries, maxBytes })
+        for (let i = 0; i < 300; i++) {
+          yield* act(made, 2000)
+          checkState(made.state, maxEntries, maxBytes)
+          const usage = yield* made.backend.usage
+          assert.strictEqual(usage.entries, made.state.entries.nodes.size)
+        }
+        for (const [key, lease] of [...made.state.leases]) yield* made.backend.release(key, lease.token, "keep")
+        assert.strictEqual(made.state.leases.size, 0)
+        yield* made.backend.remove(Array.from({ length: 40 }, (_, i) => `k${i}`))
+        assert.strictEqual(made.state.entries.nodes.size, 0)
+        assert.strictEqual(made.state.entries.weight, 0)
+        assert.strictEqual(made.state.markers.size, made.state.markers.idle)
+        yield* made.backend.clear
+        assert.strictEqual(made.state.markers.size + made.state.entries.ghostSize, 0)
+      }).pipe(Random.withSeed(`${seed}`)),
+    { arbitrary: { runs: 40, seed: 1 } }
+  )
 })

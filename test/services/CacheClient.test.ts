@@ -17,7 +17,10 @@ import {
 } from "effect-cache"
 import { CacheTest } from "effect-cache/testing"
 
-const layers = [["memory", CacheMemory.layer()], ["bytes", CacheTest.layer]] as const
+const layers = [
+  ["memory", CacheMemory.layer()],
+  ["bytes", CacheTest.layer]
+] as const
 
 for (const [name, layer] of layers) {
   describe(`CacheClient on ${name}`, () => {
@@ -32,14 +35,18 @@ for (const [name, layer] of layers) {
         assert.isTrue(Option.isNone(yield* cache.get("k", Schema.NullOr(Schema.String))))
         yield* cache.set("undefined", undefined, { schema: Schema.Undefined })
         assert.deepStrictEqual(yield* cache.get("undefined", Schema.Undefined), Option.some(undefined))
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("set replaces, and the last of concurrent ones stays", () =>
       Effect.gen(function*() {
         const cache = yield* CacheClient
-        yield* Effect.forEach([1, 2, 3], (n) => cache.set("k", n, { schema: Schema.Number }), { concurrency: "unbounded" })
+        yield* Effect.forEach([1, 2, 3], (n) => cache.set("k", n, { schema: Schema.Number }), {
+          concurrency: "unbounded"
+        })
         assert.deepStrictEqual(yield* cache.get("k", Schema.Number), Option.some(3))
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("a load in flight does not overwrite a set", () =>
       Effect.gen(function*() {
@@ -53,7 +60,8 @@ for (const [name, layer] of layers) {
         yield* Deferred.succeed(gate, 1)
         assert.strictEqual(yield* Fiber.join(fiber), 1)
         assert.deepStrictEqual(yield* cache.get("k", Schema.Number), Option.some(2))
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("bad keys, patterns and ttls are the caller's to see", () =>
       Effect.gen(function*() {
@@ -66,15 +74,12 @@ for (const [name, layer] of layers) {
           Effect.flip(tagCacheKey("", ["a"])),
           Effect.flip(cache.set("k", 1, { schema: Schema.Number, ttl: 0 }))
         ])
-        assert.deepStrictEqual(errors.map((error) => error.reason._tag), [
-          "InvalidKey",
-          "InvalidKey",
-          "InvalidKey",
-          "InvalidKey",
-          "InvalidKey",
-          "InvalidOption"
-        ])
-      }).pipe(Effect.provide(layer)))
+        assert.deepStrictEqual(
+          errors.map((error) => error.reason._tag),
+          ["InvalidKey", "InvalidKey", "InvalidKey", "InvalidKey", "InvalidKey", "InvalidOption"]
+        )
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("a part that cannot be in a key bypasses, or fails where asked to", () =>
       Effect.gen(function*() {
@@ -90,7 +95,8 @@ for (const [name, layer] of layers) {
         assert.include(error.message, "{id}")
         assert.strictEqual((yield* Effect.flip(bypass.invalidate({ id: Number.NaN }))).reason._tag, "InvalidKey")
         assert.strictEqual((yield* getCacheStats).errors.InvalidKey, 4)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("a value that is not of the schema is returned, and not stored", () =>
       Effect.gen(function*() {
@@ -98,14 +104,19 @@ for (const [name, layer] of layers) {
         const spec = { key: "n", schema: Schema.Number } as const
         const wrong = Effect.succeed("text" as never).pipe(cacheAside(spec))
         assert.strictEqual<unknown>(yield* wrong, "text")
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("invalidations by keys, pattern and tag reach what they name", () =>
       Effect.gen(function*() {
         const cache = yield* CacheClient
-        const set = (key: string, tags: ReadonlyArray<string> = []) => cache.set(key, key, { schema: Schema.String, tags })
+        const set = (key: string, tags: ReadonlyArray<string> = []) =>
+          cache.set(key, key, { schema: Schema.String, tags })
         const there = (...keys: ReadonlyArray<string>) =>
-          Effect.map(Effect.forEach(keys, (key) => cache.get(key, Schema.String)), (all) => all.map(Option.isSome))
+          Effect.map(
+            Effect.forEach(keys, (key) => cache.get(key, Schema.String)),
+            (all) => all.map(Option.isSome)
+          )
         yield* Effect.forEach(["user:1", "user:2", "users:list:1", "a:list:b"], (key) => set(key))
         yield* invalidateKeys(new Set(["user:1", "nothing"]))
         assert.deepStrictEqual(yield* there("user:1", "user:2"), [false, true])
@@ -119,7 +130,8 @@ for (const [name, layer] of layers) {
         assert.deepStrictEqual(yield* there("t1"), [true])
         yield* cache.clear
         assert.deepStrictEqual(yield* there("t1", "t2", "user:2"), [false, false, false])
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("a function keeps its controls", () =>
       Effect.gen(function*() {
@@ -136,7 +148,8 @@ for (const [name, layer] of layers) {
         assert.deepStrictEqual(yield* get.peek("b"), Option.some(3))
         yield* get.clear
         assert.isTrue(Option.isNone(yield* get.peek("b")))
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("so does an effect", () =>
       Effect.gen(function*() {
@@ -150,15 +163,31 @@ for (const [name, layer] of layers) {
         yield* value.clear
         assert.isTrue(Option.isNone(yield* value.peek))
         assert.strictEqual(value.key, "value")
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("memoize by name tells arguments apart, without a schema also values of any type", () =>
       Effect.gen(function*() {
         let runs = 0
-        const fn = memoize({ name: "fn", ttl: "1 minute" })((..._: ReadonlyArray<unknown>) => Effect.sync(() => ({ run: ++runs })))
+        const fn = memoize({ name: "fn", ttl: "1 minute" })((..._: ReadonlyArray<unknown>) =>
+          Effect.sync(() => ({ run: ++runs }))
+        )
         const first = yield* fn({ a: 1, b: [2, "3"] })
         assert.strictEqual(yield* fn({ b: [2, "3"], a: 1 }), first)
-        const distinct = [[1], ["1"], [1n], [-0], [0], [new Date(1)], [new Map([[1, 2]])], [new Set([1])], [undefined], [], [null], [true]]
+        const distinct = [
+          [1],
+          ["1"],
+          [1n],
+          [-0],
+          [0],
+          [new Date(1)],
+          [new Map([[1, 2]])],
+          [new Set([1])],
+          [undefined],
+          [],
+          [null],
+          [true]
+        ]
         for (const args of distinct) yield* fn(...args)
         assert.strictEqual(runs, 1 + distinct.length)
         for (const args of distinct) yield* fn(...args)
@@ -170,7 +199,8 @@ for (const [name, layer] of layers) {
         yield* fn(() => 1)
         assert.strictEqual(runs, before + 2)
         assert.strictEqual((yield* Effect.flip(fn.peek(() => 1))).reason._tag, "InvalidKey")
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("names with stars in them clear only themselves", () =>
       Effect.gen(function*() {
@@ -181,12 +211,13 @@ for (const [name, layer] of layers) {
         yield* one.clear
         assert.isTrue(Option.isNone(yield* one.peek(1)))
         assert.isTrue(Option.isSome(yield* other.peek(1)))
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("statistics say what happened, in all and per region", () =>
       Effect.gen(function*() {
-        const get = cacheAside({ key: "n:{id}", schema: Schema.Number, tags: ["n"] })(({ id }: { readonly id: number }) =>
-          id < 0 ? Effect.fail("negative") : Effect.succeed(id)
+        const get = cacheAside({ key: "n:{id}", schema: Schema.Number, tags: ["n"] })(
+          ({ id }: { readonly id: number }) => (id < 0 ? Effect.fail("negative") : Effect.succeed(id))
         )
         yield* get({ id: 1 })
         yield* get({ id: 1 })
@@ -195,29 +226,54 @@ for (const [name, layer] of layers) {
         yield* invalidateTags(["n"])
         yield* get({ id: 1 })
         const stats = yield* getCacheStats
-        assert.deepInclude(stats, { scope: "process", hits: 2, misses: 3, stale: 1, hitRate: 0.4, loads: 3, loadFailures: 1, inFlight: 0, size: 1 })
+        assert.deepInclude(stats, {
+          scope: "process",
+          hits: 2,
+          misses: 3,
+          stale: 1,
+          hitRate: 0.4,
+          loads: 3,
+          loadFailures: 1,
+          inFlight: 0,
+          size: 1
+        })
         assert.isAbove(stats.memoryMb, 0)
         assert.deepInclude(stats.regions[0], { region: "n:{id}", hits: 2, misses: 3 })
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("metrics have bounded labels", () =>
       Effect.gen(function*() {
-        const get = cacheAside({ key: "m:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) => Effect.succeed(id))
+        const get = cacheAside({ key: "m:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) =>
+          Effect.succeed(id)
+        )
         yield* get({ id: 1 })
         yield* get({ id: 1 })
         yield* get({ id: 2 })
         yield* invalidateKey("m:1")
         const series = (yield* Metric.snapshot).filter(({ id }) => id.startsWith("effect_cache_"))
-        const label = ({ attributes, id }: (typeof series)[number]) => `${id} ${JSON.stringify(Object.entries(attributes ?? {}).sort())}`
+        const label = ({ attributes, id }: (typeof series)[number]) =>
+          `${id} ${JSON.stringify(Object.entries(attributes ?? {}).sort())}`
         const layerName = name === "bytes" ? "test" : "memory"
         const labels = series.map(label).sort()
-        assert.deepStrictEqual(labels, [
-          "effect_cache_invalidations_total [[\"kind\",\"key\"]]",
-          `effect_cache_load [["layer","${layerName}"],["region","m:{id}"]]`,
-          `effect_cache_requests_total [["layer","${layerName}"],["outcome","hit"],["region","m:{id}"]]`,
-          `effect_cache_requests_total [["layer","${layerName}"],["outcome","miss"],["region","m:{id}"]]`
-        ].sort().map((text) => text.replace(/effect_cache_load (.*)/, (_, rest) => labels.find((l) => l.startsWith("effect_cache_load")) ?? rest)))
-      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()), Effect.provide(layer)))
+        assert.deepStrictEqual(
+          labels,
+          [
+            'effect_cache_invalidations_total [["kind","key"]]',
+            `effect_cache_load [["layer","${layerName}"],["region","m:{id}"]]`,
+            `effect_cache_requests_total [["layer","${layerName}"],["outcome","hit"],["region","m:{id}"]]`,
+            `effect_cache_requests_total [["layer","${layerName}"],["outcome","miss"],["region","m:{id}"]]`
+          ]
+            .sort()
+            .map((text) =>
+              text.replace(
+                /effect_cache_load (.*)/,
+                (_, rest) => labels.find((l) => l.startsWith("effect_cache_load")) ?? rest
+              )
+            )
+        )
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()), Effect.provide(layer))
+    )
 
     it.effect("spans are opened where a tracer looks", () =>
       Effect.gen(function*() {
@@ -236,24 +292,28 @@ for (const [name, layer] of layers) {
           Effect.provideService(Tracer.Tracer, tracer)
         )
         const names = new Set(spans.map((span) => span.name))
-        for (const expected of ["cache.load", "cache.write", "cache.refresh", "cache.invalidate"]) assert.isTrue(names.has(expected), expected)
+        for (const expected of ["cache.load", "cache.write", "cache.refresh", "cache.invalidate"])
+          assert.isTrue(names.has(expected), expected)
         const load = spans.find((span) => span.name === "cache.load")!
         assert.strictEqual(load.attributes.get("cache.region"), "s:{id}")
         assert.strictEqual(load.attributes.get("cache.key"), "s:1")
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
   })
 }
 
 describe("isolation", () => {
   const Box = Schema.Struct({ items: Schema.mutable(Schema.Array(Schema.Number)) })
-  const make = () => Effect.sync(() => ({ items: [1] })).pipe(cacheAside({ key: "box", schema: Box, ttl: Duration.infinity }))
+  const make = () =>
+    Effect.sync(() => ({ items: [1] })).pipe(cacheAside({ key: "box", schema: Box, ttl: Duration.infinity }))
 
   it.effect("by reference, callers share", () =>
     Effect.gen(function*() {
       const box = make()
       const first = yield* box
       assert.strictEqual(yield* box, first)
-    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "reference" }))))
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "reference" })))
+  )
 
   it.effect("by clone, nobody sees what another does to a value", () =>
     Effect.gen(function*() {
@@ -269,7 +329,8 @@ describe("isolation", () => {
       const peeked = Option.getOrThrow(yield* box.peek)
       peeked.items.push(4)
       assert.deepStrictEqual((yield* box).items, [1])
-    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" }))))
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" })))
+  )
 
   it.effect("a class stays a class", () =>
     Effect.gen(function*() {
@@ -284,7 +345,8 @@ describe("isolation", () => {
       assert.instanceOf(second, User)
       assert.strictEqual(second.upper, "ADA")
       assert.notStrictEqual(first, second)
-    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" }))))
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" })))
+  )
 })
 
 it.effect("options out of range fail the layer", () =>
@@ -293,4 +355,5 @@ it.effect("options out of range fail the layer", () =>
       const error = yield* Effect.flip(getCacheStats.pipe(Effect.provide(CacheMemory.layer(options))))
       assert.strictEqual(error.reason._tag, "InvalidOption")
     }
-  }))
+  })
+)

@@ -24,7 +24,7 @@ const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effe
 const reason = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return "success"
   const found = exit.cause.reasons[0]
-  return found?._tag === "Fail" && found.error instanceof CacheError ? found.error.reason._tag : found?._tag ?? "none"
+  return found?._tag === "Fail" && found.error instanceof CacheError ? found.error.reason._tag : (found?._tag ?? "none")
 }
 
 describe("LockManager", () => {
@@ -48,21 +48,32 @@ describe("LockManager", () => {
       for (const fiber of fibers) yield* Fiber.join(fiber)
       assert.strictEqual(most, 1)
       assert.strictEqual(fences.length, 20)
-      assert.deepStrictEqual(fences, [...fences].sort((a, b) => a - b))
+      assert.deepStrictEqual(
+        fences,
+        [...fences].sort((a, b) => a - b)
+      )
       assert.strictEqual(new Set(fences).size, 20)
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
   it.effect("other names are free, and the result, failure or defect of the body comes back", () =>
     Effect.gen(function*() {
       const { manager, state } = yield* setup()
       assert.strictEqual(yield* manager.withLock("a")(manager.withLock("b")(Effect.succeed(1))), 1)
       assert.strictEqual(yield* Effect.flip(manager.withLock("a")(Effect.fail("no"))), "no")
-      assert.isTrue(Exit.hasDies(yield* Effect.exit(manager.withLock("a")((): Effect.Effect<never> => {
-        throw new Error("bug")
-      }))))
+      assert.isTrue(
+        Exit.hasDies(
+          yield* Effect.exit(
+            manager.withLock("a")((): Effect.Effect<never> => {
+              throw new Error("bug")
+            })
+          )
+        )
+      )
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
   it.effect("waiting ends with WaitTimeout; zero asks once", () =>
     Effect.gen(function*() {
@@ -77,7 +88,8 @@ describe("LockManager", () => {
       yield* Fiber.interrupt(holder)
       assert.strictEqual(state.locks.size, 0)
       assert.strictEqual(yield* other.withLock("l", { wait: 0 })(Effect.succeed(1)), 1)
-    }))
+    })
+  )
 
   it.effect("renewal keeps the lock far beyond its TTL", () =>
     Effect.gen(function*() {
@@ -89,7 +101,8 @@ describe("LockManager", () => {
       }
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(holder)
-    }))
+    })
+  )
 
   it.effect("a holder that died is followed by another within one TTL", () =>
     Effect.gen(function*() {
@@ -101,7 +114,8 @@ describe("LockManager", () => {
       assert.isUndefined(next.pollUnsafe())
       yield* TestClock.adjust(300)
       assert.isAbove(yield* Fiber.join(next), fence)
-    }))
+    })
+  )
 
   it.effect("a refused renewal interrupts the body at once", () =>
     Effect.gen(function*() {
@@ -117,14 +131,15 @@ describe("LockManager", () => {
       assert.isTrue(interrupted)
       // The release compares tokens: the new holder keeps the lock.
       assert.strictEqual(state.locks.get("l")!.token, "thief")
-    }))
+    })
+  )
 
   it.effect("renewal survives errors while validity lasts", () =>
     Effect.gen(function*() {
       let failing = 0
       const { manager } = yield* setup((store) => ({
         ...store,
-        extend: (...args) => failing-- > 0 ? timedOut("extend") : store.extend(...args)
+        extend: (...args) => (failing-- > 0 ? timedOut("extend") : store.extend(...args))
       }))
       const fiber = yield* start(manager.withLock("l")(Effect.as(Effect.sleep("20 seconds"), "done")))
       for (let i = 0; i < 20; i++) {
@@ -132,7 +147,8 @@ describe("LockManager", () => {
         yield* TestClock.adjust("1 second")
       }
       assert.strictEqual(yield* Fiber.join(fiber), "done")
-    }))
+    })
+  )
 
   it.effect("the body is interrupted before the TTL ends when renewals fail, or hang", () =>
     Effect.gen(function*() {
@@ -142,7 +158,8 @@ describe("LockManager", () => {
         const body = Effect.onInterrupt(Effect.never, () =>
           Effect.map(Clock.currentTimeMillis, (now) => {
             endedAt = now
-          }))
+          })
+        )
         const begin = yield* Clock.currentTimeMillis
         const fiber = yield* start(Effect.exit(manager.withLock("l")(body)))
         const next = yield* start(other.withLock("l")(Clock.currentTimeMillis))
@@ -152,7 +169,8 @@ describe("LockManager", () => {
         assert.isAtLeast(endedAt - begin, 2900)
         assert.isAtLeast(yield* Fiber.join(next), endedAt)
       }
-    }))
+    })
+  )
 
   it.effect("validity is counted from before the send", () =>
     Effect.gen(function*() {
@@ -171,14 +189,15 @@ describe("LockManager", () => {
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual(yield* lock.remainingMillis, 4940)
       yield* Scope.close(scope, Exit.void)
-    }))
+    })
+  )
 
   it.effect("a lock whose answer came after its TTL is not taken for held", () =>
     Effect.gen(function*() {
       let slow = true
       const { manager, state } = yield* setup((store) => ({
         ...store,
-        acquire: (...args) => Effect.tap(store.acquire(...args), () => slow ? Effect.sleep("4 seconds") : Effect.void)
+        acquire: (...args) => Effect.tap(store.acquire(...args), () => (slow ? Effect.sleep("4 seconds") : Effect.void))
       }))
       const fiber = yield* start(manager.withLock("l")((lock) => lock.remainingMillis))
       yield* TestClock.adjust("3 seconds")
@@ -186,7 +205,8 @@ describe("LockManager", () => {
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), 2970)
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
   it.effect("a body that succeeds after the end of validity has lost the lock", () =>
     Effect.gen(function*() {
@@ -199,15 +219,22 @@ describe("LockManager", () => {
       const clock = yield* Clock.Clock
       let blocked = 0n
       const monotonicTimeNanosUnsafe = () => clock.monotonicTimeNanosUnsafe() + blocked
-      const exit = yield* Effect.exit(manager.withLock("l")(Effect.sync(() => {
-        blocked = 4_000_000_000n
-      }))).pipe(Effect.provideService(Clock.Clock, {
-        ...clock,
-        monotonicTimeNanosUnsafe,
-        monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe)
-      }))
+      const exit = yield* Effect.exit(
+        manager.withLock("l")(
+          Effect.sync(() => {
+            blocked = 4_000_000_000n
+          })
+        )
+      ).pipe(
+        Effect.provideService(Clock.Clock, {
+          ...clock,
+          monotonicTimeNanosUnsafe,
+          monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe)
+        })
+      )
       assert.strictEqual(reason(exit), "LockLost")
-    }))
+    })
+  )
 
   it.effect("an acquire whose outcome is unknown is released", () =>
     Effect.gen(function*() {
@@ -217,14 +244,15 @@ describe("LockManager", () => {
       }))
       assert.strictEqual(reason(yield* Effect.exit(manager.withLock("l")(Effect.void))), "TimedOut")
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
   it.effect("interruption leaves nothing: in the acquire, while waiting, in the body", () =>
     Effect.gen(function*() {
       const { locks, manager, other, state } = yield* setup((store) => ({
         ...store,
         acquire: (name, ...args) =>
-          Effect.tap(store.acquire(name, ...args), () => name === "slow" ? Effect.never : Effect.void)
+          Effect.tap(store.acquire(name, ...args), () => (name === "slow" ? Effect.never : Effect.void))
       }))
       const acquiring = yield* start(manager.withLock("slow")(Effect.void))
       assert.strictEqual(state.locks.size, 1)
@@ -242,7 +270,8 @@ describe("LockManager", () => {
       yield* locks.acquire("l", "x", 100)
       yield* TestClock.adjust(100)
       assert.isNumber(yield* locks.acquire("l", "y", 100))
-    }))
+    })
+  )
 
   it.effect("a release that fails does not change the result, and renewal has ended", () =>
     Effect.gen(function*() {
@@ -256,7 +285,8 @@ describe("LockManager", () => {
       const last = yield* start(other.withLock("s")(Effect.succeed(3)))
       yield* TestClock.adjust(3300)
       assert.strictEqual(yield* Fiber.join(last), 3)
-    }))
+    })
+  )
 
   it.effect("acquire holds until its scope closes, and then stops renewing", () =>
     Effect.gen(function*() {
@@ -272,7 +302,8 @@ describe("LockManager", () => {
       assert.strictEqual(state.locks.size, 0)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* lock.remainingMillis, 0)
-    }))
+    })
+  )
 
   it.effect("acquire that is lost says so, and does not free the next holder's lock", () =>
     Effect.gen(function*() {
@@ -285,7 +316,8 @@ describe("LockManager", () => {
       assert.strictEqual(yield* lock.remainingMillis, 0)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(state.locks.get("l")!.token, "thief")
-    }))
+    })
+  )
 
   it.effect("an acquire that is sent twice finds its own token", () =>
     Effect.gen(function*() {
@@ -295,7 +327,8 @@ describe("LockManager", () => {
       }))
       assert.strictEqual(yield* manager.withLock("l", { wait: 0 })((lock) => Effect.succeed(lock.fence)), 1)
       assert.strictEqual(state.locks.size, 0)
-    }))
+    })
+  )
 
   it.effect("two fibers with the same seed still exclude each other", () =>
     Effect.gen(function*() {
@@ -307,7 +340,8 @@ describe("LockManager", () => {
         "WaitTimeout"
       )
       yield* Fiber.interrupt(holder)
-    }))
+    })
+  )
 
   it.effect("options out of range fail with InvalidOption, and take nothing", () =>
     Effect.gen(function*() {
@@ -328,9 +362,15 @@ describe("LockManager", () => {
       }
       assert.strictEqual(state.locks.size, 0)
       assert.strictEqual(
-        reason(yield* Effect.exit(make(yield* Effect.map(setup(), ({ locks }) => locks), { defaultTtl: Duration.zero })
-          .withLock("l")(Effect.void))),
+        reason(
+          yield* Effect.exit(
+            make(yield* Effect.map(setup(), ({ locks }) => locks), { defaultTtl: Duration.zero }).withLock("l")(
+              Effect.void
+            )
+          )
+        ),
         "InvalidOption"
       )
-    }))
+    })
+  )
 })

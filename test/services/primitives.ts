@@ -21,10 +21,12 @@ export interface SuiteOptions {
   /** Lets the store's own time pass: `TestClock.adjust` in memory, a real sleep on a server. Called with 50 to 200 ms. */
   readonly advance: (millis: number) => Effect.Effect<void>
   /** Loses bookkeeping as an eviction would. Without it, the tests of lost bookkeeping are left out. */
-  readonly evict?: {
-    readonly marker: (primitives: Primitives, tag: string) => Effect.Effect<void>
-    readonly epoch: (primitives: Primitives) => Effect.Effect<void>
-  } | undefined
+  readonly evict?:
+    | {
+        readonly marker: (primitives: Primitives, tag: string) => Effect.Effect<void>
+        readonly epoch: (primitives: Primitives) => Effect.Effect<void>
+      }
+    | undefined
 }
 
 export const header = (overrides?: Partial<CacheEntry.EntryHeader>): CacheEntry.EntryHeader => ({
@@ -38,7 +40,7 @@ export const header = (overrides?: Partial<CacheEntry.EntryHeader>): CacheEntry.
 })
 
 /** An entry in the format of the backend. */
-export const stored = (
+const stored = (
   backend: CacheBackend["Service"],
   value: unknown,
   overrides?: Partial<CacheEntry.EntryHeader>
@@ -59,7 +61,7 @@ export const write = (
 export const plant = (backend: CacheBackend["Service"], key: string, write: Write): Effect.Effect<void, CacheError> =>
   backend.takeOver(key, "planted", 60_000, { unlink: false }).pipe(
     Effect.andThen(backend.fill(key, "planted", write, "keep")),
-    Effect.flatMap((filled) => filled ? Effect.void : Effect.die(new Error(`${JSON.stringify(key)} was not planted`)))
+    Effect.flatMap((filled) => (filled ? Effect.void : Effect.die(new Error(`${JSON.stringify(key)} was not planted`))))
   )
 
 /** Header and value of what a backend gave back; fails loudly when the bytes do not parse. */

@@ -74,7 +74,7 @@ export const memoryWorld = (maxEntries = 1000): MakeWorld =>
   })
 
 /** The keys of the suites. */
-export const suiteKeys: ReadonlyArray<string> = ["row:1", "row:2", "row:3", "other:1"]
+const suiteKeys: ReadonlyArray<string> = ["row:1", "row:2", "row:3", "other:1"]
 
 /** A server shared by the tests of a file. */
 export const sharedRedis = (options?: RedisServerOptions): Effect.Effect<RunningRedis> => {

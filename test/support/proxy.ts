@@ -24,82 +24,84 @@ export interface TcpProxy {
 
 const make = (target: { readonly host?: string | undefined; readonly port: number }) =>
   Effect.acquireRelease(
-    Effect.promise(() =>
-      new Promise<TcpProxy & { readonly close: () => Promise<void> }>((resolve, reject) => {
-        const sockets = new Set<net.Socket>()
-        let trips = 0
-        let bytes = 0
-        let millis = 0
-        let swallow = false
-        let closed = false
-        // The side that spoke last, over all connections: a client chunk after a reply starts a trip.
-        const spoken = new WeakMap<net.Socket, "client" | "server">()
-        const relay = (from: net.Socket, to: net.Socket, seen: (length: number) => void) => {
-          from.on("data", (chunk) => {
-            seen(chunk.length)
-            if (swallow) return
-            if (millis === 0) return void to.write(chunk)
-            setTimeout(() => to.destroyed || to.write(chunk), millis)
-          })
-          from.on("error", () => to.destroy())
-          from.on("close", () => to.destroy())
-          from.on("end", () => to.end())
-        }
-        const server = net.createServer((client) => {
-          if (closed) return void client.destroy()
-          const upstream = net.connect({ host: target.host ?? "127.0.0.1", port: target.port, noDelay: true })
-          client.setNoDelay(true)
-          for (const socket of [client, upstream]) {
-            sockets.add(socket)
-            socket.on("close", () => sockets.delete(socket))
+    Effect.promise(
+      () =>
+        new Promise<TcpProxy & { readonly close: () => Promise<void> }>((resolve, reject) => {
+          const sockets = new Set<net.Socket>()
+          let trips = 0
+          let bytes = 0
+          let millis = 0
+          let swallow = false
+          let closed = false
+          // The side that spoke last, over all connections: a client chunk after a reply starts a trip.
+          const spoken = new WeakMap<net.Socket, "client" | "server">()
+          const relay = (from: net.Socket, to: net.Socket, seen: (length: number) => void) => {
+            from.on("data", (chunk) => {
+              seen(chunk.length)
+              if (swallow) return
+              if (millis === 0) return void to.write(chunk)
+              setTimeout(() => to.destroyed || to.write(chunk), millis)
+            })
+            from.on("error", () => to.destroy())
+            from.on("close", () => to.destroy())
+            from.on("end", () => to.end())
           }
-          relay(client, upstream, (length) => {
-            bytes += length
-            if (spoken.get(client) !== "client") trips++
-            spoken.set(client, "client")
+          const server = net.createServer((client) => {
+            if (closed) return void client.destroy()
+            const upstream = net.connect({ host: target.host ?? "127.0.0.1", port: target.port, noDelay: true })
+            client.setNoDelay(true)
+            for (const socket of [client, upstream]) {
+              sockets.add(socket)
+              socket.on("close", () => sockets.delete(socket))
+            }
+            relay(client, upstream, (length) => {
+              bytes += length
+              if (spoken.get(client) !== "client") trips++
+              spoken.set(client, "client")
+            })
+            relay(upstream, client, () => spoken.set(client, "server"))
           })
-          relay(upstream, client, () => spoken.set(client, "server"))
-        })
-        server.once("error", reject)
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address() as net.AddressInfo
-          const cut = () => {
-            for (const socket of sockets) socket.destroy()
-          }
-          resolve({
-            port: address.port,
-            trips: () => trips,
-            bytes: () => bytes,
-            reset: () => {
-              trips = 0
-              bytes = 0
-            },
-            connections: () => sockets.size / 2,
-            delay: (value) => {
-              millis = value
-            },
-            blackhole: (on) => {
-              swallow = on
-            },
-            cut,
-            refuse: (on) => {
-              closed = on
-            },
-            close: () =>
-              new Promise((done) => {
-                server.close(() => done())
-                cut()
-              })
+          server.once("error", reject)
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address() as net.AddressInfo
+            const cut = () => {
+              for (const socket of sockets) socket.destroy()
+            }
+            resolve({
+              port: address.port,
+              trips: () => trips,
+              bytes: () => bytes,
+              reset: () => {
+                trips = 0
+                bytes = 0
+              },
+              connections: () => sockets.size / 2,
+              delay: (value) => {
+                millis = value
+              },
+              blackhole: (on) => {
+                swallow = on
+              },
+              cut,
+              refuse: (on) => {
+                closed = on
+              },
+              close: () =>
+                new Promise((done) => {
+                  server.close(() => done())
+                  cut()
+                })
+            })
           })
         })
-      })
     ),
     (proxy) => Effect.promise(proxy.close)
   )
 
 export const TcpProxy = {
   /** A proxy in front of `target` until the scope closes. */
-  scoped: (
-    target: { readonly host?: string | undefined; readonly port: number }
-  ): Effect.Effect<TcpProxy, never, Scope.Scope> => make(target)
+  scoped: (target: {
+    readonly host?: string | undefined
+    readonly port: number
+  }): Effect.Effect<TcpProxy, never, Scope.Scope> => make(target)
 }

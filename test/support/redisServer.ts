@@ -70,7 +70,8 @@ const run = (file: string, args: ReadonlyArray<string>): Promise<void> =>
       file,
       args,
       { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 },
-      (error, _out, stderr) => error === null ? resolve() : reject(new Error(`${error.message}\n${stderr.slice(-500)}`))
+      (error, _out, stderr) =>
+        error === null ? resolve() : reject(new Error(`${error.message}\n${stderr.slice(-500)}`))
     )
   })
 
@@ -119,13 +120,13 @@ const resolveServer = (): Promise<string> => {
 }
 
 /** A port nobody listens on. Another process may take it before we do, so whoever uses it tries again. */
-export const freePort = (): Promise<number> =>
+const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = net.createServer()
     server.once("error", reject)
     server.listen(0, "127.0.0.1", () => {
       const address = server.address()
-      server.close(() => typeof address === "object" && address !== null ? resolve(address.port) : reject(address))
+      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)))
     })
   })
 
@@ -149,13 +150,14 @@ const encodeCommand = (args: ReadonlyArray<string>) =>
 /** One command on a fresh connection. Resolves with what arrived once the socket is quiet for a moment. */
 const exchange = (port: number, args: ReadonlyArray<string>, ca: string | undefined): Promise<string> =>
   new Promise((resolve, reject) => {
-    const socket = ca === undefined
-      ? net.connect(port, "127.0.0.1")
-      : tls.connect({ port, host: "127.0.0.1", ca, checkServerIdentity: () => undefined })
+    const socket =
+      ca === undefined
+        ? net.connect(port, "127.0.0.1")
+        : tls.connect({ port, host: "127.0.0.1", ca, checkServerIdentity: () => undefined })
     let text = ""
     socket.setTimeout(5000, () => socket.destroy(new Error("no answer")))
     socket.once("error", reject)
-    socket.once("close", () => text === "" ? reject(new Error("closed")) : resolve(text))
+    socket.once("close", () => (text === "" ? reject(new Error("closed")) : resolve(text)))
     socket.on("data", (data) => {
       text += data.toString("utf8")
     })
@@ -213,7 +215,7 @@ const launch = (file: string, args: ReadonlyArray<string>, port: number, ca: str
           child.unref()
           resolve(child)
         },
-        () => Date.now() > end ? fail(`the server did not answer: ${output}`) : void setTimeout(ask, 20)
+        () => (Date.now() > end ? fail(`the server did not answer: ${output}`) : void setTimeout(ask, 20))
       )
     }
     ask()
@@ -222,11 +224,13 @@ const launch = (file: string, args: ReadonlyArray<string>, port: number, ca: str
 const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 const kill = (child: ChildProcess): Promise<void> =>
-  ended(child) ? Promise.resolve() : new Promise((resolve) => {
-    child.ref()
-    child.once("exit", () => resolve())
-    child.kill("SIGKILL")
-  })
+  ended(child)
+    ? Promise.resolve()
+    : new Promise((resolve) => {
+        child.ref()
+        child.once("exit", () => resolve())
+        child.kill("SIGKILL")
+      })
 
 const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, RedisServerError> =>
   Effect.tryPromise({
@@ -234,9 +238,7 @@ const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, RedisServerErr
     catch: (cause) => new RedisServerError({ message: cause instanceof Error ? cause.message : String(cause) })
   })
 
-const scoped = (
-  options: RedisServerOptions = {}
-): Effect.Effect<RunningRedis, RedisServerError, Scope.Scope> =>
+const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, RedisServerError, Scope.Scope> =>
   Effect.gen(function*() {
     const file = yield* attempt(resolveServer)
     const folder = yield* Effect.acquireRelease(
@@ -257,7 +259,7 @@ const scoped = (
         args.push("--aclfile", acl)
       }
       if (options.requirepass !== undefined) args.push("--requirepass", options.requirepass)
-      return [...args, ...options.args ?? []]
+      return [...args, ...(options.args ?? [])]
     }
 
     let child: ChildProcess | undefined
@@ -269,7 +271,7 @@ const scoped = (
     }
     yield* Effect.acquireRelease(
       attempt(async () => {
-        for (let round = 1;; round++) {
+        for (let round = 1; ; round++) {
           port = await freePort()
           try {
             child = await launch(file, argsFor(port), port, secure?.ca)

@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schema, SchemaGetter } from "effect"
 import { TestClock } from "effect/testing"
-import { cacheAside, CacheClient, CacheError, CacheRegion, InvalidOption, invalidateTags, writeThrough } from "effect-cache"
+import {
+  cacheAside,
+  CacheClient,
+  CacheError,
+  CacheRegion,
+  InvalidOption,
+  invalidateTags,
+  writeThrough
+} from "effect-cache"
 import { CacheTest } from "effect-cache/testing"
 
 const makeGet = () => {
@@ -26,7 +34,8 @@ describe("CacheTest", () => {
       const entry = yield* test.entry("n:1")
       assert.deepInclude(entry, { key: "n:1", json: 1, tags: ["n"], ttlMillis: 60_000 })
       assert.isUndefined(yield* test.entry("n:3"))
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("shows tags that were added later", () =>
     Effect.gen(function*() {
@@ -37,18 +46,22 @@ describe("CacheTest", () => {
       yield* invalidateTags(["b"])
       assert.strictEqual((yield* cache.get("k", Schema.Number))._tag, "None")
       assert.isFalse(yield* cache.tag("k", ["c"]))
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("a value that its schema does not give back is a defect", () =>
     Effect.gen(function*() {
-      const Lossy = Schema.Number.pipe(Schema.decodeTo(Schema.Number, {
-        decode: SchemaGetter.transform((n: number) => n),
-        encode: SchemaGetter.transform((n: number) => Math.round(n))
-      }))
+      const Lossy = Schema.Number.pipe(
+        Schema.decodeTo(Schema.Number, {
+          decode: SchemaGetter.transform((n: number) => n),
+          encode: SchemaGetter.transform((n: number) => Math.round(n))
+        })
+      )
       const get = Effect.succeed(1.5).pipe(cacheAside({ key: "lossy", schema: Lossy }))
       const exit = yield* Effect.exit(get)
       assert.isTrue(Exit.isFailure(exit) && String(exit.cause.reasons[0]?._tag) === "Die")
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("classes, dates, sets and undefined come back as they were", () =>
     Effect.gen(function*() {
@@ -69,7 +82,8 @@ describe("CacheTest", () => {
       yield* nothing
       yield* nothing
       assert.strictEqual(yield* CacheTest.use((test) => test.loads("nothing")), 1)
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   for (const operation of ["read", "acquire", "epoch", "markers", "ensure", "fill"] as const) {
     it.effect(`a failing ${operation} fails no request`, () =>
@@ -85,7 +99,8 @@ describe("CacheTest", () => {
         const loads = yield* test.loads()
         yield* get({ id: 2 })
         assert.strictEqual(yield* test.loads(), loads)
-      }).pipe(Effect.provide(CacheTest.layer)))
+      }).pipe(Effect.provide(CacheTest.layer))
+    )
   }
 
   it.effect("delays follow the test's clock, and end with `times`", () =>
@@ -99,7 +114,8 @@ describe("CacheTest", () => {
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(yield* Fiber.join(fiber), 1)
       assert.strictEqual(yield* get({ id: 1 }), 1)
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("a hanging cache costs its deadline, not the request", () =>
     Effect.gen(function*() {
@@ -108,14 +124,16 @@ describe("CacheTest", () => {
       const fiber = yield* Effect.forkChild(makeGet()({ id: 1 }), { startImmediately: true })
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), 1)
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("an error of one's own reaches who asked for it", () =>
     Effect.gen(function*() {
       const error = new CacheError({ reason: new InvalidOption({ option: "x", actual: "y", expected: "z" }) })
       yield* CacheTest.use((test) => test.inject("invalidate", { fail: error }))
       assert.strictEqual(yield* Effect.flip(invalidateTags(["a"])), error)
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 
   it.effect("an invalidation that failed is made up for before the cache is trusted again", () =>
     Effect.gen(function*() {
@@ -135,5 +153,6 @@ describe("CacheTest", () => {
       assert.isUndefined(yield* test.entry("name:1"))
       yield* again({ id: 1 })
       assert.isDefined(yield* test.entry("name:1"))
-    }).pipe(Effect.provide(CacheTest.layer)))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
 })

@@ -35,7 +35,8 @@ export class Flight {
 }
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
-const compatible = (a: Party, b: Party): boolean => a.codec === b.codec && (a.codec !== undefined || a.source === b.source)
+const compatible = (a: Party, b: Party): boolean =>
+  a.codec === b.codec && (a.codec !== undefined || a.source === b.source)
 
 export class Flights {
   readonly #byKey = new Map<string, Array<Flight>>()
@@ -69,10 +70,16 @@ export class Flights {
    * no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
    */
   joinable(key: string, party: Party, holder: string, epoch: number): Flight | undefined {
-    return this.#byKey.get(key)?.find((flight) =>
-      flight.holder === holder && flight.epoch === epoch && !flight.abandoned && flight.fiber !== undefined &&
-      compatible(flight.party, party)
-    )
+    return this.#byKey
+      .get(key)
+      ?.find(
+        (flight) =>
+          flight.holder === holder &&
+          flight.epoch === epoch &&
+          !flight.abandoned &&
+          flight.fiber !== undefined &&
+          compatible(flight.party, party)
+      )
   }
 
   /** The flight of this process that holds the lease with this token, whatever its epoch. */
@@ -82,7 +89,7 @@ export class Flights {
 
   /** Interrupts them all and waits until they are gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() =>
-    Fiber.interruptAll([...this.#byKey.values()].flat().flatMap(({ fiber }) => fiber === undefined ? [] : [fiber]))
+    Fiber.interruptAll([...this.#byKey.values()].flat().flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber])))
   )
 }
 

@@ -32,7 +32,7 @@ export interface Request {
 }
 
 /** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
-export const paramsOf = ({ args, plan }: Request): unknown => plan.region.key.positional ? args : args[0] ?? {}
+export const paramsOf = ({ args, plan }: Request): unknown => (plan.region.key.positional ? args : (args[0] ?? {}))
 
 /** A failure of the store rather than of the loader; never leaves the client. */
 export class StoreFailure {
@@ -42,7 +42,7 @@ export class StoreFailure {
   }
 }
 
-export const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
+const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
 
 /** What a load needs of the client that runs it. */
 export interface LoadContext {
@@ -84,7 +84,7 @@ export const withRenewal = <A, E, R>(
   const renewal: Effect.Effect<void> = Effect.suspend(() =>
     Effect.sleep(leaseMillis / 3).pipe(
       Effect.andThen(Effect.catch(store.backend.renew(key, token, leaseMillis), () => Effect.succeed(true))),
-      Effect.flatMap((held) => held ? renewal : Effect.void)
+      Effect.flatMap((held) => (held ? renewal : Effect.void))
     )
   )
   return Effect.flatMap(Effect.forkChild(renewal), (fiber) => Effect.onExit(body, () => Fiber.interrupt(fiber)))
@@ -139,11 +139,13 @@ const loadAndFill = Effect.fnUntraced(function*(
     yield* release
     return yield* exit
   }
-  const sealed = yield* Effect.result(store.seal(region, key, exit.value, paramsOf(request), {
-    born: flight.epoch,
-    loadMillis,
-    defaultTtl: context.defaultTtlMillis
-  }))
+  const sealed = yield* Effect.result(
+    store.seal(region, key, exit.value, paramsOf(request), {
+      born: flight.epoch,
+      loadMillis,
+      defaultTtl: context.defaultTtlMillis
+    })
+  )
   let failure: CacheError | undefined
   if (sealed._tag === "Failure") {
     yield* release
@@ -175,7 +177,8 @@ const awaitHolder = (store: Store, key: string, holder: string, pollMillis: numb
     Effect.raceFirst(
       Effect.catch(store.backend.awaitRelease(key, holder), () => Effect.never),
       Effect.sleep(pollMillis * (0.5 + random / 2))
-    ))
+    )
+  )
 
 /**
  * The body of a flight: trip 2, then by the answer load and fill, join, wait, or load without storing. Fails with

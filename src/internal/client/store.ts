@@ -75,10 +75,9 @@ export class Store implements Primitives {
     const known = this.#lastTags.get(key) ?? region.staticTags
     return known.length === 0
       ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, noTags, []))
-      : Effect.flatMap(
-        together(backend.read(key), this.tags.markers(known)),
-        ([stored, markers]) => this.#open(region, key, stored, known, markers)
-      )
+      : Effect.flatMap(together(backend.read(key), this.tags.markers(known)), ([stored, markers]) =>
+          this.#open(region, key, stored, known, markers)
+        )
   }
 
   #open(
@@ -98,10 +97,14 @@ export class Store implements Primitives {
     if (valid === true) return this.#value(region, parsed)
     // A tag that turned up only in the header costs one more trip, once.
     return Effect.flatMap(this.tags.markers(parsed.tags), (found) =>
-      areValid(parsed, parsed.tags, found) === true ? this.#value(region, parsed) : stale)
+      areValid(parsed, parsed.tags, found) === true ? this.#value(region, parsed) : stale
+    )
   }
 
-  #value(region: Region, parsed: (EntryHeader & { readonly json: unknown }) | CacheEntry): Effect.Effect<Found, never, unknown> {
+  #value(
+    region: Region,
+    parsed: (EntryHeader & { readonly json: unknown }) | CacheEntry
+  ): Effect.Effect<Found, never, unknown> {
     if ("value" in parsed) return Effect.succeed(parsed)
     const decoded = region.codec!.decode(parsed.json)
     // The usual codec is synchronous, and its result already there.
@@ -128,10 +131,11 @@ export class Store implements Primitives {
     const { backend, tags } = this
     const acquire = backend.acquire(key, token, ttlMillis)
     return backend.local === undefined
-      ? Effect.map(
-        together(acquire, together(tags.epoch, this.read(region, key))),
-        ([holder, [epoch, found]]) => ({ holder, epoch, found })
-      )
+      ? Effect.map(together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({
+          holder,
+          epoch,
+          found
+        }))
       : Effect.flatMap(acquire, (holder) => Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss" })))
   }
 
@@ -163,24 +167,34 @@ export class Store implements Primitives {
           if (areValid(header, header.tags, markers) !== true) return Effect.succeed(false)
           // The markers outlive the TTL the entry was stored with, of which some has passed.
           const ttlMillis = Math.max(1, header.freshUntil - header.createdAt)
-          return Effect.map(together(this.tags.ensure(tags, ttlMillis), this.backend.addTags(key, tags)), ([, added]) => added)
+          return Effect.map(
+            together(this.tags.ensure(tags, ttlMillis), this.backend.addTags(key, tags)),
+            ([, added]) => added
+          )
         }
       )
     })
   }
 
   /** Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw. */
-  seal(region: Region, key: string, value: unknown, params: unknown, options: {
-    readonly born: number
-    readonly loadMillis: number
-    readonly defaultTtl: number
-  }): Effect.Effect<Sealed, CacheError, unknown> {
+  seal(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    options: {
+      readonly born: number
+      readonly loadMillis: number
+      readonly defaultTtl: number
+    }
+  ): Effect.Effect<Sealed, CacheError, unknown> {
     return Effect.flatMap(Random.next, (random) =>
       Effect.withFiber<Sealed, CacheError, unknown>((fiber) => {
         let ttlMillis: number
         let tags: ReadonlyArray<string>
         try {
-          const wanted = typeof region.ttl === "function" ? region.ttl(value, params) : region.ttl ?? options.defaultTtl
+          const wanted =
+            typeof region.ttl === "function" ? region.ttl(value, params) : (region.ttl ?? options.defaultTtl)
           const ttl = Math.min(wanted, this.#maxTtlMillis)
           ttlMillis = region.jitter === 0 || ttl === Infinity ? ttl : Math.max(1, ttl * (1 - region.jitter * random))
           tags = region.tagsOf === undefined ? region.staticTags : region.tagsOf(value, params)
@@ -200,12 +214,14 @@ export class Store implements Primitives {
         if (backend.format === "values") {
           const entry = (value: unknown): Sealed => ({ tags, write: { stored: withValue(header, value), ttlMillis } })
           return backend.isolation === "clone"
-            ? Effect.mapBoth(cloneOf(region, value), { onFailure: (cause) => encodeFailed(key, cause), onSuccess: entry })
+            ? Effect.mapBoth(cloneOf(region, value), {
+                onFailure: (cause) => encodeFailed(key, cause),
+                onSuccess: entry
+              })
             : Effect.succeed(entry(value))
         }
-        const encoded = this.#same === undefined
-          ? region.codec!.encode(value)
-          : encodeStrictly(region, key, value, this.#same)
+        const encoded =
+          this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
         return Effect.matchEffect(encoded, {
           onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
           onSuccess: (json) =>
@@ -217,7 +233,8 @@ export class Store implements Primitives {
               catch: (cause) => encodeFailed(key, cause)
             })
         })
-      }))
+      })
+    )
   }
 }
 
@@ -237,7 +254,7 @@ export interface Sealed {
 const miss: Effect.Effect<Found> = Effect.succeed("miss")
 const stale: Effect.Effect<Found> = Effect.succeed("stale")
 
-export const encodeFailed = (key: string, cause: unknown): CacheError =>
+const encodeFailed = (key: string, cause: unknown): CacheError =>
   new CacheError({ reason: new EncodeFailed({ key, cause }) })
 
 const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
@@ -283,7 +300,12 @@ const areValid = (
 }
 
 /** As `encode`, but a value that its own schema does not give back the same is a defect. */
-const encodeStrictly = (region: Region, key: string, value: unknown, same: (value: unknown, decoded: unknown) => boolean) =>
+const encodeStrictly = (
+  region: Region,
+  key: string,
+  value: unknown,
+  same: (value: unknown, decoded: unknown) => boolean
+) =>
   Effect.gen(function*() {
     const json = yield* region.codec!.encode(value)
     const decoded = yield* region.codec!.decode(JSON.parse(JSON.stringify(json)))
@@ -291,9 +313,11 @@ const encodeStrictly = (region: Region, key: string, value: unknown, same: (valu
       return yield* Effect.die(new Error(`the schema of ${JSON.stringify(key)} does not give back what it was given`))
     }
     return json
-  }).pipe(Effect.catch((cause) =>
-    Effect.die(new Error(`the value of ${JSON.stringify(key)} does not round-trip through its schema`, { cause }))
-  ))
+  }).pipe(
+    Effect.catch((cause) =>
+      Effect.die(new Error(`the value of ${JSON.stringify(key)} does not round-trip through its schema`, { cause }))
+    )
+  )
 
 /** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
 export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>

@@ -13,6 +13,6 @@ export const together = <A, B, E, E2, R, R2>(
     // interrupted meanwhile, the fork is not left behind for longer than that.
     const left = Effect.runForkWith(fiber.context as never)(first as Effect.Effect<A, E>)
     return Effect.flatMap(Effect.exit(second), (right) =>
-      Effect.flatMap(left.pollUnsafe() ?? Fiber.join(left), (a) =>
-        Effect.map(right, (b) => [a, b] as const)))
+      Effect.flatMap(left.pollUnsafe() ?? Fiber.join(left), (a) => Effect.map(right, (b) => [a, b] as const))
+    )
   })

@@ -51,7 +51,8 @@ const steps = Effect.fnUntraced(function*(
   }
   /** The last resort of a write whose fill or release went wrong: nothing may be left in the slot. */
   const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) =>
-    Effect.andThen(store.orphans.add(key, token, leaseMillis), note(error)))
+    Effect.andThen(store.orphans.add(key, token, leaseMillis), note(error))
+  )
 
   yield* forget
   const began = yield* Effect.result(store.takeOver(key, token, leaseMillis, true))
@@ -61,7 +62,13 @@ const steps = Effect.fnUntraced(function*(
     if (region.onCacheError === "fail") return yield* Effect.fail(began.failure)
   }
 
-  const [exit, loadMillis] = yield* withRenewal(store, key, token, leaseMillis, runLoader(context, store, request, restore))
+  const [exit, loadMillis] = yield* withRenewal(
+    store,
+    key,
+    token,
+    leaseMillis,
+    runLoader(context, store, request, restore)
+  )
   yield* forget
   if (Exit.isFailure(exit)) {
     // Nobody knows what the database did, so the slot stays empty.
@@ -74,11 +81,13 @@ const steps = Effect.fnUntraced(function*(
   if (began._tag === "Failure") {
     yield* empty
   } else {
-    const sealed = yield* Effect.result(store.seal(region, key, exit.value, paramsOf(request), {
-      born: began.success,
-      loadMillis,
-      defaultTtl: context.defaultTtlMillis
-    }))
+    const sealed = yield* Effect.result(
+      store.seal(region, key, exit.value, paramsOf(request), {
+        born: began.success,
+        loadMillis,
+        defaultTtl: context.defaultTtlMillis
+      })
+    )
     if (sealed._tag === "Failure") {
       yield* note(sealed.failure)
       yield* Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)

@@ -35,9 +35,7 @@ export const makeBackend = (
   const { connection } = commands
 
   const refused = (operation: string, problem: string) =>
-    Effect.fail(
-      new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) })
-    )
+    Effect.fail(new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) }))
 
   // ioredis takes bytes as a Buffer only. The view shares the memory.
   const bytesOf = (stored: Stored): Buffer | undefined =>
@@ -67,11 +65,8 @@ export const makeBackend = (
 
     // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.
     acquire: (key, token, ttlMillis) =>
-      commands.one(
-        "acquire",
-        "set",
-        [names.lease(key), token, "NX", "GET", "PX", millisOf(ttlMillis)],
-        (holder) => holder === null ? token : String(holder)
+      commands.one("acquire", "set", [names.lease(key), token, "NX", "GET", "PX", millisOf(ttlMillis)], (holder) =>
+        holder === null ? token : String(holder)
       ),
 
     takeOver: (key, token, ttlMillis, { unlink }) =>
@@ -83,12 +78,7 @@ export const makeBackend = (
       ),
 
     renew: (key, token, ttlMillis) =>
-      commands.script(
-        "renew",
-        Scripts.renew,
-        [names.entry(key), names.lease(key), token, millisOf(ttlMillis)],
-        isOne
-      ),
+      commands.script("renew", Scripts.renew, [names.entry(key), names.lease(key), token, millisOf(ttlMillis)], isOne),
 
     fill: (key, token, { stored, ttlMillis }, onLost) => {
       const bytes = bytesOf(stored)
@@ -118,11 +108,14 @@ export const makeBackend = (
       ),
 
     remove: (keys) =>
-      keys.length <= removeBatch ? removeKeys(keys) : Effect.gen(function*() {
-        let removed = 0
-        for (let i = 0; i < keys.length; i += removeBatch) removed += yield* removeKeys(keys.slice(i, i + removeBatch))
-        return removed
-      }),
+      keys.length <= removeBatch
+        ? removeKeys(keys)
+        : Effect.gen(function*() {
+            let removed = 0
+            for (let i = 0; i < keys.length; i += removeBatch)
+              removed += yield* removeKeys(keys.slice(i, i + removeBatch))
+            return removed
+          }),
 
     removeMatching: (pattern) => removeScanned.matching(commands, names, pattern),
 
@@ -141,7 +134,7 @@ export const makeBackend = (
       }
       return Effect.flatMap(
         commands.script("addTags", Scripts.addTags, [names.entry(key), ...encoded], (reply) => reply),
-        (reply) => reply === 2 ? refused("addTags", "the entry has too many tags") : Effect.succeed(reply === 1)
+        (reply) => (reply === 2 ? refused("addTags", "the entry has too many tags") : Effect.succeed(reply === 1))
       )
     },
 
@@ -150,7 +143,8 @@ export const makeBackend = (
         commands.get("awaitRelease", names.lease(key), "utf8", (found) => {
           // A failure says nothing about the lease.
           if (found._tag === "Success" && found.value !== token) gone()
-        })),
+        })
+      ),
 
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.

@@ -9,21 +9,29 @@ const luaHint = `
 local function hint(channel, token) redis.pcall("PUBLISH", channel, token) end`
 
 /** ARGV: token, ttl, "1" to unlink the entry. Both in one step: no read sees the old entry under the new lease. */
-export const takeOver = script(2, `
+export const takeOver = script(
+  2,
+  `
 redis.call("SET", KEYS[2], ARGV[1], "PX", ARGV[2])
 if ARGV[3] == "1" then redis.call("UNLINK", KEYS[1]) end
-return 1`)
+return 1`
+)
 
 /** ARGV: token, ttl. */
-export const renew = script(2, `
+export const renew = script(
+  2,
+  `
 if redis.call("GET", KEYS[2]) ~= ARGV[1] then return 0 end
-return redis.call("PEXPIRE", KEYS[2], ARGV[2])`)
+return redis.call("PEXPIRE", KEYS[2], ARGV[2])`
+)
 
 /**
  * ARGV: token, entry, ttl (0 for none), "1" to unlink when lost, channel. Fence on fill: the entry is written only while the token
  * holds the lease. An absent lease rejects: GET gives false, which equals no token. The losing writer unlinks.
  */
-export const fill = script(2, `
+export const fill = script(
+  2,
+  `
 ${luaHint}
 if redis.call("GET", KEYS[2]) == ARGV[1] then
   if ARGV[3] == "0" then redis.call("SET", KEYS[1], ARGV[2])
@@ -33,10 +41,13 @@ if redis.call("GET", KEYS[2]) == ARGV[1] then
   return 1
 end
 if ARGV[4] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
-return 0`)
+return 0`
+)
 
 /** ARGV: token, "1" to unlink when lost, channel. */
-export const release = script(2, `
+export const release = script(
+  2,
+  `
 ${luaHint}
 if redis.call("GET", KEYS[2]) == ARGV[1] then
   redis.call("UNLINK", KEYS[2])
@@ -44,19 +55,25 @@ if redis.call("GET", KEYS[2]) == ARGV[1] then
   return 1
 end
 if ARGV[2] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
-return 0`)
+return 0`
+)
 
 /** Key invalidation drops the lease, in the same step. Returns how many entries there were. */
-export const remove = script(2, `
+export const remove = script(
+  2,
+  `
 local removed = redis.call("UNLINK", KEYS[1])
 redis.call("UNLINK", KEYS[2])
-return removed`)
+return removed`
+)
 
 /**
  * KEYS: the entry. ARGV: tags as stored. Splices them into the tag section; everything else stays, also the time to live.
  * Returns 0 when there is no entry, 1 when it bears the tags now, 2 when they are too many.
  */
-export const addTags = script(1, `
+export const addTags = script(
+  1,
+  `
 if redis.call("TYPE", KEYS[1]).ok ~= "string" then return 0 end
 local bytes = redis.call("GET", KEYS[1])
 local total = #bytes
@@ -110,4 +127,5 @@ if count > ${Layout.MAX_TAGS} then return 2 end
 redis.call("SET", KEYS[1], string.sub(bytes, 1, section - 1) ..
   text(length + extra, ${Layout.TAG_SECTION_LENGTH_SIZE}) .. text(count, ${Layout.TAG_COUNT_SIZE}) ..
   string.sub(bytes, first, last - 1) .. table.concat(added) .. string.sub(bytes, last), "KEEPTTL")
-return 1`)
+return 1`
+)

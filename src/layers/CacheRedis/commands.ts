@@ -40,10 +40,11 @@ const maxMillis = 100 * 365 * 86_400_000
 export const millisOf = (ttlMillis: number): number => Math.min(Math.max(1, Math.ceil(ttlMillis)), maxMillis)
 
 /** The same with 0 for "no end", for scripts. */
-export const millisOrNever = (ttlMillis: number): number => ttlMillis === Infinity ? 0 : millisOf(ttlMillis)
+export const millisOrNever = (ttlMillis: number): number => (ttlMillis === Infinity ? 0 : millisOf(ttlMillis))
 
 const wrongType = (error: CacheError): boolean =>
-  error.reason._tag === "Unavailable" && error.reason.cause instanceof Error &&
+  error.reason._tag === "Unavailable" &&
+  error.reason.cause instanceof Error &&
   error.reason.cause.message.startsWith("WRONGTYPE")
 
 /** Takes the outcome; `resume` of `Effect.callback` is one. */
@@ -85,21 +86,31 @@ export class Commands {
     }
     const read: SharedRead = { first: resume, others: undefined, settled: false }
     reads.set(key, read)
-    connection.command(operation, "get", [key], encoding, (error, reply) => {
-      read.settled = true
-      // What is not a string was not written by us.
-      const exit = error === undefined
-        ? (reply === null ? missing : Exit.succeed(reply))
-        : wrongType(error)
-        ? missing
-        : Exit.fail(error)
-      read.first(exit)
-      const others = read.others
-      if (others !== undefined) {
-        read.others = undefined
-        for (const other of others) other(exit)
-      }
-    }, true)
+    connection.command(
+      operation,
+      "get",
+      [key],
+      encoding,
+      (error, reply) => {
+        read.settled = true
+        // What is not a string was not written by us.
+        const exit =
+          error === undefined
+            ? reply === null
+              ? missing
+              : Exit.succeed(reply)
+            : wrongType(error)
+              ? missing
+              : Exit.fail(error)
+        read.first(exit)
+        const others = read.others
+        if (others !== undefined) {
+          read.others = undefined
+          for (const other of others) other(exit)
+        }
+      },
+      true
+    )
   }
 
   /** One command, its reply made into `A`. */
@@ -143,5 +154,7 @@ export class Commands {
   }
 }
 
-const answer = <A>(resume: Resume<A>, f: (reply: unknown) => A): Reply => (error, reply) =>
-  resume(error === undefined ? Exit.succeed(f(reply)) : Exit.fail(error))
+const answer =
+  <A>(resume: Resume<A>, f: (reply: unknown) => A): Reply =>
+  (error, reply) =>
+    resume(error === undefined ? Exit.succeed(f(reply)) : Exit.fail(error))

@@ -88,18 +88,21 @@ class Chunks {
 }
 
 /** What a failure says, without arguments of commands, credentials and line breaks. */
-const makeDescribe = (secrets: ReadonlyArray<string>) => (error: unknown): string => {
-  const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
-  const source = error instanceof Error && error.message === "" && errors?.[0] instanceof Error ? errors[0] : error
-  const message = source instanceof Error
-    ? source.message || String((source as NodeJS.ErrnoException).code ?? source.name)
-    : String(source)
-  // What the server says must not forge a line of a log, nor repeat what it was sent.
-  // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
-  let text = message.replace(/,? with args beginning with[^]*/, "")
-  for (const secret of secrets) text = text.replaceAll(secret, "***")
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
-}
+const makeDescribe =
+  (secrets: ReadonlyArray<string>) =>
+  (error: unknown): string => {
+    const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
+    const source = error instanceof Error && error.message === "" && errors?.[0] instanceof Error ? errors[0] : error
+    const message =
+      source instanceof Error
+        ? source.message || String((source as NodeJS.ErrnoException).code ?? source.name)
+        : String(source)
+    // What the server says must not forge a line of a log, nor repeat what it was sent.
+    // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
+    let text = message.replace(/,? with args beginning with[^]*/, "")
+    for (const secret of secrets) text = text.replaceAll(secret, "***")
+    return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
+  }
 
 const noop = () => {}
 
@@ -165,8 +168,9 @@ export class Connection {
     const own = this.client.options
     const path = (own as { readonly path?: string }).path
     this.endpoint = path ?? `${own.host ?? "localhost"}:${own.port ?? 6379}`
-    const secrets = [own.password, own.sentinelPassword]
-      .filter((secret): secret is string => typeof secret === "string" && secret !== "")
+    const secrets = [own.password, own.sentinelPassword].filter(
+      (secret): secret is string => typeof secret === "string" && secret !== ""
+    )
     this.describe = makeDescribe(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))
     this.flush = () => {
       this.scheduled = false
@@ -182,11 +186,12 @@ export class Connection {
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
     const status = this.client.status
-    this.state = status === "ready"
-      ? "ready"
-      : status === "wait" || status === "connecting" || status === "connect"
-      ? "first"
-      : "down"
+    this.state =
+      status === "ready"
+        ? "ready"
+        : status === "wait" || status === "connecting" || status === "connect"
+          ? "first"
+          : "down"
     // Failures arrive as events; the promise has nothing to add.
     if (status === "wait") this.client.connect().catch(noop)
   }
@@ -236,8 +241,8 @@ export class Connection {
   }
 
   unavailable(operation: string, problem?: string): CacheError {
-    const text = problem ?? this.lastProblem ??
-      (this.state === "closed" ? "the connection is closed" : "the connection is down")
+    const text =
+      problem ?? this.lastProblem ?? (this.state === "closed" ? "the connection is closed" : "the connection is down")
     // A fresh error with text only: those of ioredis carry the arguments of the command.
     return new CacheError({
       reason: new Unavailable({ backend, operation, cause: new Error(`${text} (${this.endpoint})`) })
@@ -264,11 +269,7 @@ export class Connection {
         (error, reply) => {
           this.replies++
           if (job.done) return
-          this.settle(
-            job,
-            error ? this.unavailable(job.operation, this.describe(error)) : undefined,
-            reply
-          )
+          this.settle(job, error ? this.unavailable(job.operation, this.describe(error)) : undefined, reply)
         }
       )
       job.command = command
@@ -375,9 +376,11 @@ export class Connection {
     // Once per outage. A problem on a connection that stays up is the next reply's to report.
     if (this.reported || this.state === "ready") return
     this.reported = true
-    this.log(Effect.logWarning(
-      `Redis at ${this.endpoint} is unavailable: ${problem}. Cache operations on it fail until it is back.`
-    ))
+    this.log(
+      Effect.logWarning(
+        `Redis at ${this.endpoint} is unavailable: ${problem}. Cache operations on it fail until it is back.`
+      )
+    )
   }
 
   private failAll(): void {

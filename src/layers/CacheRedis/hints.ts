@@ -81,7 +81,7 @@ export class Hints {
   }
 
   private subscribe(channels: ReadonlyArray<string>): void {
-    const subscriber = this.subscriber ??= this.open()
+    const subscriber = (this.subscriber ??= this.open())
     // Otherwise `ready` subscribes to all of them.
     if (subscriber?.status !== "ready" || channels.length === 0) return
     subscriber.subscribe(...channels, (error?: Error | null) => {
@@ -116,7 +116,9 @@ export class Hints {
     })
     subscriber.on("message", (name: string) => {
       const channel = this.channels.get(name)
-      if (channel !== undefined) { for (const waiter of [...channel.waiters]) waiter.wake() }
+      if (channel !== undefined) {
+        for (const waiter of [...channel.waiters]) waiter.wake()
+      }
     })
     subscriber.connect().catch(noop)
     return subscriber

@@ -9,7 +9,9 @@ import { luaClock, luaCount, parseCount, script } from "./scripts.ts"
  * KEYS: lock, fence. ARGV: token, ttl, least ttl of the fence. A resent command finds its own token and is granted again,
  * with a new fence. A fence that was lost is created again from the clock, which is above every one before.
  */
-const acquire = script(2, `
+const acquire = script(
+  2,
+  `
 ${luaClock}
 ${luaCount}
 local holder = redis.call("GET", KEYS[1])
@@ -18,17 +20,24 @@ redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
 local before = count(redis.pcall("GET", KEYS[2])) or 0
 local fence = string.format("%.0f", math.max(before + 1, clock()))
 redis.call("SET", KEYS[2], fence, "PX", math.max(tonumber(ARGV[2]), tonumber(ARGV[3])))
-return fence`)
+return fence`
+)
 
 /** KEYS: lock. ARGV: token, ttl. */
-const extend = script(1, `
+const extend = script(
+  1,
+  `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call("PEXPIRE", KEYS[1], ARGV[2])`)
+return redis.call("PEXPIRE", KEYS[1], ARGV[2])`
+)
 
 /** KEYS: lock. ARGV: token. */
-const release = script(1, `
+const release = script(
+  1,
+  `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call("UNLINK", KEYS[1])`)
+return redis.call("UNLINK", KEYS[1])`
+)
 
 /** A fence that is kept goes up by one even if the server's clock goes back. */
 const fenceMillis = 7 * 86_400_000

@@ -91,7 +91,8 @@ const millis = (option: string, input: Duration.Input): number => {
   return Math.ceil(value)
 }
 
-const reveal = (value: string | Redacted.Redacted): string => typeof value === "string" ? value : Redacted.value(value)
+const reveal = (value: string | Redacted.Redacted): string =>
+  typeof value === "string" ? value : Redacted.value(value)
 
 interface UrlParts {
   readonly host?: string
@@ -144,17 +145,20 @@ const checkNamespace = (namespace: string): string => {
   }
   // `a:t:x` is the marker of tag "x" in namespace "a", so no namespace may start with `a:t`.
   if (namespace.split(":").indexOf("t", 1) !== -1) {
-    throw new Refused("namespace", show(namespace), `${expected}; its part "t" is taken by the tags of ${
-      show(namespace.slice(0, namespace.search(/:t(:|$)/)))
-    }`)
+    throw new Refused(
+      "namespace",
+      show(namespace),
+      `${expected}; its part "t" is taken by the tags of ${show(namespace.slice(0, namespace.search(/:t(:|$)/)))}`
+    )
   }
   return namespace
 }
 
 const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
   if (options.client !== undefined) {
-    const both = (["url", "host", "port", "username", "password", "db", "tls", "name", "connectTimeout"] as const)
-      .find((name) => options[name] !== undefined)
+    const both = (["url", "host", "port", "username", "password", "db", "tls", "name", "connectTimeout"] as const).find(
+      (name) => options[name] !== undefined
+    )
     if (both !== undefined) throw new Refused(both, "given beside client", "one of the two: client brings its own")
   }
   const url = options.url === undefined ? {} : parseUrl(options.url)
@@ -174,16 +178,16 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
     password: password === undefined ? undefined : Redacted.make(reveal(password)),
     db: integer("db", options.db ?? url.db ?? 0, 0, 1_000_000),
     // Node sends the server's name only when told, and servers behind one address need it.
-    tls: secure === false
-      ? undefined
-      : { ...(isIP(host) === 0 ? { servername: host } : {}), ...(secure === true ? {} : secure) },
+    tls:
+      secure === false
+        ? undefined
+        : { ...(isIP(host) === 0 ? { servername: host } : {}), ...(secure === true ? {} : secure) },
     client: options.client,
     namespace: checkNamespace(options.namespace ?? "ec"),
     timeoutMillis: millis("timeout", options.timeout ?? 1000),
     connectTimeoutMillis: millis("connectTimeout", options.connectTimeout ?? 5000),
-    compressionThreshold: threshold === false
-      ? false
-      : integer("compressionThreshold", threshold, 0, Number.MAX_SAFE_INTEGER),
+    compressionThreshold:
+      threshold === false ? false : integer("compressionThreshold", threshold, 0, Number.MAX_SAFE_INTEGER),
     name
   }
 }

@@ -52,10 +52,13 @@ const pass = (
       const groups = groupsOf(keys)
       const last = cursor === "0"
       // The next page is on its way while this one is removed; both go out in one flush.
-      const [next, count] = yield* Effect.all([
-        last ? Effect.succeed(page) : scan(commands, operation, match, cursor),
-        unlink(commands, operation, groups.slice(0, unlinkBatch))
-      ], { concurrency: "unbounded" })
+      const [next, count] = yield* Effect.all(
+        [
+          last ? Effect.succeed(page) : scan(commands, operation, match, cursor),
+          unlink(commands, operation, groups.slice(0, unlinkBatch))
+        ],
+        { concurrency: "unbounded" }
+      )
       removed += count
       for (let i = unlinkBatch; i < groups.length; i += unlinkBatch) {
         removed += yield* unlink(commands, operation, groups.slice(i, i + unlinkBatch))

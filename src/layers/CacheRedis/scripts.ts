@@ -41,7 +41,8 @@ export const parseCount = (text: unknown): number | undefined => {
 }
 
 export const isNoScript = (error: Parameters<Reply>[0]): boolean =>
-  error?.reason._tag === "Unavailable" && error.reason.cause instanceof Error &&
+  error?.reason._tag === "Unavailable" &&
+  error.reason.cause instanceof Error &&
   error.reason.cause.message.startsWith("NOSCRIPT")
 
 /** Runs a script once. `whole`: by its text. Passes `NOSCRIPT` on. */

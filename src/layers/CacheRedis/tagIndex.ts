@@ -10,23 +10,29 @@ import type { Reply } from "./connection.ts"
 import { isNoScript, luaClock, luaCount, parseCount, run, runOnce, script } from "./scripts.ts"
 
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
-const createEpoch = script(1, `
+const createEpoch = script(
+  1,
+  `
 ${luaClock}
 ${luaCount}
 local text = redis.pcall("GET", KEYS[1])
 if count(text) then return text end
 local now = string.format("%.0f", clock())
 redis.call("SET", KEYS[1], now)
-return now`)
+return now`
+)
 
 /** KEYS: the epoch. Moves it on: above what it was, and above every value it had before it was lost. */
-const bumpEpoch = script(1, `
+const bumpEpoch = script(
+  1,
+  `
 ${luaClock}
 ${luaCount}
 local before = count(redis.pcall("GET", KEYS[1])) or 0
 local now = string.format("%.0f", math.max(before + 1, clock()))
 redis.call("SET", KEYS[1], now)
-return now`)
+return now`
+)
 
 // Makes a marker last at least so long; 0 means for ever. Never shortens it.
 const luaOutlive = `
@@ -41,7 +47,9 @@ end`
  * KEYS: a marker. ARGV: our pending text, ttl. Returns the marker, or the pending text that is in its place now: ours, or
  * one that another process put there and has not confirmed yet.
  */
-const pendMarker = script(1, `
+const pendMarker = script(
+  1,
+  `
 ${luaCount}
 ${luaOutlive}
 local found = redis.pcall("GET", KEYS[1])
@@ -51,30 +59,37 @@ if count(found) or (type(found) == "string" and string.match(found, "^%?[%w_-]+$
 end
 if ARGV[2] == "0" then redis.call("SET", KEYS[1], ARGV[1])
 else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
-return ARGV[1]`)
+return ARGV[1]`
+)
 
 /** KEYS: a marker. ARGV: pending text, epoch. */
-const confirmMarker = script(1, `
+const confirmMarker = script(
+  1,
+  `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call("SET", KEYS[1], ARGV[2], "KEEPTTL")
-return 1`)
+return 1`
+)
 
 /** KEYS: a marker. ARGV: epoch, ttl for a new one. Raises it, never lowers it; a pending text gives way. */
-const raiseMarker = script(1, `
+const raiseMarker = script(
+  1,
+  `
 ${luaCount}
 local text = redis.pcall("GET", KEYS[1])
 local found = count(text)
 if found and found >= tonumber(ARGV[1]) then return 0 end
 if type(text) == "string" then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL")
 else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
-return 1`)
+return 1`
+)
 
 /** How long a marker stays that an invalidation creates: no entry needs it, loads in flight might soon. */
 const newMarkerMillis = 3_600_000
 
 const ignore: Reply = () => {}
 
-const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => tags.length < 2 ? tags : [...new Set(tags)]
+const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => (tags.length < 2 ? tags : [...new Set(tags)])
 
 // Pending texts must never repeat. A prefix for this process and a counter are cheaper than randomness for each.
 const nonces = () => {
@@ -177,7 +192,7 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
         })
       }),
       // Retrying only the pending texts would put them after the epoch was read, so all of it is done again.
-      (replies) => forgotten ? pendAndRead(tags, ttlMillis, true) : Effect.succeed(replies)
+      (replies) => (forgotten ? pendAndRead(tags, ttlMillis, true) : Effect.succeed(replies))
     )
   }
 
@@ -186,9 +201,12 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
       const wanted = unique(tags)
       if (wanted.length === 0) return Effect.void
       return Effect.flatMap(bump, (now) =>
-        Effect.asVoid(commands.many(wanted.length, (i, reply) => {
-          run(connection, "invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
-        })))
+        Effect.asVoid(
+          commands.many(wanted.length, (i, reply) => {
+            run(connection, "invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
+          })
+        )
+      )
     })
 
   return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), bump }
