@@ -16,7 +16,10 @@ export class TagIndex extends Context.Service<
     /** The epoch of now. When the counter was lost it is created again, above every value it ever had. */
     readonly epoch: Effect.Effect<number, CacheError>
 
-    /** The markers of the tags, in their order, `undefined` where there is none. */
+    /**
+   * The markers of the tags, in their order; `undefined` where there is none, and `Infinity` for one that is being created:
+   * above every `born`, so nothing is valid under it, but a moment later it may be.
+   */
     readonly markers: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number | undefined>, CacheError>
 
     /**

@@ -171,6 +171,10 @@ const follow = (flight: Flight): Effect.Effect<Exit.Exit<unknown, unknown>> =>
 const firstPollMillis = 20
 const lastPollMillis = 250
 
+/** Pauses for an entry that is being settled, doubled: five of them, then it counts as stale. */
+const firstSettleMillis = 5
+const lastSettleMillis = 80
+
 /** Waits until the lease of somebody else seems to have ended: their hint, or a poll in case the hint is lost. */
 const awaitHolder = (store: Store, key: string, holder: string, pollMillis: number): Effect.Effect<void> =>
   Effect.flatMap(Random.next, (random) =>
@@ -203,6 +207,7 @@ const steps = Effect.fnUntraced(function*(
   if (flight.abandoned) return yield* Effect.interrupt
   const startedAt = yield* Clock.currentTimeMillis
   let pollMillis = firstPollMillis
+  let settleMillis = firstSettleMillis
   for (;;) {
     // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
     const claim = yield* Effect.result(store.claim(plan.region, key, flight.token, leaseMillis))
@@ -215,6 +220,13 @@ const steps = Effect.fnUntraced(function*(
     if (typeof found === "object") {
       if (holder === flight.token) yield* Effect.ignore(store.backend.release(key, flight.token, "keep"))
       return found.value
+    }
+    if (found === "unsettled" && holder === flight.token && plan.wait !== undefined && settleMillis <= lastSettleMillis) {
+      // Another process has just filled, and is about to confirm the markers: one load among all is worth the moment.
+      yield* Effect.catch(Effect.asVoid(store.backend.release(key, flight.token, "keep")), () => Effect.void)
+      yield* restore(Effect.sleep(settleMillis))
+      settleMillis *= 2
+      continue
     }
     if (holder === flight.token) {
       flight.holder = holder

@@ -79,9 +79,9 @@ export class RegionCounters {
     this.#hit.updateUnsafe(1, context)
   }
 
-  miss(outcome: "miss" | "stale", context: Context.Context<never>): void {
+  miss(found: "miss" | "stale" | "unsettled", context: Context.Context<never>): void {
     this.counts.misses++
-    if (outcome === "stale") {
+    if (found !== "miss") {
       this.counts.stale++
       this.#stale.updateUnsafe(1, context)
     } else {

@@ -24,8 +24,11 @@ export interface StoreOptions {
   readonly maxTtlMillis?: number | undefined
 }
 
-/** What a read found: a valid entry, one that is no longer valid, or nothing that can be read. */
-export type Found = CacheEntry | "stale" | "miss"
+/**
+ * What a read found: a valid entry, one that is no longer valid, or nothing that can be read. `"unsettled"`: an entry with a
+ * tag whose marker is being created; it will be valid in a moment, if no invalidation comes first.
+ */
+export type Found = CacheEntry | "stale" | "unsettled" | "miss"
 
 const noTags: ReadonlyArray<string> = []
 
@@ -92,13 +95,14 @@ export class Store implements Primitives {
     if (parsed === undefined || parsed.fingerprint !== region.fingerprint) return miss
     if (!bearsStaticTags(parsed.tags, region)) return stale
     this.#remember(key, parsed.tags, known)
-    const valid = areValid(parsed, known, markers)
-    if (valid === false) return stale
-    if (valid === true) return this.#value(region, parsed)
+    const verdict = judge(parsed, known, markers)
+    if (verdict === "valid") return this.#value(region, parsed)
+    if (verdict !== "unknown") return Exit.succeed(verdict)
     // A tag that turned up only in the header costs one more trip, once.
-    return Effect.flatMap(this.tags.markers(parsed.tags), (found) =>
-      areValid(parsed, parsed.tags, found) === true ? this.#value(region, parsed) : stale
-    )
+    return Effect.flatMap(this.tags.markers(parsed.tags), (found) => {
+      const verdict = judge(parsed, parsed.tags, found)
+      return verdict === "valid" ? this.#value(region, parsed) : verdict === "unsettled" ? Exit.succeed(verdict) : stale
+    })
   }
 
   #value(
@@ -164,7 +168,7 @@ export class Store implements Primitives {
       return Effect.flatMap(
         header.tags.length === 0 ? Effect.succeed([]) : this.tags.markers(header.tags),
         (markers) => {
-          if (areValid(header, header.tags, markers) !== true) return Effect.succeed(false)
+          if (judge(header, header.tags, markers) !== "valid") return Effect.succeed(false)
           // The markers outlive the TTL the entry was stored with, of which some has passed.
           const ttlMillis = Math.max(1, header.freshUntil - header.createdAt)
           return Effect.map(
@@ -279,24 +283,27 @@ const bearsStaticTags = (tags: ReadonlyArray<string>, { staticTags }: Region): b
 const sameTags = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a.length === b.length && a.every((tag, i) => tag === b[i])
 
-/** `undefined`: it bears a tag whose marker was not asked for. */
-const areValid = (
+/** Whether an entry is valid by these markers. `"unknown"`: it bears a tag whose marker was not asked for. */
+const judge = (
   { born, tags }: EntryHeader,
   known: ReadonlyArray<string>,
   markers: ReadonlyArray<number | undefined>
-): boolean | undefined => {
-  let unknown = false
+): "valid" | "stale" | "unsettled" | "unknown" => {
+  let verdict: "valid" | "unsettled" | "unknown" = "valid"
   for (let i = 0; i < tags.length; i++) {
     const at = known[i] === tags[i] ? i : known.indexOf(tags[i]!)
     if (at === -1) {
-      unknown = true
+      verdict = "unknown"
       continue
     }
     // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
     const marker = markers[at]
-    if (marker === undefined || marker > born) return false
+    if (marker === undefined) return "stale"
+    if (marker === Infinity) {
+      if (verdict === "valid") verdict = "unsettled"
+    } else if (marker > born) return "stale"
   }
-  return unknown ? undefined : true
+  return verdict
 }
 
 /** As `encode`, but a value that its own schema does not give back the same is a defect. */
