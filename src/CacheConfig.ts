@@ -4,7 +4,7 @@
  */
 import { Config, ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { CacheError, InvalidOption } from "./CacheError.ts"
-import { positiveMillis } from "./internal/region.ts"
+import { leaseMillis, maxLeaseMillis, minLeaseMillis, positiveMillis } from "./internal/region.ts"
 
 /** Settings that hold for every region of a client. */
 export interface CacheSettings {
@@ -20,7 +20,7 @@ export interface CacheSettings {
 export interface CacheSettingsOptions {
   /** Default: 5 minutes. Must be positive. */
   readonly defaultTtl?: Duration.Input | undefined
-  /** Default: 30 seconds. Must be positive. */
+  /** Default: 30 seconds. From 10 milliseconds to a day. */
   readonly lockTtl?: Duration.Input | undefined
   /** Default: 10,000. At least 1. */
   readonly localMaxEntries?: number | undefined
@@ -70,7 +70,9 @@ const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, Cache
       }
       return {
         defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
-        lockTtl: options.lockTtl === undefined ? defaults.lockTtl : positive("lockTtl", options.lockTtl),
+        lockTtl: options.lockTtl === undefined
+          ? defaults.lockTtl
+          : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
         localMaxEntries
       }
     },
@@ -108,11 +110,20 @@ const variable = <A>(
   show: (text: string) => string = JSON.stringify
 ): Variable<A> => ({ name, fallback, expected, parse, show })
 
-const isPositive = Schema.makeFilter((duration: Duration.Duration) => Duration.toMillis(duration) > 0)
-const decodeDuration = Schema.decodeUnknownOption(Schema.DurationFromString.pipe(Schema.check(isPositive)))
-
-// Plain digits are seconds, as in the environment of the original.
-const duration = (text: string) => decodeDuration(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
+/** A duration between two bounds, in milliseconds. Plain digits are seconds, as in the environment of the original. */
+const durationFrom = (min: number, max: number) => {
+  const decode = Schema.decodeUnknownOption(
+    Schema.DurationFromString.pipe(
+      Schema.check(
+        Schema.makeFilter((duration: Duration.Duration) => {
+          const millis = Duration.toMillis(duration)
+          return millis >= min && millis <= max
+        })
+      )
+    )
+  )
+  return (text: string) => decode(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
+}
 
 const Decimal = Schema.String.pipe(
   Schema.check(Schema.isPattern(/^\d+(\.\d+)?$/)),
@@ -121,24 +132,28 @@ const Decimal = Schema.String.pipe(
 
 const count = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isInt(), Schema.isGreaterThan(0))))
 
-const size = Schema.decodeUnknownOption(Decimal.pipe(Schema.check(Schema.isGreaterThan(0))))
+const size = Schema.decodeUnknownOption(
+  Decimal.pipe(Schema.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1_000_000_000)))
+)
 
 const namespace = Schema.decodeUnknownOption(
-  Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.:-]{1,100}$/)))
+  Schema.String.pipe(Schema.check(Schema.isPattern(/^(?!.*:t(:|$))[A-Za-z0-9_.:-]{1,100}$/)))
 )
 
 const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
   if (!URL.canParse(text)) return Option.none()
   const url = new URL(text)
-  const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && /^\/?\d*$/.test(url.pathname)
+  const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && /^\/?\d{0,9}$/.test(url.pathname)
   return ok ? Option.some(Redacted.make(text)) : Option.none()
 }
 
 // A URL may hold a password: of one that was refused, only the scheme and the host are shown, if that much can be told.
 const showUrl = (text: string): string => {
-  if (!URL.canParse(text)) return `<redacted, ${text.length} characters>`
-  const url = new URL(text)
-  return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}${url.pathname}"`
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  // Without `//` there is no host, and what follows the scheme may be anything.
+  const known = url !== undefined && /^(rediss?|https?):\/\//i.test(text) && url.host !== ""
+  if (!known) return `<redacted, ${text.length} characters>`
+  return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}"`
 }
 
 const variables = {
@@ -155,12 +170,12 @@ const variables = {
     redisUrl,
     showUrl
   ),
-  namespace: variable("CACHE_NAMESPACE", "ec", "1 to 100 characters of A-Z a-z 0-9 _ . : -", namespace),
+  namespace: variable("CACHE_NAMESPACE", "ec", "1 to 100 characters of A-Z a-z 0-9 _ . : -, without a part t after the first", namespace),
   memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, "a whole number of at least 1", count),
   memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
-  timeout: variable("CACHE_TIMEOUT", Duration.seconds(1), "seconds, or a duration such as 500 millis", duration),
-  defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", duration),
-  lockTtl: variable("CACHE_LOCK_TTL", defaults.lockTtl, "seconds, or a duration such as 30 seconds", duration)
+  timeout: variable("CACHE_TIMEOUT", Duration.seconds(1), "seconds, or a duration such as 500 millis, up to an hour", durationFrom(1, 3_600_000)),
+  defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", durationFrom(1, Infinity)),
+  lockTtl: variable("CACHE_LOCK_TTL", defaults.lockTtl, "seconds, or a duration such as 30 seconds, from 10 millis to a day", durationFrom(minLeaseMillis, maxLeaseMillis))
 }
 
 type Values = { readonly [K in keyof typeof variables]: (typeof variables)[K] extends Variable<infer A> ? A : never }

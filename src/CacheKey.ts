@@ -91,7 +91,7 @@ export interface CompiledKey {
 /**
  * Parses a template. `prefix` is text put in front of it, without `{`, `}`, `*` and `%`.
  *
- * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number up to 99, both
+ * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number from 0 to 9, both
  * kinds occur, or the text holds a `%`.
  */
 export const compileUnsafe = (template: string, options?: { readonly prefix?: string | undefined }): CompiledKey => {

@@ -177,6 +177,7 @@ describe("templates", () => {
       "{{a}}",
       "{a}}",
       "{01}",
+      "{10}",
       "{100}",
       "{-1}",
       "{a.b}",
@@ -406,6 +407,13 @@ describe("patterns", () => {
     assert.strictEqual(buildCachePattern("{0}:{1}", { args: [undefined, "x"], prefix: "p:" }), "p:*:x")
     assert.strictEqual(buildCachePattern("users:*"), "users:*")
     invalid(() => buildCachePattern("{0}", { args: [null as never] }))
+    // A part that is empty gives the key it has, also where that key is nothing but the part.
+    for (const template of ["{id}", "u:{id}", "{id}:u", "{id}{id}"]) {
+      const params = { id: "" }
+      assert.strictEqual(buildCachePattern(template, { params }), buildCacheKey(template, { params }), template)
+    }
+    assert.strictEqual(buildCachePattern("{0}", { args: [""] }), buildCacheKey("{0}", { args: [""] }))
+    assert.isTrue(matcherUnsafe(buildCachePattern("{id}"))(buildCacheKey("{id}", { params: { id: "" } })))
     const long = "z".repeat(600)
     const own = matcherUnsafe(buildCachePattern("t:{t}:{id}", { params: { t: "a" } }))
     assert.isTrue(own(buildCacheKey("t:{t}:{id}", { params: { t: "a", id: long } })))

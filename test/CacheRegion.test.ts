@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { cacheAside, CacheError, CacheMemory, CacheRegion, stampedeProtect } from "effect-cache"
+import { cacheAside, CacheError, CacheMemory, CacheRegion, stampedeProtect, writeThrough } from "effect-cache"
 import { CacheTest } from "effect-cache/testing"
 
 const refused = (make: () => unknown, option: string): void => {
@@ -33,6 +33,9 @@ describe("a definition that cannot work is refused at once", () => {
   })
   it("the options of patterns", () => {
     refused(() => stampedeProtect({ key: "a", schema: Schema.String, lockTtl: 0 }), "lockTtl")
+    refused(() => stampedeProtect({ key: "a", schema: Schema.String, lockTtl: Duration.infinity }), "lockTtl")
+    refused(() => writeThrough({ key: "a", schema: Schema.String, invalidateKeys: [""] }), "InvalidKey")
+    refused(() => writeThrough({ key: "a", schema: Schema.String }, { invalidatePatterns: [""] }), "InvalidKey")
     refused(() => stampedeProtect({ key: "a", schema: Schema.String, waitTimeout: "-1 second" }), "waitTimeout")
   })
 })

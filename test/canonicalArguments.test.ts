@@ -194,7 +194,10 @@ const different = (): ReadonlyArray<ReadonlyArray<unknown>> => [
   [new Error("a")],
   [new Error("b")],
   [new TypeError("a")],
-  [new Error("a", { cause: 1 })]
+  [new Error("a", { cause: 1 })],
+  [new AggregateError([], "a")],
+  [new AggregateError([new Error("a")], "a")],
+  [new AggregateError([new Error("b")], "a")]
 ]
 
 describe("canonicalArguments", () => {

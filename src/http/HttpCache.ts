@@ -11,7 +11,7 @@ import type { ResponseOptions } from "./options.ts"
 export interface CachePolicyOptions extends ResponseOptions {
   /**
    * A name, or a key with placeholders for parameters of path and query, as `cachedResponse` takes it. Default: the name
-   * `<group>.<endpoint>`.
+   * `<group>.<endpoint>`; needed where those hold characters that no name may.
    */
   readonly key?: string | undefined
 }

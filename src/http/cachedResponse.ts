@@ -6,8 +6,8 @@
  * in a stored response or in `notStorable`; on the latter, the request that ran the handler gets what it made, and every
  * other one runs its own.
  */
-import { type Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
-import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
+import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
@@ -17,8 +17,10 @@ import type { FailureOf } from "../patterns/cached.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { Reloads } from "./reloads.ts"
 import { storableOf, wishOf } from "./semantics.ts"
 import { ageOf, answer, type CacheStatus, store, StoredResponse } from "./stored.ts"
+import { canBeWhole, wholeOf } from "./whole.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
@@ -41,10 +43,10 @@ interface RequestState {
 // The key is not exported. Should it change, handlers find the state of the request instead, as they would without us.
 const RequestState = Context.Service<RequestState>("effect/http/HttpEffect/CurrentRequestState")
 
-/** When a response was loaded in this process, in the order of loads, and whether it was on its way to the store. */
+/** When a response was loaded in this process, in the order of loads, and whether it was stored, or may have been. */
 interface Made {
   readonly tick: number
-  sealed: boolean
+  kept: boolean
 }
 let ticks = 0
 const madeHere = new WeakMap<object, Made>()
@@ -68,17 +70,6 @@ class Call {
   }
 }
 
-/** The request as the load sees it. The response is for the store, so it is a whole one: a GET without conditions. */
-const forLoad = (request: Request): Request => {
-  const conditional =
-    request.headers["if-none-match"] !== undefined || request.headers["if-modified-since"] !== undefined
-  if (request.method === "GET" && !conditional) return request
-  return Object.create(request, {
-    method: { value: "GET" },
-    headers: { value: Headers.removeMany(request.headers, ["if-none-match", "if-modified-since"]) }
-  })
-}
-
 const isFailure = (cause: Cause.Cause<unknown>): boolean => cause.reasons.some(({ _tag }) => _tag === "Fail")
 
 /**
@@ -90,7 +81,7 @@ const load = (policy: Policy, run: (request: Request) => Effect.Effect<Response,
     Effect.withFiber<StoredResponse, unknown, unknown>((fiber) => {
       const scope = Scope.makeUnsafe()
       const state: RequestState = { preResponseHandler: undefined, loggerDisabled: false }
-      const request = forLoad(call.request)
+      const request = wholeOf(call.request)
       const context = fiber.context.pipe(
         Context.add(Scope.Scope, scope),
         Context.add(RequestState, state),
@@ -119,7 +110,7 @@ const load = (policy: Policy, run: (request: Request) => Effect.Effect<Response,
           call.problem = problem
         }
         const stored = store(storable, policy, call.ttlMillis, now)
-        call.made = { tick: ++ticks, sealed: false }
+        call.made = { tick: ++ticks, kept: false }
         madeHere.set(stored, call.made)
         return Effect.as(Scope.close(scope, exit), stored)
       })
@@ -160,7 +151,7 @@ const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) =
     schema: StoredResponse,
     ttl: (_: StoredResponse, call: Call) => {
       if (call.problem !== undefined) throw call.problem
-      if (call.made !== undefined) call.made.sealed = true
+      if (call.made !== undefined) call.made.kept = true
       return call.ttlMillis
     },
     tags: typeof tags === "function" ? (_: StoredResponse, call: Call) => tags(call.exchange!) : tags,
@@ -168,12 +159,19 @@ const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) =
   })
 }
 
-/** The plan for reads, and the way around the cache. */
+/** A response loaded anew. Where each caller gets a copy, who shares it cannot tell from it when it was made. */
+interface Renewed {
+  readonly value: unknown
+  readonly made: Made | undefined
+}
+
+/** The plan for reads, the way around the cache, and the reloads under way with each client. */
 interface Cache {
   readonly policy: Policy
   readonly compiled: CompiledKey
   readonly plan: Plan
   readonly direct: Plan
+  readonly reloads: WeakMap<CacheClient["Service"], Reloads<Renewed>>
 }
 
 const makeCache = (
@@ -192,16 +190,32 @@ const makeCache = (
     load: load(policy, run),
     leaseMillis: millis("lockTtl"),
     wait: stampede === false ? undefined : { timeoutMillis: millis("waitTimeout"), onTimeout: "load" },
-    memory: false
+    memory: false,
+    // Reloads are asked for by clients: they must not keep the loads of others, here or elsewhere, from being stored.
+    yields: true,
+    refused: (call: Call) => {
+      if (call.made !== undefined) call.made.kept = false
+    }
   }
-  return { policy, compiled, plan, direct: { ...plan, load: (call: Call) => Effect.map(run(call.request), marked) } }
+  const direct: Plan = { ...plan, load: (call: Call) => Effect.map(run(call.request), marked) }
+  return { policy, compiled, plan, direct, reloads: new WeakMap() }
+}
+
+const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Renewed> => {
+  let own = reloads.get(client)
+  if (own === undefined) {
+    own = new Reloads()
+    reloads.set(client, own)
+  }
+  return own
 }
 
 const serve = (
-  { compiled, direct, plan, policy }: Cache,
+  cache: Cache,
   client: CacheClient["Service"],
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unknown, unknown> => {
+  const { compiled, direct, plan, policy } = cache
   const request = Context.getUnsafe(
     fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
     HttpServerRequest.HttpServerRequest
@@ -217,9 +231,12 @@ const serve = (
   try {
     key = keyUnsafe(compiled, policy, request, fiber.context)
   } catch (error) {
-    return error instanceof CacheError ? (client.bypass(direct, [call], error) as typeof around) : Effect.die(error)
+    // A parameter is missing, or there are two: that is what a client sent, and no failure of the cache.
+    return error instanceof CacheError ? around : Effect.die(error)
   }
   const question = { plan, key, args: [call] }
+  const maxAge = wish === "refresh" ? 0 : wish.maxAge
+  const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
   const settle = (cause: Cause.Cause<unknown>): Effect.Effect<Response, unknown, unknown> => {
     if (!cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === notStorable)) {
@@ -227,25 +244,44 @@ const serve = (
     }
     return call.own === undefined ? around : Effect.map(takeOwn(call, fiber.context), marked)
   }
-  const found = (value: unknown, fresh: boolean): Effect.Effect<Response, unknown, unknown> => {
+  const statusOf = (made: Made | undefined): CacheStatus =>
+    made === undefined || made.tick < call.tick ? "HIT" : made.kept ? "MISS" : "BYPASS"
+  const found = (value: unknown): Effect.Effect<Response, unknown, unknown> => {
     const stored = value as StoredResponse
-    const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-    const made = call.made ?? madeHere.get(stored)
-    const status: CacheStatus = made === undefined || made.tick < call.tick ? "HIT" : made.sealed ? "MISS" : "BYPASS"
-    if (!fresh && status === "HIT" && ageOf(stored, now) > maxAge) return renewed
-    return Effect.succeed(answer(stored, request, policy, status, now))
+    const status = statusOf(call.made ?? madeHere.get(stored))
+    return status === "HIT" && ageOf(stored, now()) > maxAge
+      ? renewed
+      : Effect.succeed(answer(stored, request, policy, status, now()))
   }
-  const maxAge = wish === "refresh" ? 0 : wish.maxAge
-  const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() =>
-    Effect.matchCauseEffect(client.refresh(question), { onFailure: settle, onSuccess: (value) => found(value, true) })
-  )
+  const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
+    const load = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
+    // What is loaded right now is young enough for `max-age`, but began too early for `no-cache`.
+    return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load, maxAge > 0), {
+      onFailure: settle,
+      onSuccess: ({ made, value }) => {
+        const stored = value as StoredResponse
+        return Effect.succeed(answer(stored, request, policy, statusOf(made ?? madeHere.get(stored)), now()))
+      }
+    })
+  })
+  if (!canBeWhole(request)) {
+    // A look at what is there, without a load: its response would be taken for that to a GET.
+    if (wish === "refresh") return around
+    return Effect.matchEffect(client.peek(plan.region, key), {
+      onFailure: (error) => client.bypass(direct, [call], error),
+      onSuccess: Option.match({
+        onNone: () => around,
+        onSome: (value) =>
+          ageOf(value as StoredResponse, now()) > maxAge
+            ? around
+            : Effect.succeed(answer(value as StoredResponse, request, policy, "HIT", now()))
+      })
+    }) as Effect.Effect<Response, unknown, unknown>
+  }
   return Effect.onExit(
     wish === "refresh"
       ? renewed
-      : Effect.matchCauseEffect(client.getOrLoad(question, fiber), {
-          onFailure: settle,
-          onSuccess: (value) => found(value, false)
-        }),
+      : Effect.matchCauseEffect(client.getOrLoad(question, fiber), { onFailure: settle, onSuccess: found }),
     (exit) => {
       call.gone = true
       return leave(call, exit)
@@ -287,21 +323,30 @@ export interface CachedResponse {
 /**
  * Caches the responses of a route's handler. Throws `CacheError` when an option is out of range or a key malformed.
  *
- * By a plain name, `"expensive"`, the key is `http:<name>:<path>?<query>`, so one name serves a route with parameters,
- * and `invalidatePattern("http:expensive:*")` removes them all. A key with placeholders, `"page:{slug}"`, is filled from
- * the parameters of route and query, and is exactly the key of the entry; parameters that it does not name make no
- * difference. What `vary` and `authenticated` name is added to either behind a `#`. Paths count as sent, hosts do not:
- * name `"host"` in `vary` where a handler looks at it.
+ * By a plain name, `"users:list"`, the key is `http:<name>:<path>?<query>`, so one name serves a route with parameters,
+ * and `invalidatePattern("http:users:list:*")` removes them all. Names are made of letters, digits and `_ . ~ @ : / -`.
+ * A key with placeholders, `"page:{slug}"`, is filled from the parameters of route and query, and is exactly the key of
+ * the entry; parameters that it does not name make no difference. A request that lacks one of them, or has one twice, is
+ * not cached: its handler runs (`BYPASS`), whatever `onCacheError` says. What `vary` and `authenticated` name is added to
+ * either behind a `#`. Paths count as sent, hosts do not: name `"host"` in `vary` where a handler looks at it.
+ *
+ * **To invalidate one URL**, use tags or a key with placeholders: `invalidateKey(buildCacheKey("page:{slug}", ...))`, or,
+ * with variants, `invalidatePattern(buildCachePattern("page:{slug}", ...) + "#*")`. The key of a name holds path and query
+ * as they were sent, encoded once more, so `/users/a%20b` is `/users/a%2520b` in it:
+ * `buildCachePattern("http:users:/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients encode as that does.
  *
  * **What is stored**: responses with status 200 to GET, with a body in memory of up to `maxBodyBytes`. A HEAD is answered
- * from the response to GET, which the handler is asked for when there is none. Never stored: responses with a cookie,
+ * from the response to GET; when there is none, the handler is asked for that of GET where the server passes on a web
+ * `Request`, and answers uncached elsewhere. Never stored: responses with a cookie,
  * with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover; responses to
  * requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
  *
  * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
- * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` neither read nor stored; `STALE` is kept for a grace window.
- * `If-None-Match` is answered with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or for
- * none of this (`no-store`).
+ * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored; `STALE` is kept for a grace
+ * window. `If-None-Match` is answered with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or
+ * for none of this (`no-store`). In a process one fresh load of a key runs at a time, and who asks meanwhile shares the
+ * next; it is stored unless another load of the key is under way, so clients that keep asking keep nothing from being
+ * stored.
  *
  * A hit skips the handler and all that it provides for itself, so authorization belongs outside of the cached handler.
  *

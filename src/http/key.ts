@@ -14,6 +14,12 @@ type Request = HttpServerRequest.HttpServerRequest
 
 const part = (text: string): string => encodePart(text, partTable, [])
 
+/**
+ * What stands in a key as it is. No path or query part holds a `:`, so the last one ends the name: two names never give one
+ * key, also where one of them goes on with what could be a path.
+ */
+const plainName = /^[A-Za-z0-9_.~@:/-]+$/
+
 /** A name, or a key template with the names of route and query parameters. Throws `CacheError` (`InvalidKey`). */
 export const compileName = (nameOrKey: string): CompiledKey => {
   if (nameOrKey === "") throw invalidKey(nameOrKey, "a cached response needs a name")
@@ -22,7 +28,10 @@ export const compileName = (nameOrKey: string): CompiledKey => {
     if (compiled.positional) throw invalidKey(nameOrKey, "its placeholders are names of route or query parameters")
     return compiled
   }
-  const head = `http:${part(nameOrKey)}:`
+  if (!plainName.test(nameOrKey)) {
+    throw invalidKey(nameOrKey, "the name of a cached response is made of letters, digits and _ . ~ @ : / -")
+  }
+  const head = `http:${nameOrKey}:`
   return {
     template: `http:${nameOrKey}`,
     prefix: "",

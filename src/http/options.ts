@@ -65,7 +65,10 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
    * where they must ask each time, say `"no-cache"`.
    */
   readonly cacheControl?: string | ((lifetime: Lifetime) => string) | undefined
-  /** `"bypass"` (default): a cache failure is recorded and the handler runs. `"fail"`: it fails with `CacheError`. */
+  /**
+   * `"bypass"` (default): a cache failure is recorded and the handler runs. `"fail"`: it fails with `CacheError`. A request
+   * that lacks a parameter of the key is no failure of the cache: its handler runs, uncached.
+   */
   readonly onCacheError?: F | undefined
 }
 

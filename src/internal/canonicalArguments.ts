@@ -243,11 +243,14 @@ const writeData = (walk: Walk, value: object): string | undefined => {
   return undefined
 }
 
+/** What errors hold in properties that do not enumerate: all of them, `AggregateError` and `SuppressedError`. */
+const hiddenOfErrors = ["message", "cause", "errors", "error", "suppressed"] as const
+
 const writeInstance = (walk: Walk, value: object, prototype: object): string => {
   const name = className(walk, prototype)
   const keys = Object.keys(value)
   if (value instanceof Error) {
-    for (const key of ["message", "cause"]) {
+    for (const key of hiddenOfErrors) {
       if (Object.hasOwn(value, key) && !keys.includes(key)) keys.push(key)
     }
   }

@@ -11,7 +11,7 @@
  *
  * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
  */
-import { Cause, Effect, Exit, Random, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../CacheError.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
@@ -47,6 +47,9 @@ export const guard = (
     const journal = new Journal(options.journalLimit)
     const { name } = primary.backend
     let away = false
+    // The primary answers again, and the journal is being replayed. Invalidations go to it already, because those that
+    // came during a replay would keep it from ever ending.
+    let answering = false
     let failures = 0
 
     const heldOff = (operation: string): CacheError =>
@@ -54,38 +57,53 @@ export const guard = (
         reason: new Unavailable({ backend: name, operation, cause: new Error("held off until the primary is back") })
       })
 
-    const within = <A>(operation: string, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
+    const within = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      millis: number = options.timeoutMillis
+    ): Effect.Effect<A, CacheError> =>
       Effect.timeoutOrElse(self, {
-        duration: options.timeoutMillis,
-        orElse: () =>
-          Effect.fail(
-            new CacheError({ reason: new TimedOut({ backend: name, operation, millis: options.timeoutMillis }) })
-          )
+        duration: millis,
+        orElse: () => Effect.fail(new CacheError({ reason: new TimedOut({ backend: name, operation, millis }) }))
       })
     const { deadlineMillis } = primary.backend
     const bounded: typeof within =
       deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis ? (_, self) => self : within
+    // A scan is many commands, each with the deadline of the primary; together they may take long.
+    const boundedScan: typeof within =
+      deadlineMillis !== undefined ? (_, self) => self : (operation, self) => within(operation, self, options.timeoutMillis * 60)
 
     const tryAgain = (pause: number): Effect.Effect<void> =>
       Effect.flatMap(Random.next, (random) =>
         Effect.sleep(pause * (0.75 + random / 2)).pipe(
-          Effect.andThen(Effect.exit(Effect.andThen(within("probe", primary.tags.epoch), journal.replay(primary)))),
-          Effect.flatMap((exit) =>
-            Exit.isFailure(exit) || !journal.isEmpty
-              ? tryAgain(Exit.isFailure(exit) ? Math.min(pause * 2, options.retryMillis * 8) : 1)
-              : Effect.andThen(
-                  onReturn,
-                  Effect.suspend(() => {
-                    // Something may have been journalled while the fallback was being cleared.
-                    if (!journal.isEmpty) return tryAgain(1)
-                    away = false
-                    failures = 0
-                    return Effect.logInfo(`effect-cache: ${name} is back`)
-                  })
-                )
-          )
+          Effect.andThen(Effect.exit(within("probe", primary.tags.epoch))),
+          Effect.flatMap((exit) => {
+            if (Exit.isFailure(exit)) return tryAgain(Math.min(pause * 2, options.retryMillis * 8))
+            answering = true
+            return comeBack(pause)
+          })
         )
       )
+
+    const comeBack = (pause: number): Effect.Effect<void> =>
+      Effect.flatMap(Effect.exit(journal.replay(primary)), (exit) => {
+        if (Exit.isFailure(exit)) {
+          answering = false
+          const again = tryAgain(Math.min(pause * 2, options.retryMillis * 8))
+          return Effect.andThen(Effect.logDebug(`effect-cache: the replay on ${name} failed`, exit.cause), again)
+        }
+        // Something may have been journalled meanwhile, also while the fallback is being cleared.
+        return Effect.andThen(
+          onReturn,
+          Effect.suspend(() => {
+            if (!journal.isEmpty) return comeBack(pause)
+            away = false
+            answering = false
+            failures = 0
+            return Effect.logInfo(`effect-cache: ${name} is back`)
+          })
+        )
+      })
 
     const leave = (reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
@@ -98,38 +116,51 @@ export const guard = (
       })
 
     /** A call to the primary, while it is trusted. */
-    const call = <A>(operation: string, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> => {
-      const watched = Effect.matchEffect(bounded(operation, self), {
+    const call = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      bound: typeof within = bounded
+    ): Effect.Effect<A, CacheError> => {
+      const watched = Effect.matchEffect(bound(operation, self), {
         onFailure: (error) => {
           const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
           const failed = Effect.fail(error)
-          return counts && ++failures >= options.failureThreshold
-            ? Effect.andThen(leave(error.message), failed)
-            : failed
+          return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error.message), failed) : failed
         },
         onSuccess: (value) => {
+          if (failures === 0) return Exit.succeed(value)
+          // What was kept in memory during the failures may be older than what was read from the primary since.
           failures = 0
-          return Exit.succeed(value)
+          return Effect.as(onReturn, value)
         }
       })
       return Effect.suspend(() => (away ? Effect.fail(heldOff(operation)) : watched))
     }
 
-    /** An invalidation: what is not acknowledged is written down before the caller hears of it. */
+    /**
+     * An invalidation: what is not acknowledged is written down before the caller hears of it. It runs in the scope of the
+     * client, so that it is seen to its end also when its caller does not wait.
+     */
     const journalled = <A>(
       operation: string,
       self: Effect.Effect<A, CacheError>,
-      note: () => void
-    ): Effect.Effect<A, CacheError> =>
-      Effect.onExit(call(operation, self), (exit) =>
-        // An interrupted caller was told nothing, and so was promised nothing.
-        Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
-          ? Effect.void
-          : Effect.suspend(() => {
-              note()
-              return leave(`${operation} was not acknowledged`)
-            })
+      note: () => void,
+      bound: typeof within = bounded
+    ): Effect.Effect<A, CacheError> => {
+      const trusted = call(operation, self, bound)
+      const work = Effect.onExit(
+        Effect.suspend(() => (away && answering ? bound(operation, self) : trusted)),
+        (exit) =>
+          Exit.isSuccess(exit)
+            ? Effect.void
+            : Effect.suspend(() => {
+                note()
+                // Interrupted: the client is being closed.
+                return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(`${operation} was not acknowledged`)
+              })
       )
+      return Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true }), Fiber.join)
+    }
 
     const { backend, tags } = primary
     return {
@@ -145,10 +176,10 @@ export const guard = (
         // A hint that cannot be had is waited for like one that is lost: callers poll.
         awaitRelease: backend.awaitRelease,
         usage: call("usage", backend.usage),
-        remove: (keys) => journalled("remove", backend.remove(keys), () => journal.addKeys(keys)),
+        remove: (keys) => journalled("remove", backend.remove(keys), () => journal.addKeys(keys), keys.length > 1_000 ? boundedScan : bounded),
         removeMatching: (pattern) =>
-          journalled("removeMatching", backend.removeMatching(pattern), () => journal.addPatterns([pattern])),
-        clear: journalled("clear", backend.clear, () => journal.addEverything())
+          journalled("removeMatching", backend.removeMatching(pattern), () => journal.addPatterns([pattern]), boundedScan),
+        clear: journalled("clear", backend.clear, () => journal.addEverything(), boundedScan)
       } satisfies CacheBackend["Service"],
       tags: {
         epoch: call("epoch", tags.epoch),

@@ -34,7 +34,7 @@ export interface Template {
   readonly reserved: ReadonlyArray<string>
 }
 
-const placeholder = /^(?:[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]?)$/
+const placeholder = /^(?:[A-Za-z_][A-Za-z0-9_]*|[0-9])$/
 const isIndex = (name: string): boolean => name.charCodeAt(0) < 58
 
 const checkText = (text: string, source: string): string => {
@@ -64,7 +64,7 @@ export const parseTemplate = (template: string, prefix: string): Template => {
     if (!placeholder.test(name)) {
       throw invalidKey(
         template,
-        "a placeholder is a name of letters, digits and _, or a number from 0 to 99",
+        "a placeholder is a name of letters, digits and _, or a number from 0 to 9",
         name.slice(0, 80)
       )
     }
@@ -186,5 +186,6 @@ export const patternOf = (template: Template, parts: Parts): string => {
     const value = Object.hasOwn(parts, name) ? valueOf(template, parts, name) : undefined
     pattern += (value === undefined ? "*" : encode(template, name, value)) + template.texts[i + 1]!
   })
-  return pattern
+  // As in a key: with no text at all, an empty part gives the divider.
+  return pattern === "" ? divider : pattern
 }

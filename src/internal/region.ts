@@ -47,6 +47,20 @@ export const positiveMillis = (option: string, input: Duration.Input): number =>
   return millis
 }
 
+/** The shortest lease: less would end before a command has come back. */
+export const minLeaseMillis = 10
+/** The longest: a crash keeps others waiting for as long. A load may take longer, because leases are renewed. */
+export const maxLeaseMillis = 24 * 3_600_000
+
+/** The milliseconds of a lease. Throws `CacheError` (`InvalidOption`). */
+export const leaseMillis = (option: string, input: Duration.Input): number => {
+  const millis = positiveMillis(option, input)
+  if (millis < minLeaseMillis || millis > maxLeaseMillis) {
+    throw invalid(option, input, "a duration from 10 milliseconds to a day")
+  }
+  return millis
+}
+
 export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
   readonly ttl?: Duration.Input | ((value: never, params: never) => Duration.Input) | undefined
   readonly tags?: ReadonlyArray<string> | ((value: never, params: never) => ReadonlyArray<string>) | undefined

@@ -67,7 +67,11 @@ export const CacheLive: Layer.Layer<CacheServices, Config.ConfigError | CacheErr
     const backend = environment.backend === "memory" ? memory(environment) : redis(environment)
     return Layer.provide(
       backend,
-      CacheConfig.layer({ defaultTtl: environment.defaultTtl, lockTtl: environment.lockTtl })
+      CacheConfig.layer({
+        defaultTtl: environment.defaultTtl,
+        lockTtl: environment.lockTtl,
+        localMaxEntries: environment.memoryMaxEntries
+      })
     )
   })
 )

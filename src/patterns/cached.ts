@@ -79,11 +79,17 @@ export interface Pattern<Extra> {
 
 export type Load = AnyFunction | AnyEffect
 
-/** How a pattern calls the client for a request. */
-export type Call = (client: CacheClient["Service"], request: Request, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
+/** How a pattern calls the client, with the key of the call or what is wrong with it. */
+export type Call = (
+  client: CacheClient["Service"],
+  call: Omit<Request, "key"> & { readonly key: string | CacheError },
+  fiber: Fiber.Fiber<unknown, unknown>
+) => AnyEffect
 
-const read: Call = (client, request, fiber) => client.getOrLoad(request, fiber)
-const refresh: Call = (client, request) => client.refresh(request)
+const read: Call = (client, { args, key, plan }, fiber) =>
+  typeof key === "string" ? client.getOrLoad({ plan, key, args }, fiber) : client.bypass(plan, args, key)
+const refresh: Call = (client, { args, key, plan }) =>
+  typeof key === "string" ? client.refresh({ plan, key, args }) : client.bypass(plan, args, key)
 
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
@@ -117,16 +123,19 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const build = compiled.positional
     ? (args: ReadonlyArray<unknown>) => compiled.buildUnsafe(args)
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
+  // A template without placeholders has one key, and that is no pattern.
+  const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
   const through =
     (call: Call) =>
     (...args: ReadonlyArray<unknown>): AnyEffect =>
       Effect.withFiber((fiber): AnyEffect => {
         const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
-        let key: string
+        let key: string | CacheError
         try {
           key = build(args)
         } catch (error) {
-          return error instanceof CacheError ? client.bypass(plan, args, error) : Effect.die(error)
+          if (!(error instanceof CacheError)) return Effect.die(error)
+          key = error
         }
         return call(client, { plan, key, args }, fiber)
       })
@@ -142,14 +151,11 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
         }
       })
   return Object.assign(through(call), {
-    invalidate: byName((client, key) => client.invalidateKeys([key])),
+    invalidate: byName((client, key) => client.invalidate(plan.region, { key })),
     refresh: through(call === read ? refresh : call),
     peek: byName((client, key) => client.peek(plan.region, key)),
     key: (...args: ReadonlyArray<unknown>) => build(args),
-    clear:
-      compiled.placeholders.length === 0 && compiled.pattern.indexOf("*") === -1
-        ? byName((client, key) => client.invalidateKeys([key]))()
-        : Effect.flatMap(CacheClient, (client) => client.invalidatePattern(compiled.pattern))
+    clear: Effect.flatMap(CacheClient, (client) => client.invalidate(plan.region, all))
   })
 }
 
@@ -168,7 +174,7 @@ class CachedEffectImpl {
     this.refresh = cached.refresh()
     this.peek = cached.peek()
     this.key = cached.key()
-    this.clear = cached.clear
+    this.clear = cached.invalidate()
   }
 }
 Object.setPrototypeOf(

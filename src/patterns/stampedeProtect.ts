@@ -3,14 +3,14 @@ import type { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import type { OnTimeout } from "../internal/client/load.ts"
-import { positiveMillis, resolveUnsafe } from "../internal/region.ts"
+import { leaseMillis, positiveMillis, resolveUnsafe } from "../internal/region.ts"
 import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
 
 /** How a call waits for the process that is loading its key. */
 export interface StampedeOptions<W extends OnTimeout = "load"> {
   /**
    * How long the lease outlives a process that died while loading; then another takes over. Renewed at a third of it, so
-   * loads may take longer. Default: `CacheConfig.lockTtl` (30 seconds).
+   * loads may take longer. From 10 milliseconds to a day. Default: `CacheConfig.lockTtl` (30 seconds).
    */
   readonly lockTtl?: Duration.Input | undefined
   /**
@@ -76,7 +76,7 @@ export interface StampedeProtect {
 export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options) => {
   const { lockTtl, onTimeout = "load", waitTimeout } = options
   const region = resolveUnsafe(options)
-  const leaseMillis = lockTtl === undefined ? undefined : positiveMillis("lockTtl", lockTtl)
+  const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl)
   const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout)
-  return (load) => ({ region, load, leaseMillis, wait: { timeoutMillis, onTimeout }, memory: false })
+  return (load) => ({ region, load, leaseMillis: lease, wait: { timeoutMillis, onTimeout }, memory: false })
 }) as StampedeProtect

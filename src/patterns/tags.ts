@@ -5,7 +5,8 @@ import { CacheClient } from "../services/CacheClient.ts"
 /**
  * Adds tags to the entry of a key, which keeps its value and remaining TTL. `false`: there is no valid entry to tag.
  *
- * A tag that was invalidated since the entry's load makes the entry stale at once. Where the tags follow from the value,
+ * A tag that was invalidated since the entry's load makes the entry stale at once. So may a tag that nothing bears yet, if
+ * any tag was invalidated since: its marker starts at the epoch of now. That costs a miss. Where the tags follow from the value,
  * give them to the region instead: then entry and tags are written together.
  *
  * @example

@@ -1,5 +1,5 @@
-import type { Effect } from "effect"
-import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
+import { type Effect, Exit } from "effect"
+import { type ArgsOf, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
 import { paramsOf } from "../internal/client/load.ts"
 import { type Options, resolveUnsafe } from "../internal/region.ts"
@@ -60,8 +60,11 @@ const none: ReadonlyArray<string> = []
  * behind, a reader that loaded the old row cannot store it, and a writer that dies leaves an empty slot. A write that fails
  * leaves the slot empty too. When the write has completed, reads that start later see it or something newer.
  *
- * With `onCacheError: "bypass"` the write runs also when the cache cannot be told of it; that is logged, and with
- * `CacheFallback` made up for before the cache is trusted again. With `"fail"` the call fails before the write has begun,
+ * What it lists is invalidated also when the write failed, apart from what follows from the value. A list that covers the
+ * entry itself removes it again, because the entry is stored first.
+ *
+ * With `onCacheError: "bypass"` the write runs also when the cache cannot be told of it; that is logged, and made up for before the
+ * cache is trusted again. With `"fail"` the call fails before the write has begun,
  * or after it when only the end could not be told.
  *
  * @example
@@ -86,7 +89,11 @@ const none: ReadonlyArray<string> = []
 export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: WriteSpec) => {
   const make = (options: WriteSpec, more?: Lists) => {
     const region = resolveUnsafe(options)
-    const call = through({ ...options, ...more })
+    const lists: Lists = { ...options, ...more }
+    // What is fixed is checked now, not after the first write.
+    if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
+    if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
+    const call = through(lists)
     return (load: Load) =>
       wrap(load, (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false }), call)
   }
@@ -94,15 +101,25 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
 }) as WriteThrough
 
 const through =
-  (options: Lists): Call =>
-  (client, request) =>
-    client.write(request, (value) => {
-      const params = paramsOf(request)
-      const listed = (list: List) =>
-        list === undefined ? none : typeof list === "function" ? list(value, params) : list
-      return {
-        keys: listed(options.invalidateKeys),
-        patterns: listed(options.invalidatePatterns),
-        tags: listed(options.invalidateTags)
+  (lists: Lists): Call =>
+  (client, call) =>
+    client.write(call, (exit) => {
+      const params = paramsOf(call)
+      let thrown: { readonly error: unknown } | undefined
+      // Of a write that failed there is no value: only what is listed in any case.
+      const listed = (list: List): ReadonlyArray<string> => {
+        if (list === undefined) return none
+        if (typeof list !== "function") return list
+        if (Exit.isFailure(exit)) return none
+        try {
+          return list(exit.value, params)
+        } catch (error) {
+          thrown ??= { error }
+          return none
+        }
       }
+      const keys = listed(lists.invalidateKeys)
+      const patterns = listed(lists.invalidatePatterns)
+      const tags = listed(lists.invalidateTags)
+      return { keys, patterns, tags, thrown }
     })

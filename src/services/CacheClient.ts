@@ -10,10 +10,11 @@
  *
  * The rules behind it are described in `docs/protocol.md`.
  */
-import { Context, type Duration, type Effect, type Fiber, type Option, type Schema } from "effect"
+import { Context, type Duration, type Effect, type Exit, type Fiber, type Option, type Schema } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { Region } from "../internal/region.ts"
 import type { Plan, Request } from "../internal/client/load.ts"
+import type { WriteRequest } from "../internal/client/write.ts"
 import type { RegionStats } from "../internal/client/stats.ts"
 
 /** What `set` stores a value with. */
@@ -30,6 +31,8 @@ export interface Invalidations {
   readonly keys: ReadonlyArray<string>
   readonly patterns: ReadonlyArray<string>
   readonly tags: ReadonlyArray<string>
+  /** What a function that makes a list threw: a defect of the call, once the other lists are done with. */
+  readonly thrown?: { readonly error: unknown } | undefined
 }
 
 /** The counters of a client, in all and per region. */
@@ -50,7 +53,7 @@ export interface CacheStats extends Omit<RegionStats, "region"> {
   readonly memoryMb: number
   /** Entries dropped to make room. */
   readonly evictions: number
-  /** Loads in flight in this process right now. */
+  /** Loads in flight in this process right now, and callers that follow the load of another. */
   readonly inFlight: number
   readonly regions: ReadonlyArray<RegionStats>
 }
@@ -84,7 +87,13 @@ export class CacheClient extends Context.Service<
     /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
     readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
 
-    /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
+    /** What `.invalidate` and `.clear` of a cached function do: for patterns. */
+  readonly invalidate: (
+    region: Region,
+    what: { readonly key: string } | { readonly pattern: string }
+  ) => Effect.Effect<void, CacheError>
+
+  /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
     readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 
     /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */
@@ -117,8 +126,8 @@ export class CacheClient extends Context.Service<
 
     /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
     readonly write: (
-      request: Request,
-      invalidations: (value: unknown) => Invalidations
+      request: WriteRequest,
+      invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations
     ) => Effect.Effect<unknown, unknown, unknown>
 
     /** The valid entry of a key, without a load: for patterns. */

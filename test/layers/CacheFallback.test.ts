@@ -206,6 +206,88 @@ describe("CacheFallback", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("invalidations during a long replay go to the primary, so that the replay ends", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const { get, state } = counted()
+      yield* down
+      yield* Effect.flip(invalidatePattern("list:*"))
+      yield* test.heal
+      yield* test.inject("removeMatching", { delay: "900 millis" })
+      // One invalidation a second, each of them slower to replay than the next is to come.
+      const acknowledged = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 20 }),
+          () => Effect.andThen(Effect.sleep("1 second"), Effect.result(invalidatePattern("list:*"))),
+          { concurrency: "unbounded" }
+        ),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("60 seconds")
+      const last = (yield* Fiber.join(acknowledged)).at(-1)!
+      assert.strictEqual(last._tag, "Success")
+      yield* get({ id: 1 })
+      assert.isDefined(yield* test.entry("n:1"))
+      assert.strictEqual(state.loads, 1)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("what was kept during a blip is forgotten with the first answer of the primary", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const values = { current: "v1" }
+      const get = cacheAside({ key: "s:{id}", schema: Schema.String })((_: { readonly id: number }) => Effect.sync(() => values.current))
+      yield* test.inject("read", { fail: true, times: 1 })
+      assert.strictEqual(yield* get({ id: 1 }), "v1")
+      values.current = "v2"
+      assert.strictEqual(yield* get({ id: 1 }), "v2")
+      yield* test.inject("read", { fail: true, times: 1 })
+      assert.strictEqual(yield* get({ id: 1 }), "v2")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a refresh replaces what the fallback keeps", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      yield* down
+      assert.strictEqual(yield* get({ id: 1 }), 1)
+      assert.strictEqual(yield* get.refresh({ id: 1 }), 2)
+      assert.strictEqual(yield* get({ id: 1 }), 2)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("an invalidation whose caller does not wait is seen to its end", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const { get } = counted()
+      yield* get({ id: 1 })
+      yield* test.inject("remove", { delay: "500 millis", times: 1 })
+      const fiber = yield* Effect.forkChild(get.invalidate({ id: 1 }), { startImmediately: true })
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(yield* test.entry("n:1"))
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a scan may take longer than one command", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      yield* test.inject("removeMatching", { delay: "5 seconds" })
+      const fiber = yield* Effect.forkChild(invalidatePattern("a:*"), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("memoize without a schema has nothing to do with the primary", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      let runs = 0
+      const fn = memoize({ name: "local" })((_: number) => Effect.sync(() => ++runs))
+      yield* down
+      yield* fn(1)
+      yield* fn.invalidate(1)
+      assert.strictEqual(yield* fn(1), 2)
+      yield* fn.clear
+      assert.strictEqual(yield* fn(1), 3)
+      assert.strictEqual((yield* test.calls("remove")) + (yield* test.calls("removeMatching")), 0)
+    }).pipe(Effect.provide(layer())))
+
   it.effect("a fallback must be in this process, and options in range", () =>
     Effect.gen(function*() {
       const build = (options: FallbackOptions<CacheError, never, CacheError, never>) =>

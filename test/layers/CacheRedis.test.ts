@@ -6,11 +6,13 @@ import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Redacted } from "ef
 import { TestClock } from "effect/testing"
 import { Redis, type RedisOptions as ClientOptions } from "ioredis"
 import { inspect } from "node:util"
-import { afterAll } from "vitest"
+import { afterAll, vi } from "vitest"
 import type { CacheError } from "../../src/CacheError.ts"
-import type { RedisOptions } from "../../src/layers/CacheRedis/options.ts"
+import { Commands } from "../../src/layers/CacheRedis/commands.ts"
+import { Connection } from "../../src/layers/CacheRedis/connection.ts"
+import { type RedisOptions, resolve } from "../../src/layers/CacheRedis/options.ts"
 import { makeRedisPrimitives } from "../../src/layers/CacheRedis/primitives.ts"
-import { plant, valueOf, write } from "../services/primitives.ts"
+import { plant, type Primitives, valueOf, write } from "../services/primitives.ts"
 import { TcpProxy } from "../support/proxy.ts"
 import { RedisServer, type RunningRedis } from "../support/redisServer.ts"
 
@@ -32,6 +34,17 @@ const openClient = (options: ClientOptions) =>
     }),
     (client) => Effect.sync(() => client.disconnect())
   )
+/** What the primitives are made of, to look inside. */
+const openCommands = (options: RedisOptions) =>
+  Effect.gen(function*() {
+    const resolved = yield* resolve(options)
+    const context = yield* Effect.context<never>()
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new Commands(new Connection(resolved, context))),
+      ({ connection }) => Effect.promise(() => connection.close())
+    )
+  })
+
 const admin = (server: RunningRedis) => openClient({ port: server.port, host: server.host })
 
 /** Real time, for what a server does by itself. Polls, so that nothing depends on how fast this host is. */
@@ -310,20 +323,38 @@ describe("lost bookkeeping", () => {
     return { client, namespace, one, two, marker: `${namespace}:t:a` }
   })
 
-  it.effect("a pending text is no marker, and whoever ensures next confirms it", () =>
+  it.effect("a pending text is above every epoch, and whoever ensures next confirms it", () =>
     Effect.scoped(
       Effect.gen(function*() {
         const { client, marker, one } = yield* setup
         yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 60_000))
-        assert.deepStrictEqual(yield* one.tags.markers(["a"]), [undefined])
+        assert.deepStrictEqual(yield* one.tags.markers(["a", "gone"]), [Infinity, undefined])
         yield* one.tags.ensure(["a"], 60_000)
+        assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+        // An invalidation does not wait for whoever left it.
+        yield* Effect.promise(() => client.set(marker, "?left-2", "PX", 60_000))
+        yield* one.tags.invalidate(["a"])
         assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
       })
     )
   )
 
+  it.effect("a marker that is being made is Infinity to other processes, and then the epoch", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const during: Array<number | undefined> = []
+        const { fast, found } = yield* between(async (_client, _marker, fast) => {
+          during.push(...(await Effect.runPromise(fast.tags.markers(["a"]))))
+        })
+        // On a host that stalls, the confirmation may be there already.
+        assert.isTrue(during[0] === Infinity || during[0] === found)
+        assert.strictEqual(found, yield* fast.tags.epoch)
+      })
+    )
+  )
+
   // The steps of `ensure` are pulled apart by a proxy that holds the confirmation back.
-  const between = (meddle: (client: Redis, marker: string) => Promise<unknown>) =>
+  const between = (meddle: (client: Redis, marker: string, fast: Primitives) => Promise<unknown>) =>
     Effect.gen(function*() {
       const server = yield* sharedServer
       const client = yield* admin(server)
@@ -337,7 +368,7 @@ describe("lost bookkeeping", () => {
       const born = yield* fast.tags.epoch
       const fiber = yield* Effect.forkChild(slow.tags.ensure(["a"], 60_000), { startImmediately: true })
       yield* eventually(Effect.promise(async () => (await client.get(marker))?.startsWith("?") === true))
-      yield* Effect.promise(() => meddle(client, marker))
+      yield* Effect.promise(() => meddle(client, marker, fast))
       yield* Fiber.join(fiber)
       // Another command on the same connection: when it is answered, the confirmation has been carried out.
       yield* slow.tags.epoch
@@ -519,6 +550,124 @@ describe("outages", () => {
           yield* eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
           assert.isUndefined(yield* direct.backend.read("k"))
         }
+      })
+    )
+  )
+
+  // What was in flight when its caller was told that it failed must not be carried out by a client that resends.
+  const resends = [
+    ["its deadline passed", { timeout: 100 }, {}, "TimedOut"],
+    ["its client gave it up", { timeout: "20 seconds" }, { commandTimeout: 100 }, "Unavailable"]
+  ] as const
+  it.effect.each(resends)("a command is not carried out after %s", ([, options, settings, reason]) =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const namespace = fresh()
+        const direct = yield* makeRedisPrimitives({ url: server.url, namespace })
+        yield* direct.tags.invalidate(["warm"])
+        const client = yield* openClient({ port: proxy.port, retryStrategy: () => 10, ...settings })
+        const { backend, tags } = yield* makeRedisPrimitives({ client, namespace, ...options })
+        const works = Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success")
+        // First lost on the wire, then put into the client's offline queue.
+        for (const lose of [
+          Effect.sync(() => proxy.blackhole(true)),
+          Effect.sync(() => Object.defineProperty(client.stream, "writable", { value: false }))
+        ]) {
+          yield* eventually(works)
+          yield* lose
+          const reasons = yield* Effect.all(
+            [reasonOf(backend.acquire("k", "late", 60_000)), reasonOf(tags.ensure(["a"], 60_000))],
+            {
+              concurrency: "unbounded"
+            }
+          )
+          assert.deepStrictEqual(reasons, [reason, reason])
+          proxy.blackhole(false)
+          client.stream.destroy()
+          yield* eventually(works)
+          assert.strictEqual(yield* direct.backend.acquire("k", "free", 60_000), "free")
+          assert.isTrue(yield* direct.backend.release("k", "free", "keep"))
+          // R1: a pending text that comes back could be confirmed with an epoch from before an invalidation.
+          assert.deepStrictEqual(yield* direct.tags.markers(["a"]), [undefined])
+        }
+      })
+    )
+  )
+
+  it.effect("what waits for a connect that does not come is dropped at its deadline", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        proxy.blackhole(true)
+        const client = yield* Effect.acquireRelease(
+          Effect.sync(() => new Redis({ port: proxy.port }).on("error", () => {})),
+          (client) => Effect.sync(() => client.disconnect())
+        )
+        const commands = yield* openCommands({ client, timeout: 20 })
+        const ask = (key: string) =>
+          Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume))
+        const { connection } = commands
+        for (let i = 0; i < 3; i++) {
+          const reading = yield* Effect.forkChild(
+            Effect.all([reasonOf(ask("a")), reasonOf(ask("b"))], { concurrency: 2 }),
+            {
+              startImmediately: true
+            }
+          )
+          assert.deepStrictEqual([connection.waiting, commands.sharing], [2, 2])
+          assert.deepStrictEqual(yield* Fiber.join(reading), ["TimedOut", "TimedOut"])
+          yield* eventually(Effect.sync(() => connection.waiting === 0))
+          assert.strictEqual(commands.sharing, 0)
+        }
+      })
+    )
+  )
+
+  it.effect("reads while the server is away leave nothing behind", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const nobody = yield* RedisServer.scoped()
+        yield* nobody.stop
+        const commands = yield* openCommands({ url: nobody.url, timeout: "20 seconds" })
+        const read = (key: string) =>
+          reasonOf(Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume)))
+        assert.strictEqual(yield* read("first"), "Unavailable")
+        for (let i = 0; i < 100; i++) assert.strictEqual(yield* read(`k${i}`), "Unavailable")
+        assert.deepStrictEqual([commands.connection.waiting, commands.sharing], [0, 0])
+      })
+    ).pipe(Effect.provide(captureLogs().layer))
+  )
+
+  it.effect("two short freezes with replies between them are not one long silence", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        const { backend } = yield* makeRedisPrimitives({ url: server.url, timeout: 100 })
+        const works = eventually(Effect.map(Effect.result(backend.read("k")), (result) => result._tag === "Success"))
+        const connection = Effect.promise(
+          async () => /id=(\d+) .*name=effect-cache /.exec(String(await client.client("LIST")))?.[1]
+        )
+        const freeze = Effect.gen(function*() {
+          yield* server.pause
+          assert.strictEqual(yield* reasonOf(backend.read("k")), "TimedOut")
+          yield* server.resume
+        })
+        yield* works
+        const before = yield* connection
+        assert.isDefined(before)
+        yield* freeze
+        yield* works
+        // A minute goes by.
+        const now = performance.now.bind(performance)
+        const later = vi.spyOn(performance, "now").mockImplementation(() => now() + 60_000)
+        yield* Effect.addFinalizer(() => Effect.sync(() => later.mockRestore()))
+        yield* freeze
+        yield* works
+        assert.strictEqual(yield* connection, before)
       })
     )
   )
@@ -724,6 +873,49 @@ describe("closing", () => {
         assert.strictEqual(yield* connections(client), 1)
         const error = yield* Effect.flip(Effect.scoped(makeRedisPrimitives({ client, db: 1 })))
         assert.strictEqual(error.reason._tag, "InvalidOption")
+      })
+    )
+  )
+
+  it.effect("a client of yours may give numbers as text", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* openClient({ port: server.port, stringNumbers: true })
+        const { backend, locks, tags } = yield* makeRedisPrimitives({ client })
+        assert.strictEqual(yield* backend.acquire("k", "a", 60_000), "a")
+        assert.isTrue(yield* backend.renew("k", "a", 60_000))
+        assert.isFalse(yield* backend.renew("k", "b", 60_000))
+        assert.isFalse(yield* backend.fill("k", "b", write(backend, 1), "keep"))
+        assert.isTrue(yield* backend.fill("k", "a", write(backend, 1), "keep"))
+        assert.isTrue(yield* backend.addTags("k", ["t"]))
+        assert.isFalse(yield* backend.addTags("nothing", ["t"]))
+        assert.strictEqual(
+          yield* reasonOf(
+            backend.addTags(
+              "k",
+              Array.from({ length: 70_000 }, (_, i) => `${i}`)
+            )
+          ),
+          "Unavailable"
+        )
+        yield* backend.acquire("l", "a", 60_000)
+        assert.isTrue(yield* backend.release("l", "a", "keep"))
+        assert.isFalse(yield* backend.release("l", "a", "keep"))
+        yield* tags.ensure(["t"], 60_000)
+        assert.deepStrictEqual(yield* tags.markers(["t"]), [yield* tags.epoch])
+        assert.isNumber(yield* locks.acquire("m", "a", 60_000))
+        assert.isUndefined(yield* locks.acquire("m", "b", 60_000))
+        assert.isTrue(yield* locks.extend("m", "a", 60_000))
+        assert.isFalse(yield* locks.extend("m", "b", 60_000))
+        assert.isTrue(yield* locks.release("m", "a"))
+        assert.isFalse(yield* locks.release("m", "a"))
+        // The entry, the marker, the epoch and the fence.
+        assert.strictEqual((yield* backend.usage).entries, 4)
+        assert.strictEqual(yield* backend.remove(["k", "nothing"]), 1)
+        yield* plant(backend, "k1", write(backend, 1))
+        yield* plant(backend, "k2", write(backend, 1))
+        assert.strictEqual(yield* backend.removeMatching("k*"), 2)
       })
     )
   )

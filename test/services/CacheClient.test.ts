@@ -166,6 +166,87 @@ for (const [name, layer] of layers) {
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("a write with a bad key, a bad list or a list that throws still invalidates the rest", () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheClient
+        const Lists = { key: "item:{id}", schema: Schema.Number } as const
+        const set = (key: string, tags: ReadonlyArray<string> = []) => cache.set(key, 1, { schema: Schema.Number, tags })
+        const gone = (key: string) => Effect.map(cache.get(key, Schema.Number), Option.isNone)
+        const put = writeThrough(Lists, { invalidateKeys: ["list"], invalidatePatterns: ["lists:*"], invalidateTags: ["t"] })
+        const write = put(({ id }: { readonly id: number }) => Effect.succeed(id))
+        yield* Effect.all([set("list"), set("lists:1"), set("tagged", ["t"])])
+        assert.isNaN(yield* write({ id: Number.NaN }))
+        assert.deepStrictEqual([yield* gone("list"), yield* gone("lists:1"), yield* gone("tagged")], [true, true, true])
+
+        yield* set("list")
+        const some = writeThrough(Lists, { invalidateKeys: () => ["", "list"] })(({ id }: { readonly id: number }) => Effect.succeed(id))
+        yield* some({ id: 1 })
+        assert.isTrue(yield* gone("list"))
+
+        yield* set("lists:1")
+        const throwing = writeThrough(Lists, {
+          invalidateKeys: () => {
+            throw new Error("bug")
+          },
+          invalidatePatterns: ["lists:*"]
+        })(({ id }: { readonly id: number }) => Effect.succeed(id))
+        assert.strictEqual((yield* Effect.exit(throwing({ id: 1 })))._tag, "Failure")
+        assert.isTrue(yield* gone("lists:1"))
+
+        yield* set("list")
+        yield* Effect.exit(put((_: { readonly id: number }) => Effect.fail("no answer"))({ id: 1 }))
+        assert.isTrue(yield* gone("list"))
+
+        const strict = writeThrough({ ...Lists, onCacheError: "fail" })(({ id }: { readonly id: number }) => Effect.die(String(id)))
+        assert.strictEqual((yield* Effect.flip(strict({ id: Number.NaN }))).reason._tag, "InvalidKey")
+      }).pipe(Effect.provide(layer)))
+
+    it.effect("refreshes of one tick are one", () =>
+      Effect.gen(function*() {
+        let loads = 0
+        const value = Effect.sync(() => ++loads).pipe(cacheAside({ key: "value", schema: Schema.Number }))
+        yield* Effect.all(Array.from({ length: 100 }, () => value.refresh), { concurrency: "unbounded" })
+        assert.strictEqual(loads, 1)
+      }).pipe(Effect.provide(layer)))
+
+    it.effect("a shared load has a scope of its own", () =>
+      Effect.gen(function*() {
+        const gate = yield* Deferred.make<void>()
+        let open = false
+        const value = Effect.gen(function*() {
+          yield* Effect.acquireRelease(Effect.sync(() => (open = true)), () => Effect.sync(() => (open = false)))
+          yield* Deferred.await(gate)
+          return open ? "in time" : "used after release"
+        }).pipe(cacheAside({ key: "scoped", schema: Schema.String }))
+        const first = yield* Effect.forkChild(Effect.scoped(value), { startImmediately: true })
+        yield* Effect.yieldNow
+        const second = yield* Effect.forkChild(Effect.scoped(value), { startImmediately: true })
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(first)
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* Fiber.join(second), "in time")
+        assert.isFalse(open)
+      }).pipe(Effect.provide(layer)))
+
+    it.effect("what a load leaves running asks like anybody else", () =>
+      Effect.gen(function*() {
+        let loads = 0
+        const start = yield* Deferred.make<void>()
+        const done = yield* Deferred.make<ReadonlyArray<number>>()
+        const get: Effect.Effect<number, never, CacheClient> = Effect.suspend(() => value)
+        const value = Effect.gen(function*() {
+          if (++loads === 1) {
+            const later = Effect.andThen(Deferred.await(start), Effect.all([get, get, get]))
+            yield* Effect.forkDetach(Effect.flatMap(later, (all) => Deferred.succeed(done, all)))
+          }
+          return loads
+        }).pipe(cacheAside({ key: "value", schema: Schema.Number }))
+        yield* value
+        yield* value.invalidate
+        yield* Deferred.succeed(start, undefined)
+        assert.deepStrictEqual(yield* Deferred.await(done), [2, 2, 2])
+      }).pipe(Effect.provide(layer)))
+
     it.effect("memoize by name tells arguments apart, without a schema also values of any type", () =>
       Effect.gen(function*() {
         let runs = 0

@@ -195,7 +195,6 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       const { key, plan } = request
       const { region } = plan
       if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
-      const keep = store !== spare || store === primary || options.spareKeeps === true || plan.memory
       return Effect.callback<unknown, unknown, unknown>((resume) => {
         const party = { codec: region.codec, source: plan }
         const { local } = store.backend
@@ -203,12 +202,12 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
         let flight =
           local === undefined
-            ? store.flights.open(key, party)
+            ? store.flights.open(key, party, "load")
             : holder === undefined
               ? undefined
               : store.flights.joinable(key, party, holder, local.epoch())
         if (flight === undefined) {
-          flight = new Flight(key, context.makeToken(), party)
+          flight = new Flight(key, context.makeToken(), party, "load")
           launch(
             store.flights,
             flight,
@@ -217,7 +216,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
               fiber,
               "cache.load",
               { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
-              fly(context, store, flight, request, keep)
+              fly(context, store, flight, request, keeps(store, plan))
             )
           )
         } else {
@@ -242,16 +241,25 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     }
 
     /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
-    const degrade = (store: Store, request: Request, error: CacheError): Effect.Effect<unknown, unknown, unknown> => {
+    const degrade = (
+      store: Store,
+      request: Request,
+      error: CacheError,
+      again: typeof refreshOn = readThrough
+    ): Effect.Effect<unknown, unknown, unknown> => {
       const { plan } = request
       const carryOn =
         plan.region.onCacheError === "fail" && !plan.memory
           ? Effect.fail(error)
           : store === spare
             ? loadUnstored(context, store, request)
-            : Effect.withFiber((fiber) => readThrough(spare, request, fiber))
+            : Effect.withFiber((fiber) => again(spare, request, fiber))
       return Effect.andThen(context.record(plan.region, error), carryOn)
     }
+
+    /** Whether a store keeps what is loaded for a plan: the spare may be there to share loads only. */
+    const keeps = (store: Store, plan: Plan): boolean =>
+      store !== spare || store === primary || options.spareKeeps === true || plan.memory
 
     const bypass = (plan: Plan, args: ReadonlyArray<unknown>, error: CacheError) =>
       Effect.andThen(
@@ -260,34 +268,30 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       )
 
     const refresh = (request: Request) =>
-      Effect.withFiber((fiber) => {
+      Effect.withFiber((fiber) => refreshOn(request.plan.region.codec === undefined ? local : primary, request, fiber))
+
+    const refreshOn = (
+      store: Store,
+      request: Request,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): Effect.Effect<unknown, unknown, unknown> =>
+      Effect.callback<unknown, unknown, unknown>((resume) => {
         const { key, plan } = request
-        const store = plan.region.codec === undefined ? local : primary
-        return Effect.callback<unknown, unknown, unknown>((resume) => {
-          const flight = new Flight(key, context.makeToken(), { codec: plan.region.codec, source: plan })
-          flight.open = false
-          launch(
-            store.flights,
-            flight,
-            fiber,
-            spanned(
-              fiber,
-              "cache.refresh",
-              { "cache.region": plan.region.name, "cache.key": key, "cache.layer": layer },
-              renewNow(context, store, flight, request)
-            )
-          )
-          return board(flight, resume, (exit) => {
-            if (Exit.isSuccess(exit)) return handOut(store, plan.region, exit.value)
-            const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-            if (!(error instanceof StoreFailure)) return exit
-            return Effect.andThen(
-              context.record(plan.region, error.error),
-              plan.region.onCacheError === "fail" && !plan.memory
-                ? Effect.fail(error.error)
-                : loadUnstored(context, store, request)
-            )
-          })
+        const { region } = plan
+        const party = { codec: region.codec, source: plan }
+        let flight = store.flights.open(key, party, "refresh")
+        if (flight === undefined) {
+          flight = new Flight(key, context.makeToken(), party, "refresh")
+          const attributes = { "cache.region": region.name, "cache.key": key, "cache.layer": layer }
+          const body = renewNow(context, store, flight, request, keeps(store, plan))
+          launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))
+        }
+        const boarded = flight
+        return board(flight, resume, (exit) => {
+          if (Exit.isSuccess(exit)) return handOut(store, region, exit.value)
+          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+          if (error instanceof StoreFailure) return degrade(store, request, error.error, refreshOn)
+          return boarded.party.source === plan ? exit : Effect.withFiber((fiber) => refreshOn(store, request, fiber))
         })
       })
 
@@ -304,10 +308,12 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const invalidate = (
       kind: keyof typeof invalidated,
       count: number,
-      onStore: (store: Store) => Effect.Effect<unknown, CacheError>
+      onStore: (store: Store) => Effect.Effect<unknown, CacheError>,
+      // Values without a schema are nowhere else.
+      only?: Store | undefined
     ): Effect.Effect<void, CacheError> =>
       Effect.withFiber((fiber) => {
-        const all = Effect.andThen(
+        const all = only !== undefined ? Effect.asVoid(onStore(only)) : Effect.andThen(
           Effect.forEach(beside, (store) => Effect.ignore(onStore(store)), { discard: true }),
           Effect.asVoid(onStore(primary))
         )
@@ -320,19 +326,19 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         )
       })
 
-    const invalidateKeys = (keys: Iterable<string>) =>
+    const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
       Effect.flatMap(
         attempt(() => [...new Set(Array.from(keys, normalizeKey))]),
         (list) =>
-          list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list))
+          list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
       )
 
-    const invalidatePattern = (pattern: string) =>
+    const invalidatePattern = (pattern: string, only?: Store | undefined) =>
       Effect.andThen(
         attempt(() => matcherUnsafe(pattern)),
         // Two full passes: a load that fills during the first turns its lease into an entry behind the cursor's back.
         invalidate("pattern", 1, ({ backend }) =>
-          Effect.andThen(backend.removeMatching(pattern), backend.removeMatching(pattern))
+          Effect.andThen(backend.removeMatching(pattern), backend.removeMatching(pattern)), only
         )
       )
 
@@ -352,19 +358,20 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           const token = context.makeToken()
           const { defaultLeaseMillis, defaultTtlMillis } = context
           yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
-          const release = Effect.ignore(primary.backend.release(key, token, "keep"))
           const store = Effect.gen(function*() {
-            // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once: if
-            // another write overtakes this one, what was there before both must not be read in between.
+            // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once:
+            // if another write overtakes this one, what was there before both must not be read in between.
             const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
-            const sealed = yield* primary.seal(region, key, value, undefined, {
-              born,
-              loadMillis: 0,
-              defaultTtl: defaultTtlMillis
-            })
+            const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
+            const sealed = yield* primary.seal(region, key, value, undefined, options)
             return yield* primary.fill(key, token, sealed, "keep")
           })
-          yield* Effect.onError(store, () => release)
+          // A step that failed may have been carried out all the same.
+          yield* Effect.onError(store, () =>
+            Effect.catch(Effect.asVoid(primary.backend.release(key, token, "keep")), () =>
+              primary.orphans.add(key, token, defaultLeaseMillis)
+            )
+          )
         })
       )
 
@@ -397,9 +404,13 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             write(request, invalidations)
           )
         ),
-      invalidateKeys,
-      invalidatePattern,
+      invalidateKeys: (keys) => invalidateKeys(keys),
+      invalidatePattern: (pattern) => invalidatePattern(pattern),
       invalidateTags,
+      invalidate: ({ codec }, what) => {
+        const only = codec === undefined ? local : undefined
+        return "key" in what ? invalidateKeys([what.key], only) : invalidatePattern(what.pattern, only)
+      },
       clear: invalidate("clear", 1, ({ backend }) => backend.clear),
       get: (key, schema) =>
         Effect.flatMap(

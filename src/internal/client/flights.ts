@@ -16,6 +16,8 @@ export class Flight {
   readonly key: string
   readonly token: string
   readonly party: Party
+  /** What it does: a refresh loads also when there is a valid entry. */
+  readonly kind: "load" | "refresh"
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   waiters = 0
   /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. */
@@ -27,10 +29,11 @@ export class Flight {
   /** The epoch of that moment. */
   epoch = Number.NaN
 
-  constructor(key: string, token: string, party: Party) {
+  constructor(key: string, token: string, party: Party, kind: "load" | "refresh") {
     this.key = key
     this.token = token
     this.party = party
+    this.kind = kind
   }
 }
 
@@ -42,7 +45,9 @@ export class Flights {
   readonly #byKey = new Map<string, Array<Flight>>()
 
   get size(): number {
-    return this.#byKey.size
+    let size = 0
+    for (const flights of this.#byKey.values()) size += flights.length
+    return size
   }
 
   add(flight: Flight): void {
@@ -59,9 +64,9 @@ export class Flights {
     if (there.length === 0) this.#byKey.delete(flight.key)
   }
 
-  /** A flight whose trip is not sent yet. */
-  open(key: string, party: Party): Flight | undefined {
-    return this.#byKey.get(key)?.find((flight) => flight.open && !flight.abandoned && compatible(flight.party, party))
+  /** A flight of this kind whose trip is not sent yet. */
+  open(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
+    return this.#byKey.get(key)?.find((flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party))
   }
 
   /**

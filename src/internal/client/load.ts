@@ -1,7 +1,7 @@
 /**
  * The load of one key: who may load, who waits, and the fenced fill. One way for every pattern.
  */
-import { Clock, Context, Effect, Exit, Fiber, identity, Random } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, identity, Option, Random, Scope } from "effect"
 import { CacheError, WaitTimeout } from "../../CacheError.ts"
 import type { AnyFunction } from "../erased.ts"
 import type { Region } from "../region.ts"
@@ -22,6 +22,10 @@ export interface Plan {
   readonly wait: { readonly timeoutMillis: number | undefined; readonly onTimeout: OnTimeout } | undefined
   /** Keep values in memory while the cache fails. */
   readonly memory: boolean
+  /** A refresh leaves a lease that somebody holds to its holder, and then loads without storing. */
+  readonly yields?: boolean | undefined
+  /** Told with the arguments of a load that its fill was refused. Must not throw. */
+  readonly refused?: ((...args: ReadonlyArray<never>) => void) | undefined
 }
 
 /** One call of a wrapped function. */
@@ -32,7 +36,7 @@ export interface Request {
 }
 
 /** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
-export const paramsOf = ({ args, plan }: Request): unknown => (plan.region.key.positional ? args : (args[0] ?? {}))
+export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown => (plan.region.key.positional ? args : (args[0] ?? {}))
 
 /** A failure of the store rather than of the loader; never leaves the client. */
 export class StoreFailure {
@@ -59,6 +63,8 @@ export interface Ancestry {
   readonly store: Store
   readonly key: string
   readonly parent: Ancestry | undefined
+  /** The load has ended; what it left running asks like anybody else. */
+  done: boolean
 }
 export const CurrentLoads = Context.Reference<Ancestry | undefined>("effect-cache/CurrentLoads", {
   defaultValue: () => undefined
@@ -66,7 +72,7 @@ export const CurrentLoads = Context.Reference<Ancestry | undefined>("effect-cach
 
 export const isLoading = (ancestry: Ancestry | undefined, store: Store, key: string): boolean => {
   for (let at = ancestry; at !== undefined; at = at.parent) {
-    if (at.key === key && at.store === store) return true
+    if (at.key === key && at.store === store && !at.done) return true
   }
   return false
 }
@@ -92,15 +98,28 @@ export const withRenewal = <A, E, R>(
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Runs the loader, interruptible if `restore` makes it so; counts it, and makes it known to what it calls. Cannot fail. */
-export const runLoader = (context: LoadContext, store: Store, request: Request, restore: Restore) =>
+/**
+ * Runs the loader, interruptible if `restore` makes it so; counts it, and makes it known to what it calls. Cannot fail.
+ *
+ * A load that callers may share gets a scope of its own: that of the caller who started it may close while others wait.
+ */
+export const runLoader = (
+  context: LoadContext,
+  store: Store,
+  request: Pick<Request, "args" | "plan"> & { readonly key: string | undefined },
+  options: { readonly restore: Restore; readonly shared: boolean }
+) =>
   Effect.withFiber<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, unknown>((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
     const startedAt = clock.currentTimeMillisUnsafe()
     const { args, key, plan } = request
-    const load = restore(Effect.suspend(() => plan.load(...args)))
-    const ancestry: Ancestry = { store, key, parent: fiber.getRef(CurrentLoads) }
+    const loader = Effect.suspend(() => plan.load(...args))
+    const scoped = options.shared && Option.isSome(Context.getOption(fiber.context, Scope.Scope))
+    const load = options.restore(scoped ? Effect.scoped(loader) : loader)
+    const parent = fiber.getRef(CurrentLoads)
+    const ancestry: Ancestry | undefined = key === undefined ? parent : { store, key, parent, done: false }
     return Effect.map(Effect.exit(Effect.provideService(load, CurrentLoads, ancestry)), (exit) => {
+      if (ancestry !== undefined && ancestry !== parent) ancestry.done = true
       const millis = Math.max(0, clock.currentTimeMillisUnsafe() - startedAt)
       context.counters(plan.region).load(millis, Exit.isFailure(exit), fiber.context)
       return [exit, millis] as const
@@ -109,7 +128,7 @@ export const runLoader = (context: LoadContext, store: Store, request: Request, 
 
 /** Loads without storing: the lease is held elsewhere, or there is nothing to hold. */
 export const loadUnstored = (context: LoadContext, store: Store, request: Request) =>
-  Effect.flatMap(runLoader(context, store, request, identity), ([exit]) => exit)
+  Effect.flatMap(runLoader(context, store, request, { restore: identity, shared: true }), ([exit]) => exit)
 
 /**
  * Loads under the lease that `flight` holds, and fills. Uninterruptible but for the load, so that whatever happens the
@@ -131,7 +150,7 @@ const loadAndFill = Effect.fnUntraced(function*(
     key,
     token,
     leaseMillis,
-    runLoader(context, store, request, restore)
+    runLoader(context, store, request, { restore, shared: true })
   )
   const disown = store.orphans.add(key, token, leaseMillis)
   const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () => disown)
@@ -139,23 +158,23 @@ const loadAndFill = Effect.fnUntraced(function*(
     yield* release
     return yield* exit
   }
-  const sealed = yield* Effect.result(
-    store.seal(region, key, exit.value, paramsOf(request), {
-      born: flight.epoch,
-      loadMillis,
-      defaultTtl: context.defaultTtlMillis
-    })
-  )
+  const seal = store.seal(region, key, exit.value, paramsOf(request), {
+    born: flight.epoch,
+    loadMillis,
+    defaultTtl: context.defaultTtlMillis
+  })
+  const sealed = yield* Effect.result(Effect.onError(seal, () => release))
   let failure: CacheError | undefined
-  if (sealed._tag === "Failure") {
-    yield* release
-    failure = sealed.failure
-  } else {
+  if (sealed._tag === "Failure") failure = sealed.failure
+  else {
     const filled = yield* Effect.result(store.fill(key, token, sealed.success, "keep"))
     if (filled._tag === "Failure") {
       failure = filled.failure
       yield* disown
-    } else if (!filled.success) context.counters(region).counts.rejectedFills++
+    } else if (!filled.success) {
+      context.counters(region).counts.rejectedFills++
+      request.plan.refused?.(...(request.args as ReadonlyArray<never>))
+    }
   }
   if (failure !== undefined) {
     yield* context.record(region, failure)
@@ -206,6 +225,9 @@ const steps = Effect.fnUntraced(function*(
   flight.open = false
   if (flight.abandoned) return yield* Effect.interrupt
   const startedAt = yield* Clock.currentTimeMillis
+  const giveBack = Effect.catch(Effect.asVoid(store.backend.release(key, flight.token, "keep")), () =>
+    store.orphans.add(key, flight.token, leaseMillis)
+  )
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   for (;;) {
@@ -218,12 +240,12 @@ const steps = Effect.fnUntraced(function*(
     }
     const { epoch, found, holder } = claim.success
     if (typeof found === "object") {
-      if (holder === flight.token) yield* Effect.ignore(store.backend.release(key, flight.token, "keep"))
+      if (holder === flight.token) yield* giveBack
       return found.value
     }
     if (found === "unsettled" && holder === flight.token && plan.wait !== undefined && settleMillis <= lastSettleMillis) {
       // Another process has just filled, and is about to confirm the markers: one load among all is worth the moment.
-      yield* Effect.catch(Effect.asVoid(store.backend.release(key, flight.token, "keep")), () => Effect.void)
+      yield* giveBack
       yield* restore(Effect.sleep(settleMillis))
       settleMillis *= 2
       continue
@@ -269,19 +291,31 @@ const steps = Effect.fnUntraced(function*(
   }
 })
 
-/** A refresh: takes the lease over, loads, and stores if the lease is still its own. */
-export const renewNow = (context: LoadContext, store: Store, flight: Flight, request: Request) =>
+/** A refresh: takes the lease over, loads, and stores if the lease is still its own. Those of one tick share it. */
+export const renewNow = (context: LoadContext, store: Store, flight: Flight, request: Request, keep: boolean) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const leaseMillis = request.plan.leaseMillis ?? context.defaultLeaseMillis
+      yield* Effect.yieldNow
       flight.open = false
-      const taken = yield* Effect.result(store.takeOver(request.key, flight.token, leaseMillis, false))
+      if (flight.abandoned) return yield* Effect.interrupt
+      const { key, plan } = request
+      const taken = yield* Effect.result(
+        plan.yields === true
+          ? store.claim(plan.region, key, flight.token, leaseMillis)
+          : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
+              epoch,
+              holder: flight.token
+            }))
+      )
       if (taken._tag === "Failure") {
-        yield* store.orphans.add(request.key, flight.token, leaseMillis)
+        yield* store.orphans.add(key, flight.token, leaseMillis)
         return yield* Effect.fail(storeFailure(taken.failure))
       }
-      flight.epoch = taken.success
+      // Who asks for refreshes without end must not keep the loads of others from being stored.
+      if (taken.success.holder !== flight.token) return yield* restore(loadUnstored(context, store, request))
+      flight.epoch = taken.success.epoch
       flight.holder = flight.token
-      return yield* loadAndFill(context, store, flight, request, leaseMillis, true, restore)
+      return yield* loadAndFill(context, store, flight, request, leaseMillis, keep, restore)
     })
   )

@@ -315,7 +315,7 @@ const encodeStrictly = (
 ) =>
   Effect.gen(function*() {
     const json = yield* region.codec!.encode(value)
-    const decoded = yield* region.codec!.decode(JSON.parse(JSON.stringify(json)))
+    const decoded = yield* region.codec!.decode(json === undefined ? undefined : JSON.parse(JSON.stringify(json)))
     if (!same(value, decoded)) {
       return yield* Effect.die(new Error(`the schema of ${JSON.stringify(key)} does not give back what it was given`))
     }

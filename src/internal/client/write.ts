@@ -20,6 +20,11 @@ interface Parts {
   readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 }
 
+/** A call of a write: with its key, or with what is wrong with it. */
+export interface WriteRequest extends Omit<Request, "key"> {
+  readonly key: string | CacheError
+}
+
 /**
  * Uninterruptible but for the write itself: once the write has begun, the slot is either filled by it or left empty,
  * whatever happens to the caller.
@@ -28,86 +33,106 @@ interface Parts {
  * unlinks entry and lease, and the second finds its lease gone and does the same. Nobody knows in which order the database
  * committed. A writer that dies after its commit leaves an empty slot, because the entry was removed at the start.
  */
-export const makeWrite = (parts: Parts) => (request: Request, invalidations: (value: unknown) => Invalidations) =>
-  Effect.uninterruptibleMask((restore) => steps(parts, request, invalidations, restore))
+export const makeWrite =
+  (parts: Parts) => (request: WriteRequest, invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations) =>
+    Effect.uninterruptibleMask((restore) => steps(parts, request, invalidations, restore))
 
 const steps = Effect.fnUntraced(function*(
-  { beside, context, handOut, invalidateKeys, invalidatePattern, invalidateTags, local, primary }: Parts,
-  request: Request,
-  invalidations: (value: unknown) => Invalidations,
+  parts: Parts,
+  request: WriteRequest,
+  invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): Effect.fn.Return<unknown, unknown, unknown> {
-  const { key, plan } = request
+  const { context, handOut, local, primary } = parts
+  const { plan } = request
   const { region } = plan
   const store = region.codec === undefined ? local : primary
-  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
-  const token = context.makeToken()
-  const others = beside.filter((other) => other !== store)
-  const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
   let failure: CacheError | undefined
   const note = (error: CacheError): Effect.Effect<void> => {
     failure ??= error
     return context.record(region, error)
   }
-  /** The last resort of a write whose fill or release went wrong: nothing may be left in the slot. */
-  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) =>
-    Effect.andThen(store.orphans.add(key, token, leaseMillis), note(error))
-  )
+  const slot = typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
+  if (slot === undefined) yield* note(request.key as CacheError)
+  else yield* slot.begin
+  // Nothing was written yet, so failing here loses nothing.
+  if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
 
-  yield* forget
-  const began = yield* Effect.result(store.takeOver(key, token, leaseMillis, true))
-  if (began._tag === "Failure") {
-    yield* note(began.failure)
-    // Nothing was written yet, so failing here loses nothing.
-    if (region.onCacheError === "fail") return yield* Effect.fail(began.failure)
-  }
+  const key = slot?.key
+  const run = runLoader(context, store, { plan, args: request.args, key }, { restore, shared: false })
+  const [exit, loadMillis] = yield* slot === undefined ? run : slot.whileHeld(run)
+  if (slot !== undefined) yield* slot.end(exit, loadMillis)
 
-  const [exit, loadMillis] = yield* withRenewal(
-    store,
-    key,
-    token,
-    leaseMillis,
-    runLoader(context, store, request, restore)
-  )
-  yield* forget
-  if (Exit.isFailure(exit)) {
-    // Nobody knows what the database did, so the slot stays empty.
-    yield* began._tag === "Success"
-      ? Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
-      : empty
-    return yield* exit
-  }
+  // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
+  // because nobody knows what the database did.
+  const { keys, patterns, tags, thrown } = invalidations(exit)
+  const each = Effect.forEach(keys, (key) => Effect.catch(parts.invalidateKeys([key]), note), { discard: true })
+  yield* Effect.catch(parts.invalidateKeys(keys), (error) => error.reason._tag === "InvalidKey" ? each : note(error))
+  for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
+  yield* Effect.catch(parts.invalidateTags(tags), note)
 
-  if (began._tag === "Failure") {
-    yield* empty
-  } else {
-    const sealed = yield* Effect.result(
-      store.seal(region, key, exit.value, paramsOf(request), {
-        born: began.success,
-        loadMillis,
-        defaultTtl: context.defaultTtlMillis
-      })
-    )
-    if (sealed._tag === "Failure") {
-      yield* note(sealed.failure)
-      yield* Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
-    } else {
-      // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
-      const filled = yield* Effect.result(store.fill(key, token, sealed.success, "unlink"))
-      if (filled._tag === "Failure") {
-        yield* note(filled.failure)
-        yield* empty
-      } else if (!filled.success) {
-        context.counters(region).counts.rejectedFills++
-      }
-    }
-  }
-
-  // After the write: an invalidation before it could be undone by a load of the old rows.
-  const { keys, patterns, tags } = invalidations(exit.value)
-  yield* Effect.catch(invalidateKeys(keys), note)
-  for (const pattern of patterns) yield* Effect.catch(invalidatePattern(pattern), note)
-  yield* Effect.catch(invalidateTags(tags), note)
+  if (Exit.isFailure(exit)) return yield* exit
+  if (thrown !== undefined) return yield* Effect.die(thrown.error)
   if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
   return yield* handOut(store, region, exit.value)
 })
+
+/** The slot of a write's own entry, from the take-over to the fill. What goes wrong is noted, never thrown. */
+const makeSlot = (
+  { beside, context }: Parts,
+  store: Store,
+  request: Request,
+  note: (error: CacheError) => Effect.Effect<void>
+) => {
+  const { key, plan } = request
+  const { region } = plan
+  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+  const token = context.makeToken()
+  const others = beside.filter((other) => other !== store)
+  const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
+  const disown = store.orphans.add(key, token, leaseMillis)
+  /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
+  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) => Effect.andThen(disown, note(error)))
+  const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
+  let born: number | undefined
+
+  const begin = Effect.andThen(
+    forget,
+    Effect.matchEffect(store.takeOver(key, token, leaseMillis, true), {
+      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+      onFailure: (error) => Effect.andThen(disown, note(error)),
+      onSuccess: (epoch) => Effect.sync(() => {
+        born = epoch
+      })
+    })
+  )
+
+  const fill = (value: unknown, born: number, loadMillis: number) =>
+    Effect.gen(function*() {
+      const options = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
+      const sealed = yield* Effect.result(
+        Effect.onError(store.seal(region, key, value, paramsOf(request), options), () => release)
+      )
+      if (sealed._tag === "Failure") return yield* note(sealed.failure)
+      // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
+      const filled = yield* Effect.result(store.fill(key, token, sealed.success, "unlink"))
+      if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), empty)
+      else if (!filled.success) context.counters(region).counts.rejectedFills++
+    })
+
+  const end = (exit: Exit.Exit<unknown, unknown>, loadMillis: number) =>
+    Effect.andThen(
+      forget,
+      Effect.suspend((): Effect.Effect<void, never, unknown> => {
+        if (born === undefined) return empty
+        return Exit.isFailure(exit) ? release : fill(exit.value, born, loadMillis)
+      })
+    )
+
+  return {
+    key,
+    begin,
+    end,
+    whileHeld: <A, E, R>(body: Effect.Effect<A, E, R>) => withRenewal(store, key, token, leaseMillis, body)
+  }
+}

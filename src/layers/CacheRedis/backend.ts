@@ -8,11 +8,10 @@ import { encodeTag, MAX_TAG_BYTES } from "../../internal/entryLayout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
+import { isOne, numberOf } from "./connection.ts"
 import type { Hints } from "./hints.ts"
 import { removeScanned } from "./scan.ts"
 import { run } from "./scripts.ts"
-
-const isOne = (reply: unknown): boolean => reply === 1
 
 /** So many keys are removed in one flush; more of them take more flushes. */
 const removeBatch = 10_000
@@ -47,7 +46,7 @@ export const makeBackend = (
         const key = keys[i]!
         run(connection, "remove", Scripts.remove, [names.entry(key), names.lease(key)], reply)
       }),
-      (replies) => replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
+      (replies) => replies.reduce<number>((sum, reply) => sum + numberOf(reply), 0)
     )
 
   return CacheBackend.of({
@@ -133,7 +132,7 @@ export const makeBackend = (
         encoded.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
       }
       return Effect.flatMap(
-        commands.script("addTags", Scripts.addTags, [names.entry(key), ...encoded], (reply) => reply),
+        commands.script("addTags", Scripts.addTags, [names.entry(key), ...encoded], numberOf),
         (reply) => (reply === 2 ? refused("addTags", "the entry has too many tags") : Effect.succeed(reply === 1))
       )
     },
@@ -162,7 +161,7 @@ export const makeBackend = (
       }),
       ([entries, memory, stats]): BackendUsage => ({
         scope: "server",
-        entries: Number(entries),
+        entries: numberOf(entries),
         bytes: field(memory, "used_memory"),
         evictions: field(stats, "evicted_keys")
       })

@@ -53,7 +53,6 @@ type Resume<A> = (exit: Exit.Exit<A, CacheError>) => void
 interface SharedRead {
   readonly first: Resume<unknown>
   others: Array<Resume<unknown>> | undefined
-  settled: boolean
 }
 
 const missing = Exit.succeed(undefined)
@@ -65,6 +64,11 @@ export class Commands {
 
   constructor(connection: Connection) {
     this.connection = connection
+  }
+
+  /** How many reads are held for others to share. */
+  get sharing(): number {
+    return this.reads.size
   }
 
   /**
@@ -79,12 +83,12 @@ export class Commands {
       reads.clear()
     }
     const known = reads.get(key)
-    if (known !== undefined && !known.settled) {
+    if (known !== undefined) {
       if (known.others === undefined) known.others = [resume]
       else known.others.push(resume)
       return
     }
-    const read: SharedRead = { first: resume, others: undefined, settled: false }
+    const read: SharedRead = { first: resume, others: undefined }
     reads.set(key, read)
     connection.command(
       operation,
@@ -92,7 +96,8 @@ export class Commands {
       [key],
       encoding,
       (error, reply) => {
-        read.settled = true
+        // Only reads without an answer may be shared, and a connection that is down must not gather the others.
+        if (reads.get(key) === read) reads.delete(key)
         // What is not a string was not written by us.
         const exit =
           error === undefined

@@ -14,8 +14,14 @@ import type { ResolvedOptions } from "./options.ts"
 export type Reply = (error: CacheError | undefined, reply: unknown) => void
 export type Argument = string | number | Buffer
 
-/** `null` gives bytes, `"utf8"` text. Numbers are numbers either way. */
+/** `null` gives bytes, `"utf8"` text. For numbers see `numberOf`. */
 export type ReplyEncoding = "utf8" | null
+
+/** A reply that is a number. A client that was brought along gives text for it, if told so (`stringNumbers`). */
+export const numberOf = (reply: unknown): number => Number(reply)
+
+/** Whether a script said yes, or a command found one. */
+export const isOne = (reply: unknown): boolean => numberOf(reply) === 1
 
 interface Job {
   readonly operation: string
@@ -240,6 +246,11 @@ export class Connection {
     }
   }
 
+  /** How many commands wait to be sent. */
+  get waiting(): number {
+    return this.queue.length
+  }
+
   unavailable(operation: string, problem?: string): CacheError {
     const text =
       problem ?? this.lastProblem ?? (this.state === "closed" ? "the connection is closed" : "the connection is down")
@@ -268,6 +279,8 @@ export class Connection {
         { replyEncoding: job.encoding },
         (error, reply) => {
           this.replies++
+          // Whatever comes, late or not, the server is not silent.
+          this.silentFrom = undefined
           if (job.done) return
           this.settle(job, error ? this.unavailable(job.operation, this.describe(error)) : undefined, reply)
         }
@@ -285,6 +298,8 @@ export class Connection {
   private settle(job: Job, error: CacheError | undefined, reply: unknown): void {
     if (job.done) return
     job.done = true
+    // R1: what its caller is told has failed must not happen later. An error of the server's is final anyhow.
+    if (error !== undefined && job.command !== undefined) defuse(job.command)
     const pending = this.pending
     let head = this.head
     while (head < pending.length && pending[head]!.done) head++
@@ -312,7 +327,15 @@ export class Connection {
 
   private readonly expire = (): void => {
     if (this.timer !== undefined) return
-    const now = performance.now()
+    this.expirePending(performance.now())
+    // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
+    const queue = this.queue
+    let gone = 0
+    while (gone < queue.length && queue[gone]!.done) gone++
+    if (gone > 0) queue.splice(0, gone)
+  }
+
+  private expirePending(now: number): void {
     for (;;) {
       const job = this.pending[this.head]
       if (job === undefined) return
@@ -388,7 +411,6 @@ export class Connection {
     this.queue = []
     for (const job of jobs) {
       if (job.done) continue
-      if (job.command !== undefined) defuse(job.command)
       this.settle(job, this.unavailable(job.operation), undefined)
     }
   }
@@ -417,8 +439,8 @@ export class Connection {
   }
 }
 
-// A client that was brought along may resend what was in flight when its connection broke. The caller has been told that
-// the command failed, so a PING goes in its place.
+// A client that was brought along keeps a command until it is answered, also one that timed out, and may send it again
+// after a reconnect, or late from its offline queue. A PING goes in its place. What was written already is not changed.
 const defuse = (command: Command): void => {
   command.name = "ping"
   command.args = []

@@ -3,6 +3,7 @@
  */
 import type { LockStore } from "../../services/LockManager.ts"
 import { type Commands, millisOf, type Names } from "./commands.ts"
+import { isOne } from "./connection.ts"
 import { luaClock, luaCount, parseCount, script } from "./scripts.ts"
 
 /**
@@ -41,8 +42,6 @@ return redis.call("UNLINK", KEYS[1])`
 
 /** A fence that is kept goes up by one even if the server's clock goes back. */
 const fenceMillis = 7 * 86_400_000
-
-const isOne = (reply: unknown): boolean => reply === 1
 
 export const makeLockStore = (commands: Commands, names: Names): LockStore => ({
   acquire: (name, token, ttlMillis) =>

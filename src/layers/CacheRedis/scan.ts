@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapePattern } from "../../CacheKey.ts"
 import type { Commands, Names } from "./commands.ts"
+import { numberOf } from "./connection.ts"
 
 /** Keys that one SCAN looks at: about half a millisecond of the server. */
 const scanCount = 500
@@ -33,7 +34,7 @@ const unlink = (commands: Commands, operation: string, groups: ReadonlyArray<Gro
         const group = groups[i]!
         // Of an entry and its lease: found by the entry, any removal is the entry's. Found by the lease, the first one is
         // the lease's.
-        return sum + (group.entry ? Math.min(Number(reply), 1) : Math.max(Number(reply) - 1, 0))
+        return sum + (group.entry ? Math.min(numberOf(reply), 1) : Math.max(numberOf(reply) - 1, 0))
       }, 0)
   )
 

@@ -91,6 +91,10 @@ const ignore: Reply = () => {}
 
 const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => (tags.length < 2 ? tags : [...new Set(tags)])
 
+const pendingText = /^\?[\w-]+$/
+
+const isPending = (text: unknown): text is string => typeof text === "string" && pendingText.test(text)
+
 // Pending texts must never repeat. A prefix for this process and a counter are cheaper than randomness for each.
 const nonces = () => {
   const prefix = `?${randomBytes(12).toString("base64url")}-`
@@ -128,8 +132,9 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
       tags.forEach((tag, i) => {
         commands.get("markers", names.marker(tag), "utf8", (exit) => {
           if (exit._tag === "Failure") return resume(Effect.failCause(exit.cause))
-          // A pending text, or anything else that is no count, is no marker: evidence missing means stale (R3).
-          found[i] = parseCount(exit.value)
+          // Evidence missing means stale (R3), so anything that is no count is no marker. A pending text is above every
+          // `born`, which is as stale, but may be confirmed a moment later.
+          found[i] = isPending(exit.value) ? Infinity : parseCount(exit.value)
           if (--left === 0) resume(Effect.succeed(found))
         })
       })
@@ -140,17 +145,18 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
    *
    * A missing marker must come back at an epoch read *after* it was seen missing: an invalidation before that moment may
    * have been lost with the marker, and has an epoch of at most that one. But no single-slot script sees both marker and
-   * epoch. So the marker is first set to a pending text, which reads as "no marker"; then, later on the same connection,
+   * epoch. So the marker is first set to a pending text, under which nothing is valid; then, later on the same connection,
    * the epoch is read; then a script replaces the pending text, and only that very text, by this epoch.
    * - An invalidation in between overwrites the pending text, so the confirmation finds it gone and does nothing.
    * - An eviction in between leaves nothing, so it does nothing: no marker, a miss. The text is never used twice, so it
    *   cannot come back for a later absence.
-   * - A confirmation that is lost leaves the pending text: a miss, until the next `ensure` confirms it.
+   * - A confirmation that is lost leaves the pending text: misses, until the next `ensure` confirms it.
    * A pending text of somebody else is kept and confirmed as if it were ours: we saw it before we read our epoch, so that
    * epoch is late enough too. Replacing it would be as safe, but under many loads at once each would undo the last one's
    * and none be confirmed.
    *
-   * The confirmation is sent, not awaited: the fill that follows on this connection is carried out after it.
+   * The confirmation is sent, not awaited. A fill that was sent in one flush with this is carried out a round trip before
+   * the confirmation: for so long its entry is in place and not valid yet, and `markers` gives `Infinity`.
    * On Cluster the epoch lives on another node, and must be read after the pending texts are acknowledged.
    */
   const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
@@ -161,7 +167,7 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
         const pending: Array<readonly [tag: string, text: string]> = []
         wanted.forEach((tag, i) => {
           const text = replies[i]
-          if (typeof text === "string" && text.startsWith("?")) pending.push([tag, text])
+          if (isPending(text)) pending.push([tag, text])
         })
         if (pending.length === 0) return Effect.void
         return Effect.map(orCreate(replies[wanted.length]), (now) => {
