@@ -34,7 +34,7 @@ const store = "src/internal/client/store.ts"
 const load = "src/internal/client/load.ts"
 const write = "src/internal/client/write.ts"
 const flights = "src/internal/client/flights.ts"
-const client = "src/internal/client/client.ts"
+const invalidate = "src/internal/client/invalidate.ts"
 
 const memoryFence =
   'if (!state.holds(key, token)) {\n          if (onLost === "unlink") state.remove(key, now)\n          return false'
@@ -103,8 +103,8 @@ const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: store,
-        find: "if (marker === undefined || marker > born) return false",
-        replace: "if (marker !== undefined && marker > born) return false"
+        find: 'if (marker === undefined) return "stale"',
+        replace: "if (marker === undefined) continue"
       }
     ]
   },
@@ -160,7 +160,7 @@ const ablations: ReadonlyArray<Ablation> = [
     test: "rule: two passes for patterns",
     patches: [
       {
-        file: client,
+        file: invalidate,
         find: "Effect.andThen(backend.removeMatching(pattern), backend.removeMatching(pattern))",
         replace: "backend.removeMatching(pattern)"
       }

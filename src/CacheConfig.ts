@@ -70,9 +70,8 @@ const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, Cache
       }
       return {
         defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
-        lockTtl: options.lockTtl === undefined
-          ? defaults.lockTtl
-          : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
+        lockTtl:
+          options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
         localMaxEntries
       }
     },
@@ -170,12 +169,32 @@ const variables = {
     redisUrl,
     showUrl
   ),
-  namespace: variable("CACHE_NAMESPACE", "ec", "1 to 100 characters of A-Z a-z 0-9 _ . : -, without a part t after the first", namespace),
+  namespace: variable(
+    "CACHE_NAMESPACE",
+    "ec",
+    "1 to 100 characters of A-Z a-z 0-9 _ . : -, without a part t after the first",
+    namespace
+  ),
   memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, "a whole number of at least 1", count),
   memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
-  timeout: variable("CACHE_TIMEOUT", Duration.seconds(1), "seconds, or a duration such as 500 millis, up to an hour", durationFrom(1, 3_600_000)),
-  defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", durationFrom(1, Infinity)),
-  lockTtl: variable("CACHE_LOCK_TTL", defaults.lockTtl, "seconds, or a duration such as 30 seconds, from 10 millis to a day", durationFrom(minLeaseMillis, maxLeaseMillis))
+  timeout: variable(
+    "CACHE_TIMEOUT",
+    Duration.seconds(1),
+    "seconds, or a duration such as 500 millis, up to an hour",
+    durationFrom(1, 3_600_000)
+  ),
+  defaultTtl: variable(
+    "CACHE_DEFAULT_TTL",
+    defaults.defaultTtl,
+    "seconds, or a duration such as 5 minutes",
+    durationFrom(1, Infinity)
+  ),
+  lockTtl: variable(
+    "CACHE_LOCK_TTL",
+    defaults.lockTtl,
+    "seconds, or a duration such as 30 seconds, from 10 millis to a day",
+    durationFrom(minLeaseMillis, maxLeaseMillis)
+  )
 }
 
 type Values = { readonly [K in keyof typeof variables]: (typeof variables)[K] extends Variable<infer A> ? A : never }

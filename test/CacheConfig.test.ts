@@ -76,13 +76,26 @@ describe("the environment", () => {
 
   it.effect("shows nothing of a URL that cannot be parsed", () =>
     Effect.gen(function*() {
-      const urls = ["redis//:hunter2@@@", "redis:hunter2@db:6379", "admin:hunter2@db:6379/0", "redis:/:hunter2@db", "redis://db:6379/hunter2", "hunter2://db"]
+      const urls = [
+        "redis//:hunter2@@@",
+        "redis:hunter2@db:6379",
+        "admin:hunter2@db:6379/0",
+        "redis:/:hunter2@db",
+        "redis://db:6379/hunter2",
+        "hunter2://db"
+      ]
       for (const url of urls) assert.notInclude(yield* message({ REDIS_URL: url }), "hunter2")
-    }))
+    })
+  )
 
   it.effect("refuses what a layer would refuse later", () =>
     Effect.gen(function*() {
-      const bad = { CACHE_LOCK_TTL: "0.001", CACHE_TIMEOUT: "Infinity", CACHE_MEMORY_MAX_MB: "9".repeat(30), CACHE_NAMESPACE: "a:t" }
+      const bad = {
+        CACHE_LOCK_TTL: "0.001",
+        CACHE_TIMEOUT: "Infinity",
+        CACHE_MEMORY_MAX_MB: "9".repeat(30),
+        CACHE_NAMESPACE: "a:t"
+      }
       for (const [name, value] of Object.entries(bad)) assert.include(yield* message({ [name]: value }), name)
       assert.include(yield* message({ CACHE_LOCK_TTL: "Infinity" }), "CACHE_LOCK_TTL")
       assert.include(yield* message({ REDIS_URL: `redis://db/${"9".repeat(20)}` }), "REDIS_URL")

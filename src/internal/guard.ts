@@ -71,7 +71,9 @@ export const guard = (
       deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis ? (_, self) => self : within
     // A scan is many commands, each with the deadline of the primary; together they may take long.
     const boundedScan: typeof within =
-      deadlineMillis !== undefined ? (_, self) => self : (operation, self) => within(operation, self, options.timeoutMillis * 60)
+      deadlineMillis !== undefined
+        ? (_, self) => self
+        : (operation, self) => within(operation, self, options.timeoutMillis * 60)
 
     const tryAgain = (pause: number): Effect.Effect<void> =>
       Effect.flatMap(Random.next, (random) =>
@@ -125,7 +127,9 @@ export const guard = (
         onFailure: (error) => {
           const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
           const failed = Effect.fail(error)
-          return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error.message), failed) : failed
+          return counts && ++failures >= options.failureThreshold
+            ? Effect.andThen(leave(error.message), failed)
+            : failed
         },
         onSuccess: (value) => {
           if (failures === 0) return Exit.succeed(value)
@@ -176,9 +180,20 @@ export const guard = (
         // A hint that cannot be had is waited for like one that is lost: callers poll.
         awaitRelease: backend.awaitRelease,
         usage: call("usage", backend.usage),
-        remove: (keys) => journalled("remove", backend.remove(keys), () => journal.addKeys(keys), keys.length > 1_000 ? boundedScan : bounded),
+        remove: (keys) =>
+          journalled(
+            "remove",
+            backend.remove(keys),
+            () => journal.addKeys(keys),
+            keys.length > 1_000 ? boundedScan : bounded
+          ),
         removeMatching: (pattern) =>
-          journalled("removeMatching", backend.removeMatching(pattern), () => journal.addPatterns([pattern]), boundedScan),
+          journalled(
+            "removeMatching",
+            backend.removeMatching(pattern),
+            () => journal.addPatterns([pattern]),
+            boundedScan
+          ),
         clear: journalled("clear", backend.clear, () => journal.addEverything(), boundedScan)
       } satisfies CacheBackend["Service"],
       tags: {

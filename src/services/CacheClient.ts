@@ -88,12 +88,12 @@ export class CacheClient extends Context.Service<
     readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
 
     /** What `.invalidate` and `.clear` of a cached function do: for patterns. */
-  readonly invalidate: (
-    region: Region,
-    what: { readonly key: string } | { readonly pattern: string }
-  ) => Effect.Effect<void, CacheError>
+    readonly invalidate: (
+      region: Region,
+      what: { readonly key: string } | { readonly pattern: string }
+    ) => Effect.Effect<void, CacheError>
 
-  /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
+    /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
     readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 
     /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */

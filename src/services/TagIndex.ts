@@ -17,9 +17,9 @@ export class TagIndex extends Context.Service<
     readonly epoch: Effect.Effect<number, CacheError>
 
     /**
-   * The markers of the tags, in their order; `undefined` where there is none, and `Infinity` for one that is being created:
-   * above every `born`, so nothing is valid under it, but a moment later it may be.
-   */
+     * The markers of the tags, in their order; `undefined` where there is none, and `Infinity` for one that is being created:
+     * above every `born`, so nothing is valid under it, but a moment later it may be.
+     */
     readonly markers: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number | undefined>, CacheError>
 
     /**

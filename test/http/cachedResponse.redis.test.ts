@@ -2,7 +2,7 @@
  * The suite on a real Redis, what stops with it, and what is shared through it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Latch, Layer, ManagedRuntime } from "effect"
+import { Effect, Fiber, Latch, Layer, ManagedRuntime } from "effect"
 import { HttpRouter, HttpServerResponse as Response } from "effect/http"
 import { afterAll } from "vitest"
 import { cachedResponse } from "../../src/http/index.ts"
@@ -10,6 +10,7 @@ import { CacheFallback, CacheMemory } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import { suite } from "./cachedResponse.suite.ts"
+import { gated, requestsSuite } from "./requests.suite.ts"
 import { all, serve } from "./support.ts"
 
 const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
@@ -25,10 +26,9 @@ const redis = (namespace?: string) =>
     )
   )
 
-suite(
-  "Redis",
-  Layer.suspend(() => Layer.fresh(redis()))
-)
+const anew = Layer.suspend(() => Layer.fresh(redis()))
+suite("Redis", anew)
+requestsSuite("Redis", anew)
 
 describe("cachedResponse and its Redis", () => {
   it.live("two processes share responses, one load with stampede, and no user's response", () =>
@@ -71,6 +71,34 @@ describe("cachedResponse and its Redis", () => {
         own.map(({ text }) => text),
         Array.from({ length: 20 }, (_, i) => `u${i}`)
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("reloads in one process keep nothing that another loads from being stored", () =>
+    Effect.gen(function*() {
+      const { begun, end, handler } = gated(3)
+      const routes = HttpRouter.add("GET", "/a", cachedResponse("a", { ttl: "1 minute" })(handler))
+      const space = `reloads${++spaces}`
+      const here = yield* serve(routes, yield* Layer.build(Layer.fresh(redis(space))))
+      const there = yield* serve(routes, yield* Layer.build(Layer.fresh(redis(space))))
+      const reload = { headers: { "cache-control": "no-cache" } }
+      // A load, and then a reload, while the other process reloads.
+      const reader = yield* Effect.forkChild(here("/a"))
+      yield* begun(1)
+      const other = yield* Effect.forkChild(there("/a", reload))
+      yield* begun(2)
+      yield* end(2)
+      const outcomes = [(yield* Fiber.join(other)).cache]
+      yield* end(1)
+      outcomes.push((yield* Fiber.join(reader)).cache)
+      const first = yield* Effect.forkChild(there("/a", reload))
+      yield* begun(3)
+      // The entry stays while it is loaded anew.
+      outcomes.push((yield* here("/a")).cache)
+      yield* end(3)
+      outcomes.push((yield* Fiber.join(first)).cache)
+      const { cache, text } = yield* here("/a")
+      assert.deepStrictEqual([...outcomes, cache, text], ["BYPASS", "MISS", "HIT", "MISS", "HIT", "3"])
     }).pipe(Effect.scoped)
   )
 

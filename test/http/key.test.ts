@@ -75,6 +75,21 @@ describe("keys of requests", () => {
     }
   )
 
+  it("of different names are different, also where a name goes on like a path", () => {
+    const of = (name: string, url: string) =>
+      keyUnsafe(
+        compileName(name),
+        policyUnsafe({ ttl: 1000 }),
+        { url, originalUrl: url, headers: {}, cookies: {} } as unknown as HttpServerRequest.HttpServerRequest,
+        Context.empty()
+      )
+    const made = ["a", "a:", "a:/b", "a/b", "a:/b:c", "a:b"].flatMap((name) =>
+      ["/", "/b:/", "/b:c:/", "/:/", "/b%3A/", "/b?:/"].map((url) => of(name, url))
+    )
+    assert.strictEqual(new Set(made).size, made.length)
+    assert.strictEqual(of("users:list", "/a"), "http:users:list:/a")
+  })
+
   it("hold no credential, and stay short", () => {
     const made = key(["a", "b", "c".repeat(5000), "very-secret"])
     assert.notInclude(made, "very-secret")

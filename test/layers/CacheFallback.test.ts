@@ -229,20 +229,24 @@ describe("CacheFallback", () => {
       yield* get({ id: 1 })
       assert.isDefined(yield* test.entry("n:1"))
       assert.strictEqual(state.loads, 1)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("what was kept during a blip is forgotten with the first answer of the primary", () =>
     Effect.gen(function*() {
       const test = yield* CacheTest
       const values = { current: "v1" }
-      const get = cacheAside({ key: "s:{id}", schema: Schema.String })((_: { readonly id: number }) => Effect.sync(() => values.current))
+      const get = cacheAside({ key: "s:{id}", schema: Schema.String })((_: { readonly id: number }) =>
+        Effect.sync(() => values.current)
+      )
       yield* test.inject("read", { fail: true, times: 1 })
       assert.strictEqual(yield* get({ id: 1 }), "v1")
       values.current = "v2"
       assert.strictEqual(yield* get({ id: 1 }), "v2")
       yield* test.inject("read", { fail: true, times: 1 })
       assert.strictEqual(yield* get({ id: 1 }), "v2")
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a refresh replaces what the fallback keeps", () =>
     Effect.gen(function*() {
@@ -251,7 +255,8 @@ describe("CacheFallback", () => {
       assert.strictEqual(yield* get({ id: 1 }), 1)
       assert.strictEqual(yield* get.refresh({ id: 1 }), 2)
       assert.strictEqual(yield* get({ id: 1 }), 2)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("an invalidation whose caller does not wait is seen to its end", () =>
     Effect.gen(function*() {
@@ -263,7 +268,8 @@ describe("CacheFallback", () => {
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("1 second")
       assert.isUndefined(yield* test.entry("n:1"))
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a scan may take longer than one command", () =>
     Effect.gen(function*() {
@@ -272,7 +278,8 @@ describe("CacheFallback", () => {
       const fiber = yield* Effect.forkChild(invalidatePattern("a:*"), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(fiber)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("memoize without a schema has nothing to do with the primary", () =>
     Effect.gen(function*() {
@@ -286,7 +293,8 @@ describe("CacheFallback", () => {
       yield* fn.clear
       assert.strictEqual(yield* fn(1), 3)
       assert.strictEqual((yield* test.calls("remove")) + (yield* test.calls("removeMatching")), 0)
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer()))
+  )
 
   it.effect("a fallback must be in this process, and options in range", () =>
     Effect.gen(function*() {

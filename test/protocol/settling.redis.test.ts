@@ -13,8 +13,9 @@ it.live("one load among processes also when the tags are new, and the holder is 
       const server = yield* RedisServer.scoped()
       const proxy = yield* TcpProxy.scoped({ port: server.port })
       const build = (port: number) =>
-        Effect.map(Layer.build(Layer.fresh(CacheRedis.layer({ port, host: "127.0.0.1", timeout: "10 seconds" }))), (services) =>
-          Context.get(services, CacheClient)
+        Effect.map(
+          Layer.build(Layer.fresh(CacheRedis.layer({ port, host: "127.0.0.1", timeout: "10 seconds" }))),
+          (services) => Context.get(services, CacheClient)
         )
       const far = yield* build(proxy.port)
       const near = yield* build(server.port)
@@ -23,8 +24,16 @@ it.live("one load among processes also when the tags are new, and the holder is 
       const loads: Array<number> = []
       for (let round = 0; round < 20; round++) {
         loads[round] = 0
-        const load = Effect.delay(Effect.sync(() => ++loads[round]!), "60 millis")
-        const get = stampedeProtect({ key: `k${round}`, schema: Schema.Number, ttl: "1 minute", tags: () => [`t${round}`] })(load)
+        const load = Effect.delay(
+          Effect.sync(() => ++loads[round]!),
+          "60 millis"
+        )
+        const get = stampedeProtect({
+          key: `k${round}`,
+          schema: Schema.Number,
+          ttl: "1 minute",
+          tags: () => [`t${round}`]
+        })(load)
         const first = Effect.provideService(get, CacheClient, far)
         const second = Effect.provideService(Effect.delay(get, "40 millis"), CacheClient, near)
         assert.deepStrictEqual(yield* Effect.all([first, second], { concurrency: "unbounded" }), [1, 1])

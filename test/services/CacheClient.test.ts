@@ -170,16 +170,23 @@ for (const [name, layer] of layers) {
       Effect.gen(function*() {
         const cache = yield* CacheClient
         const Lists = { key: "item:{id}", schema: Schema.Number } as const
-        const set = (key: string, tags: ReadonlyArray<string> = []) => cache.set(key, 1, { schema: Schema.Number, tags })
+        const set = (key: string, tags: ReadonlyArray<string> = []) =>
+          cache.set(key, 1, { schema: Schema.Number, tags })
         const gone = (key: string) => Effect.map(cache.get(key, Schema.Number), Option.isNone)
-        const put = writeThrough(Lists, { invalidateKeys: ["list"], invalidatePatterns: ["lists:*"], invalidateTags: ["t"] })
+        const put = writeThrough(Lists, {
+          invalidateKeys: ["list"],
+          invalidatePatterns: ["lists:*"],
+          invalidateTags: ["t"]
+        })
         const write = put(({ id }: { readonly id: number }) => Effect.succeed(id))
         yield* Effect.all([set("list"), set("lists:1"), set("tagged", ["t"])])
         assert.isNaN(yield* write({ id: Number.NaN }))
         assert.deepStrictEqual([yield* gone("list"), yield* gone("lists:1"), yield* gone("tagged")], [true, true, true])
 
         yield* set("list")
-        const some = writeThrough(Lists, { invalidateKeys: () => ["", "list"] })(({ id }: { readonly id: number }) => Effect.succeed(id))
+        const some = writeThrough(Lists, { invalidateKeys: () => ["", "list"] })(({ id }: { readonly id: number }) =>
+          Effect.succeed(id)
+        )
         yield* some({ id: 1 })
         assert.isTrue(yield* gone("list"))
 
@@ -197,24 +204,34 @@ for (const [name, layer] of layers) {
         yield* Effect.exit(put((_: { readonly id: number }) => Effect.fail("no answer"))({ id: 1 }))
         assert.isTrue(yield* gone("list"))
 
-        const strict = writeThrough({ ...Lists, onCacheError: "fail" })(({ id }: { readonly id: number }) => Effect.die(String(id)))
+        const strict = writeThrough({ ...Lists, onCacheError: "fail" })(({ id }: { readonly id: number }) =>
+          Effect.die(String(id))
+        )
         assert.strictEqual((yield* Effect.flip(strict({ id: Number.NaN }))).reason._tag, "InvalidKey")
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("refreshes of one tick are one", () =>
       Effect.gen(function*() {
         let loads = 0
         const value = Effect.sync(() => ++loads).pipe(cacheAside({ key: "value", schema: Schema.Number }))
-        yield* Effect.all(Array.from({ length: 100 }, () => value.refresh), { concurrency: "unbounded" })
+        yield* Effect.all(
+          Array.from({ length: 100 }, () => value.refresh),
+          { concurrency: "unbounded" }
+        )
         assert.strictEqual(loads, 1)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("a shared load has a scope of its own", () =>
       Effect.gen(function*() {
         const gate = yield* Deferred.make<void>()
         let open = false
         const value = Effect.gen(function*() {
-          yield* Effect.acquireRelease(Effect.sync(() => (open = true)), () => Effect.sync(() => (open = false)))
+          yield* Effect.acquireRelease(
+            Effect.sync(() => (open = true)),
+            () => Effect.sync(() => (open = false))
+          )
           yield* Deferred.await(gate)
           return open ? "in time" : "used after release"
         }).pipe(cacheAside({ key: "scoped", schema: Schema.String }))
@@ -226,7 +243,8 @@ for (const [name, layer] of layers) {
         yield* Deferred.succeed(gate, undefined)
         assert.strictEqual(yield* Fiber.join(second), "in time")
         assert.isFalse(open)
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("what a load leaves running asks like anybody else", () =>
       Effect.gen(function*() {
@@ -245,7 +263,8 @@ for (const [name, layer] of layers) {
         yield* value.invalidate
         yield* Deferred.succeed(start, undefined)
         assert.deepStrictEqual(yield* Deferred.await(done), [2, 2, 2])
-      }).pipe(Effect.provide(layer)))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("memoize by name tells arguments apart, without a schema also values of any type", () =>
       Effect.gen(function*() {

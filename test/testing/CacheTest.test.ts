@@ -61,7 +61,9 @@ describe("CacheTest", () => {
       const get = Effect.succeed(1.5).pipe(cacheAside({ key: "lossy", schema: Lossy }))
       const exit = yield* Effect.exit(get)
       // The lease is not left behind: the next call fails the same way, at once.
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.succeed(1.5).pipe(stampedeProtect({ key: "lossy", schema: Lossy })))))
+      assert.isTrue(
+        Exit.isFailure(yield* Effect.exit(Effect.succeed(1.5).pipe(stampedeProtect({ key: "lossy", schema: Lossy }))))
+      )
       assert.isTrue(Exit.isFailure(exit) && String(exit.cause.reasons[0]?._tag) === "Die")
     }).pipe(Effect.provide(CacheTest.layer))
   )
@@ -85,7 +87,9 @@ describe("CacheTest", () => {
       yield* nothing
       yield* nothing
       assert.strictEqual(yield* CacheTest.use((test) => test.loads("nothing")), 1)
-      const nullish = Effect.succeed(undefined).pipe(cacheAside({ key: "nullish", schema: Schema.NullishOr(Schema.String) }))
+      const nullish = Effect.succeed(undefined).pipe(
+        cacheAside({ key: "nullish", schema: Schema.NullishOr(Schema.String) })
+      )
       yield* nullish
       assert.isUndefined(yield* nullish)
       assert.strictEqual(yield* CacheTest.use((test) => test.loads("nullish")), 1)

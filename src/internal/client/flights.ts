@@ -66,7 +66,9 @@ export class Flights {
 
   /** A flight of this kind whose trip is not sent yet. */
   open(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
-    return this.#byKey.get(key)?.find((flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party))
+    return this.#byKey
+      .get(key)
+      ?.find((flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party))
   }
 
   /**

@@ -36,7 +36,8 @@ export interface Request {
 }
 
 /** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
-export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown => (plan.region.key.positional ? args : (args[0] ?? {}))
+export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown =>
+  plan.region.key.positional ? args : (args[0] ?? {})
 
 /** A failure of the store rather than of the loader; never leaves the client. */
 export class StoreFailure {
@@ -243,7 +244,12 @@ const steps = Effect.fnUntraced(function*(
       if (holder === flight.token) yield* giveBack
       return found.value
     }
-    if (found === "unsettled" && holder === flight.token && plan.wait !== undefined && settleMillis <= lastSettleMillis) {
+    if (
+      found === "unsettled" &&
+      holder === flight.token &&
+      plan.wait !== undefined &&
+      settleMillis <= lastSettleMillis
+    ) {
       // Another process has just filled, and is about to confirm the markers: one load among all is worth the moment.
       yield* giveBack
       yield* restore(Effect.sleep(settleMillis))

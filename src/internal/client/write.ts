@@ -52,7 +52,8 @@ const steps = Effect.fnUntraced(function*(
     failure ??= error
     return context.record(region, error)
   }
-  const slot = typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
+  const slot =
+    typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
   if (slot === undefined) yield* note(request.key as CacheError)
   else yield* slot.begin
   // Nothing was written yet, so failing here loses nothing.
@@ -67,7 +68,7 @@ const steps = Effect.fnUntraced(function*(
   // because nobody knows what the database did.
   const { keys, patterns, tags, thrown } = invalidations(exit)
   const each = Effect.forEach(keys, (key) => Effect.catch(parts.invalidateKeys([key]), note), { discard: true })
-  yield* Effect.catch(parts.invalidateKeys(keys), (error) => error.reason._tag === "InvalidKey" ? each : note(error))
+  yield* Effect.catch(parts.invalidateKeys(keys), (error) => (error.reason._tag === "InvalidKey" ? each : note(error)))
   for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
   yield* Effect.catch(parts.invalidateTags(tags), note)
 
@@ -101,9 +102,10 @@ const makeSlot = (
     Effect.matchEffect(store.takeOver(key, token, leaseMillis, true), {
       // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
       onFailure: (error) => Effect.andThen(disown, note(error)),
-      onSuccess: (epoch) => Effect.sync(() => {
-        born = epoch
-      })
+      onSuccess: (epoch) =>
+        Effect.sync(() => {
+          born = epoch
+        })
     })
   )
 

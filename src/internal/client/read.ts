@@ -1,0 +1,201 @@
+/**
+ * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
+ * same in memory.
+ */
+import { Cause, Clock, Effect, Exit, type Fiber, Option } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import type { Region } from "../region.ts"
+import { board, Flight, launch } from "./flights.ts"
+import {
+  CurrentLoads,
+  fly,
+  isLoading,
+  type LoadContext,
+  loadUnstored,
+  type Plan,
+  renewNow,
+  type Request,
+  StoreFailure
+} from "./load.ts"
+import { spanned } from "./span.ts"
+import type { Counters } from "./stats.ts"
+import { cloneOf, type Store } from "./store.ts"
+
+interface Parts {
+  readonly context: LoadContext
+  readonly counters: Counters
+  readonly primary: Store
+  readonly local: Store
+  readonly spare: Store
+  /** Whether the spare keeps what every pattern loads, or only what `memoize` does. */
+  readonly spareKeeps: boolean
+}
+
+type Way = (
+  store: Store,
+  request: Request,
+  fiber: Fiber.Fiber<unknown, unknown>
+) => Effect.Effect<unknown, unknown, unknown>
+
+export const makeReads = ({ context, counters, local, primary, spare, spareKeeps }: Parts) => {
+  const layer = primary.backend.name
+  /** A value on its way to a caller: the object itself, or a copy where callers must not share. */
+  const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.format === "values" && store.backend.isolation === "clone"
+      ? Effect.catch(cloneOf(region, value), () => Effect.succeed(value))
+      : Exit.succeed(value)
+
+  const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
+    readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
+
+  const readThrough = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const {
+      key,
+      plan: { region }
+    } = request
+    if (store.backend.local !== undefined) {
+      const found = store.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      const stats = counters.of(region.name)
+      if (typeof found === "object") {
+        stats.hit(fiber.context)
+        return handOut(store, region, found.value)
+      }
+      stats.miss(found, fiber.context)
+      return share(store, request, fiber)
+    }
+    return Effect.matchEffect(
+      spanned(
+        fiber,
+        "cache.read",
+        { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
+        store.read(region, key)
+      ),
+      {
+        onFailure: (error) => degrade(store, request, error),
+        onSuccess: (found) => {
+          const stats = counters.of(region.name)
+          if (typeof found === "object") {
+            stats.hit(fiber.context)
+            return Exit.succeed(found.value)
+          }
+          stats.miss(found, fiber.context)
+          return share(store, request, fiber)
+        }
+      }
+    )
+  }
+
+  /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
+  const share = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const { key, plan } = request
+    const { region } = plan
+    if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
+    return Effect.callback<unknown, unknown, unknown>((resume) => {
+      const party = { codec: region.codec, source: plan }
+      const { local } = store.backend
+      const holder = local?.holder(key)
+      // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
+      let flight =
+        local === undefined
+          ? store.flights.open(key, party, "load")
+          : holder === undefined
+            ? undefined
+            : store.flights.joinable(key, party, holder, local.epoch())
+      if (flight === undefined) {
+        flight = new Flight(key, context.makeToken(), party, "load")
+        launch(
+          store.flights,
+          flight,
+          fiber,
+          spanned(
+            fiber,
+            "cache.load",
+            { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
+            fly(context, store, flight, request, keeps(store, plan))
+          )
+        )
+      } else {
+        counters.of(region.name).counts.shared++
+      }
+      const boarded = flight
+      return board(flight, resume, (exit) => settle(store, request, boarded, exit))
+    })
+  }
+
+  const settle = (
+    store: Store,
+    request: Request,
+    flight: Flight,
+    exit: Exit.Exit<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    if (Exit.isSuccess(exit)) return handOut(store, request.plan.region, exit.value)
+    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    if (error instanceof StoreFailure) return degrade(store, request, error.error)
+    // A failure belongs to the function that failed: another function that shared its load looks again for itself.
+    return flight.party.source === request.plan ? exit : Effect.withFiber((fiber) => getOrLoad(request, fiber))
+  }
+
+  /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
+  const degrade = (
+    store: Store,
+    request: Request,
+    error: CacheError,
+    again: Way = readThrough
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const { plan } = request
+    const carryOn =
+      plan.region.onCacheError === "fail" && !plan.memory
+        ? Effect.fail(error)
+        : store === spare
+          ? loadUnstored(context, store, request)
+          : Effect.withFiber((fiber) => again(spare, request, fiber))
+    return Effect.andThen(context.record(plan.region, error), carryOn)
+  }
+
+  /** Whether a store keeps what is loaded for a plan: the spare may be there to share loads only. */
+  const keeps = (store: Store, plan: Plan): boolean => store !== spare || store === primary || spareKeeps || plan.memory
+
+  const bypass = (plan: Plan, args: ReadonlyArray<unknown>, error: CacheError) =>
+    Effect.andThen(
+      context.record(plan.region, error),
+      plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.suspend(() => plan.load(...args))
+    )
+
+  const refresh = (request: Request) =>
+    Effect.withFiber((fiber) => refreshOn(request.plan.region.codec === undefined ? local : primary, request, fiber))
+
+  const refreshOn = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.callback<unknown, unknown, unknown>((resume) => {
+      const { key, plan } = request
+      const { region } = plan
+      const party = { codec: region.codec, source: plan }
+      let flight = store.flights.open(key, party, "refresh")
+      if (flight === undefined) {
+        flight = new Flight(key, context.makeToken(), party, "refresh")
+        const attributes = { "cache.region": region.name, "cache.key": key, "cache.layer": layer }
+        const body = renewNow(context, store, flight, request, keeps(store, plan))
+        launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))
+      }
+      const boarded = flight
+      return board(flight, resume, (exit) => {
+        if (Exit.isSuccess(exit)) return handOut(store, region, exit.value)
+        const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+        if (error instanceof StoreFailure) return degrade(store, request, error.error, refreshOn)
+        return boarded.party.source === plan ? exit : Effect.withFiber((fiber) => refreshOn(store, request, fiber))
+      })
+    })
+
+  return { getOrLoad, bypass, refresh, handOut }
+}
