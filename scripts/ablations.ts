@@ -170,13 +170,13 @@ const ablations: ReadonlyArray<Ablation> = [
     rule: "join only with the same token",
     test: "rule: join only with the same token",
     patches: [
-      { file: flights, find: "flight.holder === holder && flight.epoch", replace: 'holder !== "" && flight.epoch' }
+      { file: flights, find: "flight.holder === holder &&", replace: 'holder !== "" &&' }
     ]
   },
   {
     rule: "join only with the same epoch",
     test: "rule: join only with the same epoch",
-    patches: [{ file: flights, find: "flight.epoch === epoch && ", replace: "Number.isFinite(epoch) && " }]
+    patches: [{ file: flights, find: "flight.epoch === epoch &&", replace: "Number.isFinite(epoch) &&" }]
   }
 ]
 
