@@ -169,9 +169,7 @@ const ablations: ReadonlyArray<Ablation> = [
   {
     rule: "join only with the same token",
     test: "rule: join only with the same token",
-    patches: [
-      { file: flights, find: "flight.holder === holder &&", replace: 'holder !== "" &&' }
-    ]
+    patches: [{ file: flights, find: "flight.holder === holder &&", replace: 'holder !== "" &&' }]
   },
   {
     rule: "join only with the same epoch",

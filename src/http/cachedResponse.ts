@@ -12,7 +12,7 @@ import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
 import type { Plan } from "../internal/client/load.ts"
-import { makeUnsafe, positiveMillis } from "../internal/region.ts"
+import { leaseMillis, makeUnsafe, positiveMillis } from "../internal/region.ts"
 import type { FailureOf } from "../patterns/cached.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
@@ -182,14 +182,18 @@ const makeCache = (
   const policy = policyUnsafe(options)
   const compiled = compileName(nameOrKey)
   const { stampede = false } = options
-  const waits = typeof stampede === "object" ? stampede : {}
-  const millis = (name: "lockTtl" | "waitTimeout") =>
-    waits[name] === undefined ? undefined : positiveMillis(name, waits[name])
+  const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
   const plan: Plan = {
     region: region(compiled, options),
     load: load(policy, run),
-    leaseMillis: millis("lockTtl"),
-    wait: stampede === false ? undefined : { timeoutMillis: millis("waitTimeout"), onTimeout: "load" },
+    leaseMillis: lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl),
+    wait:
+      stampede === false
+        ? undefined
+        : {
+            timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout),
+            onTimeout: "load"
+          },
     memory: false,
     // Reloads are asked for by clients: they must not keep the loads of others, here or elsewhere, from being stored.
     yields: true,
@@ -336,10 +340,10 @@ export interface CachedResponse {
  * `buildCachePattern("http:users:/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients encode as that does.
  *
  * **What is stored**: responses with status 200 to GET, with a body in memory of up to `maxBodyBytes`. A HEAD is answered
- * from the response to GET; when there is none, the handler is asked for that of GET where the server passes on a web
- * `Request`, and answers uncached elsewhere. Never stored: responses with a cookie,
- * with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover; responses to
- * requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
+ * from the response to GET. When there is none, the handler is asked for that of GET where the server passes on a web
+ * `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored: responses with a
+ * cookie, with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover;
+ * responses to requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
  *
  * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
  * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored; `STALE` is kept for a grace
