@@ -11,7 +11,7 @@
  *
  * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
  */
-import { Cause, Effect, Exit, Fiber, Random, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../CacheError.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
@@ -107,12 +107,14 @@ export const guard = (
         )
       })
 
-    const leave = (reason: string): Effect.Effect<void> =>
+    const leave = (error: CacheError | undefined): Effect.Effect<void> =>
       Effect.suspend(() => {
         if (away) return Effect.void
         away = true
+        // One warning an outage: that it is unavailable, the backend has said already.
+        const log = error?.reason._tag === "Unavailable" ? Effect.logInfo : Effect.logWarning
         return Effect.andThen(
-          Effect.logWarning(`effect-cache: ${name} is away, carrying on without it`, reason),
+          log(`effect-cache: ${name} is away, carrying on without it`, error?.message ?? "an invalidation broke off"),
           Effect.forkIn(tryAgain(options.retryMillis), scope)
         )
       })
@@ -127,9 +129,7 @@ export const guard = (
         onFailure: (error) => {
           const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
           const failed = Effect.fail(error)
-          return counts && ++failures >= options.failureThreshold
-            ? Effect.andThen(leave(error.message), failed)
-            : failed
+          return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
         },
         onSuccess: (value) => {
           if (failures === 0) return Exit.succeed(value)
@@ -160,7 +160,9 @@ export const guard = (
             : Effect.suspend(() => {
                 note()
                 // Interrupted: the client is being closed.
-                return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(`${operation} was not acknowledged`)
+                return Cause.hasInterruptsOnly(exit.cause)
+                  ? Effect.void
+                  : leave(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
               })
       )
       return Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true }), Fiber.join)

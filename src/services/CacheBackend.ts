@@ -10,7 +10,8 @@
  * - Each primitive is atomic on its own, and does nothing it is not asked to.
  * - A primitive sends its commands at once when it is run, before its first suspension, so that two primitives started
  *   in the same tick share one flush and are carried out in the order they were started.
- * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`.
+ * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`. That it has
+ *   become unavailable the backend logs itself, as one warning an outage.
  * - Bytes that a backend did not write itself are `undefined` or a miss, never a crash.
  */
 import { Context, type Effect } from "effect"
