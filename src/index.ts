@@ -13,7 +13,15 @@ export {
   Unavailable,
   WaitTimeout
 } from "./CacheError.ts"
-export { buildCacheKey, buildCachePattern, type KeyPart, type PlaceholderNames } from "./CacheKey.ts"
+export type { CacheEntry, Compressor, EntryHeader } from "./CacheEntry.ts"
+export {
+  type ArgsOf,
+  buildCacheKey,
+  buildCachePattern,
+  type KeyPart,
+  type ParamsOf,
+  type PlaceholderNames
+} from "./CacheKey.ts"
 export {
   CacheRegion,
   type OnCacheError,
@@ -28,14 +36,14 @@ export { CacheFallback, type FallbackOptions } from "./layers/CacheFallback.ts"
 export { CacheLive } from "./layers/CacheLive.ts"
 export { CacheMemory, type MemoryOptions } from "./layers/CacheMemory.ts"
 export { cacheAside } from "./patterns/cacheAside.ts"
-export type { Cached, CachedEffect, Pattern, Wrap } from "./patterns/cached.ts"
+export type { Cached, CachedEffect, CachedLoader, Pattern, Wrap } from "./patterns/cached.ts"
 export { invalidateKey, invalidateKeys, invalidatePattern } from "./patterns/invalidation.ts"
-export { memoize } from "./patterns/memoize.ts"
-export { stampedeProtect, type StampedeOptions } from "./patterns/stampedeProtect.ts"
+export { type Memoize, memoize } from "./patterns/memoize.ts"
+export { type StampedeOptions, type StampedeProtect, stampedeProtect } from "./patterns/stampedeProtect.ts"
 export { getCacheStats } from "./patterns/stats.ts"
 export { invalidateTags, tagCacheKey } from "./patterns/tags.ts"
-export { writeThrough, type WriteOptions } from "./patterns/writeThrough.ts"
-export { CacheBackend } from "./services/CacheBackend.ts"
+export { type WriteOptions, type WriteThrough, writeThrough } from "./patterns/writeThrough.ts"
+export { type BackendUsage, CacheBackend, type LocalReads, type Stored, type Write } from "./services/CacheBackend.ts"
 export { type CacheCounters, CacheClient, type CacheStats, type SetOptions } from "./services/CacheClient.ts"
-export { type Lock, LockManager, type LockOptions } from "./services/LockManager.ts"
+export { type Lock, LockManager, type LockOptions, type LockStore } from "./services/LockManager.ts"
 export { TagIndex } from "./services/TagIndex.ts"
