@@ -258,9 +258,19 @@ const serve = (
       : Effect.succeed(answer(stored, request, policy, status, now()))
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
-    const load = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
-    // What is loaded right now is young enough for `max-age`, but began too early for `no-cache`.
-    return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load, maxAge > 0), {
+    const reload = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
+    // For `max-age`, what somebody else has stored meanwhile may do: it is looked at as any read would.
+    const load: Effect.Effect<Renewed, unknown, unknown> =
+      maxAge <= 0
+        ? reload
+        : Effect.matchEffect(client.peek(plan.region, key), {
+            onFailure: () => reload,
+            onSuccess: (found) =>
+              Option.isSome(found) && ageOf(found.value as StoredResponse, now()) <= maxAge
+                ? Effect.succeed({ value: found.value, made: undefined })
+                : reload
+          })
+    return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load), {
       onFailure: settle,
       onSuccess: ({ made, value }) => {
         const stored = value as StoredResponse

@@ -11,7 +11,7 @@
  *
  * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
  */
-import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../CacheError.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
@@ -36,12 +36,20 @@ export const guardDefaults: GuardOptions = {
   journalLimit: 10_000
 }
 
+export interface Guarded extends Primitives {
+  /**
+   * When the primary answered after having failed, in milliseconds of the clock. What was loaded without it before then may
+   * be older than what has been read from it since.
+   */
+  readonly since: () => number
+}
+
 /** The guarded primitives. `onReturn` runs before the primary is trusted again. */
 export const guard = (
   primary: Primitives,
   options: GuardOptions,
   onReturn: Effect.Effect<void>
-): Effect.Effect<Primitives, never, Scope.Scope> =>
+): Effect.Effect<Guarded, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const journal = new Journal(options.journalLimit)
@@ -51,6 +59,7 @@ export const guard = (
     // came during a replay would keep it from ever ending.
     let answering = false
     let failures = 0
+    let since = Number.NEGATIVE_INFINITY
 
     const heldOff = (operation: string): CacheError =>
       new CacheError({
@@ -133,9 +142,11 @@ export const guard = (
         },
         onSuccess: (value) => {
           if (failures === 0) return Exit.succeed(value)
-          // What was kept in memory during the failures may be older than what was read from the primary since.
           failures = 0
-          return Effect.as(onReturn, value)
+          return Effect.map(Clock.currentTimeMillis, (now) => {
+            since = now
+            return value
+          })
         }
       })
       return Effect.suspend(() => (away ? Effect.fail(heldOff(operation)) : watched))
@@ -165,11 +176,17 @@ export const guard = (
                   : leave(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
               })
       )
-      return Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true }), Fiber.join)
+      // A scope that is closed runs nothing; one that is closing waits for it.
+      return Effect.suspend(() =>
+        scope.state._tag === "Closed"
+          ? work
+          : Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true, uninterruptible: true }), Fiber.join)
+      )
     }
 
     const { backend, tags } = primary
     return {
+      since: () => since,
       backend: {
         ...backend,
         read: (key) => call("read", backend.read(key)),

@@ -86,9 +86,9 @@ describe("lifetimes", () => {
     })
   )
 
-  it.live("those who ask for a younger response share the load that makes it", () =>
+  it.live("those who ask for a younger response share the loads that make it", () =>
     Effect.gen(function*() {
-      const { begun, end, handler, state } = gated(2)
+      const { begun, end, handler, state } = gated(3)
       const aged = Effect.map(handler, (response) => Response.setHeader(response, "age", "10"))
       const { arrives, come } = counted(cachedResponse("young", { ttl: "1 minute" })(aged), 21)
       const services = yield* Layer.build(CacheMemory.layer())
@@ -99,11 +99,14 @@ describe("lifetimes", () => {
       const answers = yield* Effect.forkChild(all(Array.from({ length: 20 }, () => young)))
       yield* Effect.andThen(come, begun(2))
       yield* end(2)
-      assert.deepStrictEqual(
-        new Set((yield* Fiber.join(answers)).map(({ cache, text }) => `${cache} ${text}`)),
-        new Set(["MISS 2"])
+      yield* end(3)
+      // One that began before a request came is not for it, however young: an invalidation may have come in between.
+      const seen = new Set((yield* Fiber.join(answers)).map(({ cache, text }) => `${cache} ${text}`))
+      assert.isTrue(
+        [...seen].every((answer) => answer === "MISS 2" || answer === "MISS 3"),
+        [...seen].join()
       )
-      assert.strictEqual(state.runs, 2)
+      assert.isAtMost(state.runs, 3)
     }).pipe(Effect.scoped)
   )
 

@@ -2,7 +2,7 @@
  * The line of reloads of a key.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Latch } from "effect"
+import { Context, Deferred, Effect, Fiber, Latch } from "effect"
 import { Reloads } from "../../src/http/reloads.ts"
 
 describe("reloads", () => {
@@ -23,19 +23,35 @@ describe("reloads", () => {
           Effect.sync(() => active--)
         )
       })
-      const ask = (orRunning: boolean) => Effect.withFiber((fiber) => reloads.ask("key", fiber, load, orRunning))
-      const first = yield* Effect.forkChild(ask(false))
+      const ask = Effect.withFiber((fiber) => reloads.ask("key", fiber, load))
+      const first = yield* Effect.forkChild(ask)
       yield* Deferred.await(begun)
       const leaving = yield* Effect.forkChild(Fiber.interrupt(first))
       yield* Deferred.await(ending)
-      const others = yield* Effect.forEach([true, false], (orRunning) =>
-        Effect.forkChild(ask(orRunning), { startImmediately: true })
-      )
+      const others = yield* Effect.replicateEffect(Effect.forkChild(ask, { startImmediately: true }), 2)
       yield* end.open
       assert.deepStrictEqual(yield* Effect.forEach(others, (other) => Fiber.join(other)), [2, 2])
       yield* Fiber.join(leaving)
       // Nothing is kept of a line that is empty.
-      assert.strictEqual(yield* ask(true), 3)
+      assert.strictEqual(yield* ask, 3)
+    })
+  )
+
+  it.effect("the next begins in the context of one who still waits", () =>
+    Effect.gen(function*() {
+      const Name = Context.Reference<string>("test/Name", { defaultValue: () => "nobody" })
+      const reloads = new Reloads<string>()
+      const open = yield* Latch.make()
+      const ask = (name: string, load: Effect.Effect<string>) =>
+        Effect.withFiber((fiber) => reloads.ask("key", fiber, load)).pipe(Effect.provideService(Name, name))
+      const who = Effect.andThen(Name, (name) => Effect.succeed(name))
+      const first = yield* Effect.forkChild(ask("a", Effect.as(open.await, "slow")), { startImmediately: true })
+      const second = yield* Effect.forkChild(ask("b", who), { startImmediately: true })
+      const third = yield* Effect.forkChild(ask("c", who), { startImmediately: true })
+      yield* Fiber.interrupt(second)
+      yield* open.open
+      assert.strictEqual(yield* Fiber.join(first), "slow")
+      assert.strictEqual(yield* Fiber.join(third), "c")
     })
   )
 
@@ -43,7 +59,7 @@ describe("reloads", () => {
     Effect.gen(function*() {
       const reloads = new Reloads<string>()
       const ask = (key: string, load: Effect.Effect<string>) =>
-        Effect.withFiber((fiber) => reloads.ask(key, fiber, load, false))
+        Effect.withFiber((fiber) => reloads.ask(key, fiber, load))
       const open = yield* Latch.make()
       const slow = yield* Effect.forkChild(ask("a", Effect.as(open.await, "slow")), { startImmediately: true })
       assert.strictEqual(yield* ask("b", Effect.succeed("quick")), "quick")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Option, Schema } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   cacheAside,
@@ -8,6 +8,7 @@ import {
   CacheFallback,
   CacheMemory,
   CacheRegion,
+  type CacheServices,
   type FallbackOptions,
   invalidateKey,
   invalidatePattern,
@@ -246,6 +247,58 @@ describe("CacheFallback", () => {
       yield* test.inject("read", { fail: true, times: 1 })
       assert.strictEqual(yield* get({ id: 1 }), "v2")
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("a primary that fails in part: loads are shared all the same", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const gate = yield* Deferred.make<void>()
+      let loads = 0
+      const get = cacheAside({ key: "p:{id}", schema: Schema.Number })((_: { readonly id: number }) =>
+        Effect.andThen(
+          Deferred.await(gate),
+          Effect.sync(() => ++loads)
+        )
+      )
+      yield* test.inject("acquire", { fail: true })
+      const fibers: Array<Fiber.Fiber<number, unknown>> = []
+      for (let i = 0; i < 20; i++) {
+        fibers.push(yield* Effect.forkChild(get({ id: 1 }), { startImmediately: true }))
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+      }
+      yield* Deferred.succeed(gate, undefined)
+      for (const fiber of fibers) assert.strictEqual(yield* Fiber.join(fiber), 1)
+      assert.strictEqual(loads, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("an invalidation that runs while the client is closed is carried out", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const scope = yield* Scope.make()
+      const services = yield* Scope.provide(
+        Layer.build(
+          CacheFallback.layer({
+            primary: Layer.succeedContext(yield* Effect.context<CacheServices>()),
+            fallback: CacheMemory.layer()
+          })
+        ),
+        scope
+      )
+      yield* test.inject("remove", { delay: "500 millis" })
+      const fiber = yield* Effect.forkChild(Effect.provideContext(invalidateKey("k"), services), {
+        startImmediately: true
+      })
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      yield* Fiber.join(closing)
+      // Closed: what a write that is still running invalidates is carried out too.
+      yield* test.heal
+      yield* Effect.provideContext(invalidateKey("k"), services)
+      assert.strictEqual(yield* test.calls("remove"), 2)
+    }).pipe(Effect.provide(CacheTest.layer))
   )
 
   it.effect("a refresh replaces what the fallback keeps", () =>

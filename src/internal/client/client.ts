@@ -30,6 +30,8 @@ export interface ClientOptions {
   readonly spareKeeps?: boolean | undefined
   /** The longest TTL in the spare, in milliseconds. Default 10 seconds. */
   readonly spareTtlMillis?: number | undefined
+  /** What was loaded in the spare before this time is not used any more. */
+  readonly spareSince?: (() => number) | undefined
   /** For tests: a value that does not come back from its schema as the same is a defect. */
   readonly same?: StoreOptions["same"]
 }
@@ -64,7 +66,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const spare =
       options.inProcess === undefined
         ? primary
-        : new Store(options.inProcess.spare, { maxTtlMillis: options.spareTtlMillis ?? 10_000 })
+        : new Store(options.inProcess.spare, {
+            maxTtlMillis: options.spareTtlMillis ?? 10_000,
+            since: options.spareSince
+          })
     const stores = [...new Set([primary, local, spare])]
     const beside = stores.filter((store) => store !== primary)
     const layer = primary.backend.name

@@ -24,6 +24,7 @@ export class Orphans {
   readonly #backend: CacheBackend["Service"]
   readonly #orphans = new Map<string, Orphan>()
   #sweeper: Fiber.Fiber<void> | undefined
+  #closed = false
 
   constructor(backend: CacheBackend["Service"]) {
     this.#backend = backend
@@ -32,7 +33,7 @@ export class Orphans {
   /** Gives the lease back, in the background, as soon as the store answers. */
   add(key: string, token: string, leaseMillis: number): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
-      if (this.#orphans.size < maxOrphans) {
+      if (!this.#closed && this.#orphans.size < maxOrphans) {
         const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
         this.#orphans.set(token, { key, token, until: now + leaseMillis })
         if (this.#sweeper === undefined) {
@@ -48,6 +49,7 @@ export class Orphans {
   }
 
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    this.#closed = true
     this.#orphans.clear()
     return this.#sweeper === undefined ? Effect.void : Fiber.interrupt(this.#sweeper)
   })
@@ -58,7 +60,11 @@ export class Orphans {
       const release =
         orphan.until <= now ? Effect.void : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
       return Effect.map(Effect.exit(release), (exit) => {
-        if (Exit.isFailure(exit)) return false
+        if (Exit.isFailure(exit)) {
+          // To the end of the line: the next try is for another, whose shard may answer.
+          if (this.#orphans.delete(orphan.token)) this.#orphans.set(orphan.token, orphan)
+          return false
+        }
         this.#orphans.delete(orphan.token)
         return true
       })

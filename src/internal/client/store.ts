@@ -22,6 +22,8 @@ export interface StoreOptions {
   readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
   /** The longest TTL, whatever the region says. */
   readonly maxTtlMillis?: number | undefined
+  /** Entries whose load did not start after this time, in milliseconds of the clock, are stale. For local reads. */
+  readonly since?: (() => number) | undefined
 }
 
 /**
@@ -44,6 +46,7 @@ export class Store implements Primitives {
 
   readonly #same: StoreOptions["same"]
   readonly #maxTtlMillis: number
+  readonly #since: (() => number) | undefined
 
   constructor(primitives: Primitives, options?: StoreOptions) {
     this.backend = primitives.backend
@@ -51,6 +54,7 @@ export class Store implements Primitives {
     this.tags = primitives.tags
     this.#same = options?.same
     this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
+    this.#since = options?.since
   }
 
   /** A read without a trip. Only for a store with local reads. */
@@ -59,6 +63,7 @@ export class Store implements Primitives {
     const entry = local.get(key, now)
     if (entry === undefined || entry.fingerprint !== region.fingerprint) return "miss"
     const { born, tags } = entry
+    if (this.#since !== undefined && !(entry.createdAt - entry.loadMillis > this.#since())) return "stale"
     // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
     for (let i = 0; i < tags.length; i++) {
       const marker = local.marker(tags[i]!)

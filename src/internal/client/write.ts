@@ -3,8 +3,10 @@
  */
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
+import { normalizeKey } from "../../CacheKey.ts"
 import type { Region } from "../region.ts"
 import type { Invalidations } from "../../services/CacheClient.ts"
+import { attempt } from "./invalidate.ts"
 import { type LoadContext, paramsOf, type Request, runLoader, withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
 
@@ -67,8 +69,13 @@ const steps = Effect.fnUntraced(function*(
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
   const { keys, patterns, tags, thrown } = invalidations(exit)
-  const each = Effect.forEach(keys, (key) => Effect.catch(parts.invalidateKeys([key]), note), { discard: true })
-  yield* Effect.catch(parts.invalidateKeys(keys), (error) => (error.reason._tag === "InvalidKey" ? each : note(error)))
+  const good = yield* Effect.filter(keys, (key) =>
+    Effect.match(
+      attempt(() => normalizeKey(key)),
+      { onFailure: note, onSuccess: () => undefined }
+    ).pipe(Effect.flatMap((noted) => (noted === undefined ? Effect.succeed(true) : Effect.as(noted, false))))
+  )
+  yield* Effect.catch(parts.invalidateKeys(good), note)
   for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
   yield* Effect.catch(parts.invalidateTags(tags), note)
 
