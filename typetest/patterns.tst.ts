@@ -169,3 +169,11 @@ describe("regions and keys", () => {
     expect(set).type.toBe<(cache: CacheClient["Service"]) => Effect.Effect<void, CacheError>>()
   })
 })
+
+describe("a function that takes nothing", () => {
+  it("cannot be wrapped with a key that has placeholders", () => {
+    expect(cacheAside(Users)).type.not.toBeCallableWith(() => Db.use((db) => db.find("1")))
+    expect(stampedeProtect(Users)).type.not.toBeCallableWith(() => Db.use((db) => db.find("1")))
+    expect(cacheAside({ key: "n:{0}", schema: Schema.Number })).type.not.toBeCallableWith(() => total)
+  })
+})

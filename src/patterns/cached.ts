@@ -45,9 +45,19 @@ export interface CachedEffect<A, E = never, R = never, S = never> extends Effect
 /** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
 export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never]
   ? <L extends Loader<A, []>>(load: L) => CachedLoader<L, A, S, X>
-  : <Args extends ArgsOf<T>, E, R>(
-      load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>
+  : <Args extends ArgsOf<T>, E, R, L>(
+      load: L & Takes<L, T> & ((...args: Args) => Effect.Effect<NoInfer<A>, E, R>)
     ) => Cached<Args, A, E | X, R, S>
+
+/**
+ * A function may take fewer arguments than a type says, so one that takes none would pass for any; but then there is nothing
+ * to make the key of.
+ */
+export type Takes<L, T extends string> = L extends (...args: infer Args) => unknown
+  ? Args["length"] extends 0
+    ? { readonly "it takes no argument for the placeholders of its key": PlaceholderNames<T> }
+    : unknown
+  : unknown
 
 /** An effect, or a function that returns one. */
 export type Loader<A, Args extends ReadonlyArray<unknown>> =
