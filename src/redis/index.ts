@@ -1,5 +1,5 @@
 /**
- * `effect-cache/redis`: the cache on Redis or Valkey. For Node.
+ * `effect-cache/redis`: the cache on Redis. For Node.
  */
 export { CacheRedis } from "../layers/CacheRedis/CacheRedis.ts"
 export type { RedisOptions } from "../layers/CacheRedis/options.ts"

@@ -86,7 +86,7 @@ export const withRenewal = <A, E, R>(
   leaseMillis: number,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
-  if (store.backend.local !== undefined || leaseMillis === Infinity) return body
+  if (store.backend.local !== undefined) return body
   // A renewal that fails is tried again; one that finds the lease gone stops, and the fence refuses the fill.
   const renewal: Effect.Effect<void> = Effect.suspend(() =>
     Effect.sleep(leaseMillis / 3).pipe(

@@ -75,7 +75,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         store.read(region, key)
       ),
       {
-        onFailure: (error) => degrade(store, request, error),
+        onFailure: (error) => degrade(store, request, error, readThrough),
         onSuccess: (found) => {
           const stats = counters.of(region.name)
           if (typeof found === "object") {
@@ -126,21 +126,23 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         counters.of(region.name).counts.shared++
       }
       const boarded = flight
-      return board(flight, resume, (exit) => settle(store, request, boarded, exit))
+      return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))
     })
   }
 
+  /** How a shared load ended, for one of its callers; `again` is the way it came. */
   const settle = (
     store: Store,
     request: Request,
     flight: Flight,
-    exit: Exit.Exit<unknown, unknown>
+    exit: Exit.Exit<unknown, unknown>,
+    again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
     if (Exit.isSuccess(exit)) return handOut(store, request.plan.region, exit.value)
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-    if (error instanceof StoreFailure) return degrade(store, request, error.error)
+    if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.
-    return flight.party.source === request.plan ? exit : Effect.withFiber((fiber) => getOrLoad(request, fiber))
+    return flight.party.source === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
   }
 
   /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
@@ -148,7 +150,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     store: Store,
     request: Request,
     error: CacheError,
-    again: Way = readThrough
+    again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { plan } = request
     const carryOn =
@@ -189,12 +191,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))
       }
       const boarded = flight
-      return board(flight, resume, (exit) => {
-        if (Exit.isSuccess(exit)) return handOut(store, region, exit.value)
-        const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-        if (error instanceof StoreFailure) return degrade(store, request, error.error, refreshOn)
-        return boarded.party.source === plan ? exit : Effect.withFiber((fiber) => refreshOn(store, request, fiber))
-      })
+      return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
     })
 
   return { getOrLoad, bypass, refresh, handOut }

@@ -69,12 +69,12 @@ const steps = Effect.fnUntraced(function*(
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
   const { keys, patterns, tags, thrown } = invalidations(exit)
-  const good = yield* Effect.filter(keys, (key) =>
-    Effect.match(
-      attempt(() => normalizeKey(key)),
-      { onFailure: note, onSuccess: () => undefined }
-    ).pipe(Effect.flatMap((noted) => (noted === undefined ? Effect.succeed(true) : Effect.as(noted, false))))
-  )
+  const good: Array<string> = []
+  for (const key of keys) {
+    const checked = yield* Effect.result(attempt(() => normalizeKey(key)))
+    if (checked._tag === "Success") good.push(checked.success)
+    else yield* note(checked.failure)
+  }
   yield* Effect.catch(parts.invalidateKeys(good), note)
   for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
   yield* Effect.catch(parts.invalidateTags(tags), note)

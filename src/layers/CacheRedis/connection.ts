@@ -6,11 +6,12 @@
  * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
  * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
  */
-import { type Context, Effect, Redacted } from "effect"
+import { Context, Effect, Random, Redacted } from "effect"
 import { Command, Redis } from "ioredis"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { Chunks } from "./chunks.ts"
+import { makeDescribe } from "./describe.ts"
 
 export type Reply = (error: CacheError | undefined, reply: unknown) => void
 export type Argument = string | number | Buffer
@@ -44,26 +45,9 @@ const backend = "redis"
 const silentDeadlines = 5
 const silentMillis = 3000
 
-/** What a failure says, without arguments of commands, credentials and line breaks. */
-const makeDescribe =
-  (secrets: ReadonlyArray<string>) =>
-  (error: unknown): string => {
-    const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
-    const source = error instanceof Error && error.message === "" && errors?.[0] instanceof Error ? errors[0] : error
-    const message =
-      source instanceof Error
-        ? source.message || String((source as NodeJS.ErrnoException).code ?? source.name)
-        : String(source)
-    // What the server says must not forge a line of a log, nor repeat what it was sent.
-    // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
-    let text = message.replace(/,? with args beginning with[^]*/, "")
-    for (const secret of secrets) text = text.replaceAll(secret, "***")
-    return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
-  }
-
 const noop = () => {}
 
-const clientFor = (options: ResolvedOptions): Redis =>
+const clientFor = (options: ResolvedOptions, random: () => number): Redis =>
   new Redis({
     host: options.host,
     port: options.port,
@@ -81,7 +65,7 @@ const clientFor = (options: ResolvedOptions): Redis =>
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     disconnectTimeout: 500,
-    retryStrategy: (attempt) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + Math.random() * 100,
+    retryStrategy: (attempt) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + random() * 100,
     // A replica where there was a primary: look the primary up again.
     reconnectOnError: (error) => error.message.startsWith("READONLY")
   })
@@ -121,7 +105,7 @@ export class Connection {
     this.context = context
     this.timeoutMillis = options.timeoutMillis
     this.owned = options.client === undefined
-    this.client = options.client ?? clientFor(options)
+    this.client = options.client ?? clientFor(options, () => Context.get(context, Random.Random).nextDoubleUnsafe())
     const own = this.client.options
     const path = (own as { readonly path?: string }).path
     this.endpoint = path ?? `${own.host ?? "localhost"}:${own.port ?? 6379}`

@@ -7,7 +7,7 @@ import { Duration, Effect, Option, Redacted } from "effect"
 import type { Redis } from "ioredis"
 import { CacheError, InvalidOption } from "../../CacheError.ts"
 
-/** How to reach Redis, and how to use it. Redis 7.0 and newer, and Valkey. */
+/** How to reach Redis, and how to use it. Redis 7.0 and newer. */
 export interface RedisOptions {
   /**
    * `redis://user:password@host:port/db`, or `rediss://` for TLS. The single fields below win over its parts.
