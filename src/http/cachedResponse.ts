@@ -258,18 +258,8 @@ const serve = (
       : Effect.succeed(answer(stored, request, policy, status, now()))
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
-    const reload = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
-    // For `max-age`, what somebody else has stored meanwhile may do: it is looked at as any read would.
-    const load: Effect.Effect<Renewed, unknown, unknown> =
-      maxAge <= 0
-        ? reload
-        : Effect.matchEffect(client.peek(plan.region, key), {
-            onFailure: () => reload,
-            onSuccess: (found) =>
-              Option.isSome(found) && ageOf(found.value as StoredResponse, now()) <= maxAge
-                ? Effect.succeed({ value: found.value, made: undefined })
-                : reload
-          })
+    // The same for every request that shares it: one that took what is stored would do for some of them only.
+    const load = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
     return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load), {
       onFailure: settle,
       onSuccess: ({ made, value }) => {
