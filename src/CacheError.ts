@@ -65,6 +65,23 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   }
 }
 
+/**
+ * With `durability`: the primary carried it out, but too few replicas had it in time. A failover to a replica without it would
+ * undo it. An invalidation is made up for; until that is done, the cache is left alone.
+ */
+export class NotReplicated extends Schema.TaggedError<NotReplicated>()("NotReplicated", {
+  backend: Schema.String,
+  /** How many were asked for. */
+  replicas: Schema.Finite,
+  /** How many had it. */
+  acknowledged: Schema.Finite,
+  millis: Schema.Finite
+}) {
+  override get message(): string {
+    return `${this.acknowledged} of ${this.replicas} replicas of ${this.backend} had it after ${this.millis} ms`
+  }
+}
+
 /** Somebody else computes the value, or holds the lock, for longer than the caller was willing to wait. */
 export class WaitTimeout extends Schema.TaggedError<WaitTimeout>()("WaitTimeout", {
   name: Schema.String,
@@ -91,6 +108,7 @@ export type CacheErrorReason =
   | EncodeFailed
   | TimedOut
   | Unavailable
+  | NotReplicated
   | WaitTimeout
   | LockLost
 
@@ -111,7 +129,7 @@ export type CacheErrorReason =
  * ```
  */
 export class CacheError extends Schema.TaggedError<CacheError>()("CacheError", {
-  reason: Schema.Union([InvalidKey, InvalidOption, EncodeFailed, TimedOut, Unavailable, WaitTimeout, LockLost])
+  reason: Schema.Union([InvalidKey, InvalidOption, EncodeFailed, TimedOut, Unavailable, NotReplicated, WaitTimeout, LockLost])
 }) {
   override get message(): string {
     return `${this.reason._tag}: ${this.reason.message}`

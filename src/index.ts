@@ -9,6 +9,7 @@ export {
   InvalidKey,
   InvalidOption,
   LockLost,
+  NotReplicated,
   TimedOut,
   Unavailable,
   WaitTimeout

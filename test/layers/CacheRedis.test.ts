@@ -9,9 +9,8 @@ import { inspect } from "node:util"
 import { afterAll, vi } from "vitest"
 import type { CacheError } from "../../src/CacheError.ts"
 import { Commands } from "../../src/layers/CacheRedis/commands.ts"
-import { Connection } from "../../src/layers/CacheRedis/connection.ts"
 import { type RedisOptions, resolve } from "../../src/layers/CacheRedis/options.ts"
-import { makeRedisPrimitives } from "../../src/layers/CacheRedis/primitives.ts"
+import { makeRedisPrimitives, openNodes } from "../../src/layers/CacheRedis/primitives.ts"
 import { plant, type Primitives, valueOf, write } from "../services/primitives.ts"
 import { TcpProxy } from "../support/proxy.ts"
 import { RedisServer, type RunningRedis } from "../support/redisServer.ts"
@@ -40,8 +39,8 @@ const openCommands = (options: RedisOptions) =>
     const resolved = yield* resolve(options)
     const context = yield* Effect.context<never>()
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new Commands(new Connection(resolved, context))),
-      ({ connection }) => Effect.promise(() => connection.close())
+      Effect.sync(() => new Commands(openNodes(resolved, context, resolved.client))),
+      ({ nodes }) => Effect.promise(() => nodes.close())
     )
   })
 
@@ -609,7 +608,7 @@ describe("outages", () => {
         const commands = yield* openCommands({ client, timeout: 20 })
         const ask = (key: string) =>
           Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume))
-        const { connection } = commands
+        const [connection] = commands.nodes.primaries()
         for (let i = 0; i < 3; i++) {
           const reading = yield* Effect.forkChild(
             Effect.all([reasonOf(ask("a")), reasonOf(ask("b"))], { concurrency: 2 }),
@@ -617,9 +616,9 @@ describe("outages", () => {
               startImmediately: true
             }
           )
-          assert.deepStrictEqual([connection.waiting, commands.sharing], [2, 2])
+          assert.deepStrictEqual([connection?.waiting, commands.sharing], [2, 2])
           assert.deepStrictEqual(yield* Fiber.join(reading), ["TimedOut", "TimedOut"])
-          yield* eventually(Effect.sync(() => connection.waiting === 0))
+          yield* eventually(Effect.sync(() => connection?.waiting === 0))
           assert.strictEqual(commands.sharing, 0)
         }
       })
@@ -636,7 +635,7 @@ describe("outages", () => {
           reasonOf(Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume)))
         assert.strictEqual(yield* read("first"), "Unavailable")
         for (let i = 0; i < 100; i++) assert.strictEqual(yield* read(`k${i}`), "Unavailable")
-        assert.deepStrictEqual([commands.connection.waiting, commands.sharing], [0, 0])
+        assert.deepStrictEqual([commands.nodes.primaries()[0]?.waiting, commands.sharing], [0, 0])
       })
     ).pipe(Effect.provide(captureLogs().layer))
   )

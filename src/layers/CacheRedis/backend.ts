@@ -7,19 +7,26 @@ import { CacheError, InvalidKey, Unavailable } from "../../CacheError.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../internal/entryLayout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
-import { type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
+import { all, type Commands, isServerError, millisOf, millisOrNever, type Names } from "./commands.ts"
 import { isOne, numberOf } from "./connection.ts"
+import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
 import { removeScanned } from "./scan.ts"
-import { run } from "./scripts.ts"
 
 /** So many keys are removed in one flush; more of them take more flushes. */
 const removeBatch = 10_000
+
+const noop = () => undefined
+
+/** A writer that lost its lease unlinks, and that must last. What it fills may be lost: the slot is empty then. */
+const lost = (held: boolean): boolean => !held
 
 const field = (info: unknown, name: string): number => {
   const found = new RegExp(`^${name}:(\\d+)`, "m").exec(String(info))
   return found === null ? 0 : Number(found[1])
 }
+
+const usage = [["dbsize"], ["info", "memory"], ["info", "stats"]] as const
 
 export const makeBackend = (
   commands: Commands,
@@ -27,11 +34,14 @@ export const makeBackend = (
   hints: Hints,
   options: {
     readonly compressor: Compressor | undefined
+    /** The longest a primitive takes. */
+    readonly deadlineMillis: number
+    readonly replicated: Replicated
     /** Moves the epoch on. */
-    readonly bump: Effect.Effect<unknown, CacheError>
+    readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
   }
 ): CacheBackend["Service"] => {
-  const { connection } = commands
+  const { replicated } = options
 
   const refused = (operation: string, problem: string) =>
     Effect.fail(new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) }))
@@ -40,21 +50,50 @@ export const makeBackend = (
   const bytesOf = (stored: Stored): Buffer | undefined =>
     stored instanceof Uint8Array ? Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength) : undefined
 
-  const removeKeys = (keys: ReadonlyArray<string>): Effect.Effect<number, CacheError> =>
-    Effect.map(
-      commands.many(keys.length, (i, reply) => {
+  /**
+   * While a slot moves, entry and lease of a key may be on two nodes, and what needs both is refused (`TRYAGAIN`). What can be
+   * done with one after the other is done so. The lease first: without it nothing fills behind the removal of the entry.
+   */
+  const oneByOne = <A>(
+    whole: Effect.Effect<A, CacheError>,
+    steps: () => Effect.Effect<A, CacheError>
+  ): Effect.Effect<A, CacheError> =>
+    Effect.catch(whole, (error) => (isServerError(error, "TRYAGAIN") ? steps() : Effect.fail(error)))
+
+  const unlink = (on: Commands, name: string) => on.one("remove", "unlink", [name], numberOf)
+
+  const unlinkBoth = (on: Commands, key: string): Effect.Effect<number, CacheError> =>
+    Effect.andThen(unlink(on, names.lease(key)), unlink(on, names.entry(key)))
+
+  const dropLease = (on: Commands, key: string, token: string): Effect.Effect<boolean, CacheError> =>
+    on.script("release", Scripts.release, [names.lease(key), token, names.channel(key)], isOne)
+
+  const removeKeys = (on: Commands, keys: ReadonlyArray<string>): Effect.Effect<number, CacheError> =>
+    Effect.suspend(() => {
+      const apart: Array<string> = []
+      const whole = all(keys.length, (i, reply) => {
         const key = keys[i]!
-        run(connection, "remove", Scripts.remove, [names.entry(key), names.lease(key)], reply)
-      }),
-      (replies) => replies.reduce<number>((sum, reply) => sum + numberOf(reply), 0)
-    )
+        on.run("remove", Scripts.remove, [names.entry(key), names.lease(key)], (error, removed) => {
+          if (!isServerError(error, "TRYAGAIN")) return reply(error, removed)
+          apart.push(key)
+          reply(undefined, 0)
+        })
+      })
+      return Effect.flatMap(whole, (removed) =>
+        Effect.reduce(
+          apart,
+          () => removed.reduce<number>((sum, count) => sum + numberOf(count), 0),
+          (sum, key) => Effect.map(unlinkBoth(on, key), (count) => sum + count)
+        )
+      )
+    })
 
   return CacheBackend.of({
     name: "redis",
     format: "bytes",
     isolation: "clone",
     compressor: options.compressor,
-    deadlineMillis: connection.timeoutMillis,
+    deadlineMillis: options.deadlineMillis,
     local: undefined,
 
     read: (key) =>
@@ -68,55 +107,83 @@ export const makeBackend = (
         holder === null ? token : String(holder)
       ),
 
-    takeOver: (key, token, ttlMillis, { unlink }) =>
-      commands.script(
-        "takeOver",
-        Scripts.takeOver,
-        [names.entry(key), names.lease(key), token, millisOf(ttlMillis), unlink ? "1" : "0"],
-        () => undefined
-      ),
+    takeOver: (key, token, ttlMillis, { unlink: unlinks }) => {
+      const ttl = millisOf(ttlMillis)
+      const take = (on: Commands) =>
+        oneByOne(
+          on.script(
+            "takeOver",
+            Scripts.takeOver,
+            [names.entry(key), names.lease(key), token, ttl, unlinks ? "1" : "0"],
+            noop
+          ),
+          () =>
+            Effect.andThen(
+              on.one("takeOver", "set", [names.lease(key), token, "PX", ttl], noop),
+              unlinks ? Effect.asVoid(unlink(on, names.entry(key))) : Effect.void
+            )
+        )
+      // With the entry removed it begins a write: an older one must not be back after a failover.
+      return unlinks ? replicated(take) : take(commands)
+    },
 
     renew: (key, token, ttlMillis) =>
-      commands.script("renew", Scripts.renew, [names.entry(key), names.lease(key), token, millisOf(ttlMillis)], isOne),
+      commands.script("renew", Scripts.renew, [names.lease(key), token, millisOf(ttlMillis)], isOne),
 
     fill: (key, token, { stored, ttlMillis }, onLost) => {
       const bytes = bytesOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      return commands.script(
-        "fill",
-        Scripts.fill,
-        [
-          names.entry(key),
-          names.lease(key),
-          token,
-          bytes,
-          millisOrNever(ttlMillis),
-          onLost === "unlink" ? "1" : "0",
-          names.channel(key)
-        ],
-        isOne
-      )
+      const unlinks = onLost === "unlink"
+      const fill = (on: Commands) =>
+        oneByOne(
+          on.script(
+            "fill",
+            Scripts.fill,
+            [
+              names.entry(key),
+              names.lease(key),
+              token,
+              bytes,
+              millisOrNever(ttlMillis),
+              unlinks ? "1" : "0",
+              names.channel(key)
+            ],
+            isOne
+          ),
+          // What cannot look at the lease must not fill.
+          () =>
+            Effect.as<number | boolean, CacheError, never, boolean>(
+              unlinks ? unlinkBoth(on, key) : dropLease(on, key, token),
+              false
+            )
+        )
+      return unlinks ? replicated(fill, lost) : fill(commands)
     },
 
     release: (key, token, onLost) =>
-      commands.script(
-        "release",
-        Scripts.release,
-        [names.entry(key), names.lease(key), token, onLost === "unlink" ? "1" : "0", names.channel(key)],
-        isOne
-      ),
+      onLost === "keep"
+        ? dropLease(commands, key, token)
+        : replicated(
+            (on) =>
+              Effect.flatMap(dropLease(on, key, token), (held) =>
+                held ? Effect.succeed(true) : Effect.as(removeKeys(on, [key]), false)
+              ),
+            lost
+          ),
 
     remove: (keys) =>
-      keys.length <= removeBatch
-        ? removeKeys(keys)
-        : Effect.gen(function*() {
-            let removed = 0
-            for (let i = 0; i < keys.length; i += removeBatch)
-              removed += yield* removeKeys(keys.slice(i, i + removeBatch))
-            return removed
-          }),
+      replicated((on) =>
+        keys.length <= removeBatch
+          ? removeKeys(on, keys)
+          : Effect.gen(function* () {
+              let removed = 0
+              for (let i = 0; i < keys.length; i += removeBatch)
+                removed += yield* removeKeys(on, keys.slice(i, i + removeBatch))
+              return removed
+            })
+      ),
 
-    removeMatching: (pattern) => removeScanned.matching(commands, names, pattern),
+    removeMatching: (pattern) => replicated((on) => removeScanned.matching(on, names, pattern)),
 
     addTags: (key, tags) => {
       const encoded: Array<Buffer> = []
@@ -147,24 +214,28 @@ export const makeBackend = (
 
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.
-    clear: Effect.suspend(() =>
-      options.bump.pipe(
-        Effect.andThen(removeScanned.all(commands, names)),
-        Effect.andThen(removeScanned.all(commands, names))
-      )
+    clear: replicated((on) =>
+      options.bump(on).pipe(Effect.andThen(removeScanned.all(on, names)), Effect.andThen(removeScanned.all(on, names)))
     ),
 
-    usage: Effect.map(
-      commands.many(3, (i, reply) => {
-        if (i === 0) connection.command("usage", "dbsize", [], "utf8", reply)
-        else connection.command("usage", "info", [i === 1 ? "memory" : "stats"], "utf8", reply)
-      }),
-      ([entries, memory, stats]): BackendUsage => ({
-        scope: "server",
-        entries: numberOf(entries),
-        bytes: field(memory, "used_memory"),
-        evictions: field(stats, "evicted_keys")
-      })
-    )
+    usage: Effect.suspend(() => {
+      const primaries = commands.nodes.primaries()
+      return Effect.map(
+        all(primaries.length * usage.length, (i, reply) => {
+          const [name, ...args] = usage[i % usage.length]!
+          primaries[Math.floor(i / usage.length)]!.command("usage", name, args, "utf8", reply, true)
+        }),
+        (replies): BackendUsage => {
+          const sum = (part: number, count: (reply: unknown) => number) =>
+            replies.reduce<number>((sum, reply, i) => (i % usage.length === part ? sum + count(reply) : sum), 0)
+          return {
+            scope: "server",
+            entries: sum(0, numberOf),
+            bytes: sum(1, (info) => field(info, "used_memory")),
+            evictions: sum(2, (info) => field(info, "evicted_keys"))
+          }
+        }
+      )
+    })
   })
 }

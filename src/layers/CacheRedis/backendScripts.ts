@@ -1,5 +1,5 @@
 /**
- * The scripts of `CacheBackend`. In each, KEYS[1] is the entry and KEYS[2] the lease; they share a slot.
+ * The scripts of `CacheBackend`. Where there are two keys, KEYS[1] is the entry and KEYS[2] the lease; they share a slot.
  */
 import * as Layout from "../../internal/entryLayout.ts"
 import { script } from "./scripts.ts"
@@ -17,12 +17,12 @@ if ARGV[3] == "1" then redis.call("UNLINK", KEYS[1]) end
 return 1`
 )
 
-/** ARGV: token, ttl. */
+/** KEYS: the lease. ARGV: token, ttl. */
 export const renew = script(
-  2,
+  1,
   `
-if redis.call("GET", KEYS[2]) ~= ARGV[1] then return 0 end
-return redis.call("PEXPIRE", KEYS[2], ARGV[2])`
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call("PEXPIRE", KEYS[1], ARGV[2])`
 )
 
 /**
@@ -44,18 +44,15 @@ if ARGV[4] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
 return 0`
 )
 
-/** ARGV: token, "1" to unlink when lost, channel. */
+/** KEYS: the lease. ARGV: token, channel. */
 export const release = script(
-  2,
+  1,
   `
 ${luaHint}
-if redis.call("GET", KEYS[2]) == ARGV[1] then
-  redis.call("UNLINK", KEYS[2])
-  hint(ARGV[3], ARGV[1])
-  return 1
-end
-if ARGV[2] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
-return 0`
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call("UNLINK", KEYS[1])
+hint(ARGV[2], ARGV[1])
+return 1`
 )
 
 /** Key invalidation drops the lease, in the same step. Returns how many entries there were. */

@@ -5,6 +5,7 @@ import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapeKey } from "../../CacheKey.ts"
 import type { Argument, Connection, Reply, ReplyEncoding } from "./connection.ts"
+import type { Nodes } from "./nodes.ts"
 import { run, type Script } from "./scripts.ts"
 
 /** The names of protocol.md. What is between braces decides the slot, so all keys of one logical key share it. */
@@ -42,10 +43,11 @@ export const millisOf = (ttlMillis: number): number => Math.min(Math.max(1, Math
 /** The same with 0 for "no end", for scripts. */
 export const millisOrNever = (ttlMillis: number): number => (ttlMillis === Infinity ? 0 : millisOf(ttlMillis))
 
-const wrongType = (error: CacheError): boolean =>
-  error.reason._tag === "Unavailable" &&
+/** Whether the server refused a command with an error of this kind, its first word. */
+export const isServerError = (error: CacheError | undefined, kind: string): boolean =>
+  error?.reason._tag === "Unavailable" &&
   error.reason.cause instanceof Error &&
-  error.reason.cause.message.startsWith("WRONGTYPE")
+  error.reason.cause.message.startsWith(`${kind} `)
 
 /** Takes the outcome; `resume` of `Effect.callback` is one. */
 type Resume<A> = (exit: Exit.Exit<A, CacheError>) => void
@@ -57,13 +59,32 @@ interface SharedRead {
 
 const missing = Exit.succeed(undefined)
 
-export class Commands {
-  readonly connection: Connection
-  private readonly reads = new Map<string, SharedRead>()
-  private epoch = -1
+/** Which connections carried something out, and as which of their incarnations. */
+export type Served = Map<Connection, number>
 
-  constructor(connection: Connection) {
-    this.connection = connection
+export class Commands {
+  readonly nodes: Nodes
+  private readonly served: Served | undefined
+  private readonly reads = new Map<string, SharedRead>()
+  private turn = -1
+
+  constructor(nodes: Nodes, served?: Served) {
+    this.nodes = nodes
+    this.served = served
+  }
+
+  /** The same, writing down who answers. */
+  noting(served: Served): Commands {
+    return new Commands(this.nodes, served)
+  }
+
+  private noted(reply: Reply): Reply {
+    const { served } = this
+    if (served === undefined) return reply
+    return (error, value, by) => {
+      if (by !== undefined) served.set(by, by.incarnation)
+      reply(error, value, by)
+    }
   }
 
   /** How many reads are held for others to share. */
@@ -77,9 +98,9 @@ export class Commands {
    * after an invalidation that the command on the wire does not see (R1).
    */
   get(operation: string, key: string, encoding: ReplyEncoding, resume: Resume<unknown>): void {
-    const { connection, reads } = this
-    if (this.epoch !== connection.epoch) {
-      this.epoch = connection.epoch
+    const { nodes, reads } = this
+    if (this.turn !== nodes.turn.count) {
+      this.turn = nodes.turn.count
       reads.clear()
     }
     const known = reads.get(key)
@@ -90,7 +111,8 @@ export class Commands {
     }
     const read: SharedRead = { first: resume, others: undefined }
     reads.set(key, read)
-    connection.command(
+    nodes.command(
+      key,
       operation,
       "get",
       [key],
@@ -104,7 +126,7 @@ export class Commands {
             ? reply === null
               ? missing
               : Exit.succeed(reply)
-            : wrongType(error)
+            : isServerError(error, "WRONGTYPE")
               ? missing
               : Exit.fail(error)
         read.first(exit)
@@ -118,15 +140,25 @@ export class Commands {
     )
   }
 
-  /** One command, its reply made into `A`. */
+  /** Queues a command for the node of `key`. */
+  command(key: string, operation: string, name: string, args: ReadonlyArray<Argument>, reply: Reply): void {
+    this.nodes.command(key, operation, name, args, "utf8", this.noted(reply))
+  }
+
+  /** Queues a script for the node of its first key. */
+  run(operation: string, script: Script, keysAndArgs: ReadonlyArray<Argument>, reply: Reply): void {
+    run(this.nodes, operation, script, keysAndArgs, this.noted(reply))
+  }
+
+  /** One command, its reply made into `A`. Its first argument is its key. */
   one<A>(
     operation: string,
     name: string,
-    args: ReadonlyArray<Argument>,
+    args: readonly [key: string, ...args: ReadonlyArray<Argument>],
     f: (reply: unknown) => A
   ): Effect.Effect<A, CacheError> {
     return Effect.callback<A, CacheError>((resume) => {
-      this.connection.command(operation, name, args, "utf8", answer(resume, f))
+      this.command(args[0], operation, name, args, answer(resume, f))
     })
   }
 
@@ -138,26 +170,28 @@ export class Commands {
     f: (reply: unknown) => A
   ): Effect.Effect<A, CacheError> {
     return Effect.callback<A, CacheError>((resume) => {
-      run(this.connection, operation, script, keysAndArgs, answer(resume, f))
-    })
-  }
-
-  /** `count` commands in one flush, started by `start`; their replies in order, or the first failure. */
-  many(count: number, start: (i: number, reply: Reply) => void): Effect.Effect<Array<unknown>, CacheError> {
-    return Effect.callback<Array<unknown>, CacheError>((resume) => {
-      const replies = new Array<unknown>(count)
-      if (count === 0) return resume(Effect.succeed(replies))
-      let left = count
-      for (let i = 0; i < count; i++) {
-        start(i, (error, reply) => {
-          if (error !== undefined) return resume(Effect.fail(error))
-          replies[i] = reply
-          if (--left === 0) resume(Effect.succeed(replies))
-        })
-      }
+      this.run(operation, script, keysAndArgs, answer(resume, f))
     })
   }
 }
+
+/** `count` replies, in order, of what `start` starts; or the first failure. */
+export const all = (
+  count: number,
+  start: (i: number, reply: Reply) => void
+): Effect.Effect<Array<unknown>, CacheError> =>
+  Effect.callback<Array<unknown>, CacheError>((resume) => {
+    const replies = new Array<unknown>(count)
+    if (count === 0) return resume(Effect.succeed(replies))
+    let left = count
+    for (let i = 0; i < count; i++) {
+      start(i, (error, reply) => {
+        if (error !== undefined) return resume(Effect.fail(error))
+        replies[i] = reply
+        if (--left === 0) resume(Effect.succeed(replies))
+      })
+    }
+  })
 
 const answer =
   <A>(resume: Resume<A>, f: (reply: unknown) => A): Reply =>

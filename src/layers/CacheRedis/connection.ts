@@ -6,14 +6,15 @@
  * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
  * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
  */
-import { Context, Effect, Random, Redacted } from "effect"
-import { Command, Redis } from "ioredis"
+import { type Context, Effect } from "effect"
+import { Command, type Redis } from "ioredis"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
-import type { ResolvedOptions } from "./options.ts"
 import { Chunks } from "./chunks.ts"
 import { makeDescribe } from "./describe.ts"
+import { closeClient, within } from "./redisClient.ts"
 
-export type Reply = (error: CacheError | undefined, reply: unknown) => void
+/** `by` is the connection that was asked. */
+export type Reply = (error: CacheError | undefined, reply: unknown, by?: Connection) => void
 export type Argument = string | number | Buffer
 
 /** `null` gives bytes, `"utf8"` text. For numbers see `numberOf`. */
@@ -45,30 +46,33 @@ const backend = "redis"
 const silentDeadlines = 5
 const silentMillis = 3000
 
+/** How long to leave a server alone that is a replica, before looking again. */
+const replicaMillis = 400
+
 const noop = () => {}
 
-const clientFor = (options: ResolvedOptions, random: () => number): Redis =>
-  new Redis({
-    host: options.host,
-    port: options.port,
-    db: options.db,
-    connectionName: options.name,
-    connectTimeout: options.connectTimeoutMillis,
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: Redacted.value(options.password) }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-    lazyConnect: true,
-    protocol: 2,
-    noDelay: true,
-    // A command whose caller was told that it failed must not be carried out later.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    disconnectTimeout: 500,
-    retryStrategy: (attempt) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + random() * 100,
-    // A replica where there was a primary: look the primary up again.
-    reconnectOnError: (error) => error.message.startsWith("READONLY")
-  })
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly client: Redis
+  /** False for a client that was brought along. */
+  readonly owned: boolean
+  readonly timeoutMillis: number
+  readonly connectTimeoutMillis: number
+  /** Shared by the connections of a cluster. */
+  readonly turn: Turn
+  /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
+  readonly primaryOnly: boolean
+  /** Told when the server went away or came back. */
+  readonly onChange?: (() => void) | undefined
+}
+
+/**
+ * Moves on when bytes leave and when a command that may write is queued. A read may share the command of an earlier one
+ * only while it stays: then nothing was sent, and nothing stands between the two.
+ */
+export interface Turn {
+  count: number
+}
 
 export class Connection {
   readonly client: Redis
@@ -80,6 +84,12 @@ export class Connection {
   readonly loaded = new Set<string>()
   readonly describe: (error: unknown) => string
 
+  /** Grows with every connect: what one connection wrote, the next one knows nothing of. */
+  incarnation = 0
+
+  private readonly turn: Turn
+  private readonly primaryOnly: boolean
+  private readonly onChange: () => void
   private readonly context: Context.Context<never>
   private state: "first" | "ready" | "down" | "closed"
   private lastProblem: string | undefined
@@ -87,7 +97,6 @@ export class Connection {
   private queue: Array<Job> = []
   private queuedAt = 0
   private scheduled = false
-  private generation = 0
   // Replies arrive in the order of commands and all share one timeout, so the oldest is always first to expire: one
   // timer is enough. Jobs answered out of order (never, on one connection) would be skipped as done.
   private pending: Array<Job> = []
@@ -101,14 +110,18 @@ export class Connection {
   private readonly flush: () => void
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
-  constructor(options: ResolvedOptions, context: Context.Context<never>) {
+  constructor(options: ConnectionOptions, context: Context.Context<never>) {
     this.context = context
     this.timeoutMillis = options.timeoutMillis
-    this.owned = options.client === undefined
-    this.client = options.client ?? clientFor(options, () => Context.get(context, Random.Random).nextDoubleUnsafe())
+    this.owned = options.owned
+    this.client = options.client
+    this.turn = options.turn
+    this.primaryOnly = options.primaryOnly
+    this.onChange = options.onChange ?? noop
     const own = this.client.options
     const path = (own as { readonly path?: string }).path
-    this.endpoint = path ?? `${own.host ?? "localhost"}:${own.port ?? 6379}`
+    this.endpoint =
+      path ?? (own.sentinels ? `sentinels of ${own.name}` : `${own.host ?? "localhost"}:${own.port ?? 6379}`)
     const secrets = [own.password, own.sentinelPassword].filter(
       (secret): secret is string => typeof secret === "string" && secret !== ""
     )
@@ -121,7 +134,7 @@ export class Connection {
     this.listeners = [
       ["connect", () => this.watchHandshake(connectTimeoutMillis)],
       ["ready", () => this.onReady()],
-      ["error", (error) => this.onProblem(this.describe(error))],
+      ["error", (error) => this.onError(this.describe(error))],
       ["close", () => this.onClose()],
       ["end", () => this.onClose()]
     ]
@@ -137,26 +150,31 @@ export class Connection {
     if (status === "wait") this.client.connect().catch(noop)
   }
 
-  /**
-   * Changes when bytes leave and when a command that may write is queued. A read may share the command of an earlier one
-   * only while this stays: then nothing was sent, and nothing stands between the two.
-   */
-  get epoch(): number {
-    return this.generation
+  get ready(): boolean {
+    return this.state === "ready"
   }
 
-  /** Queues a command. `reply` is called exactly once, within the deadline; at once when the server is away. */
+  /** It is not known to be away: a command would be sent, or wait for the first connect. */
+  get usable(): boolean {
+    return this.state === "ready" || this.state === "first"
+  }
+
+  /**
+   * Queues a command. `reply` is called exactly once, within the deadline; at once when the server is away. A command that
+   * was sent elsewhere first brings along `at`, the time its deadline counts from.
+   */
   command(
     operation: string,
     name: string,
     args: ReadonlyArray<Argument>,
     encoding: ReplyEncoding,
     reply: Reply,
-    readOnly = false
+    readOnly = false,
+    at?: number
   ): void {
     const state = this.state
-    if (state === "down" || state === "closed") return reply(this.unavailable(operation), undefined)
-    if (!readOnly) this.generation++
+    if (state === "down" || state === "closed") return reply(this.unavailable(operation), undefined, this)
+    if (!readOnly) this.turn.count++
     if (state === "first" || this.queue.length === 0) this.queuedAt = performance.now()
     const job: Job = {
       operation,
@@ -164,13 +182,14 @@ export class Connection {
       args,
       encoding,
       reply,
-      at: this.queuedAt,
+      at: at ?? this.queuedAt,
       seen: this.replies,
       done: false,
       command: undefined
     }
     this.queue.push(job)
-    this.pending.push(job)
+    if (at === undefined) this.pending.push(job)
+    else this.insert(job)
     if (this.live++ === 0) {
       if (this.timer === undefined) this.timer = setTimeout(this.onTimer, this.timeoutMillis)
       else this.timer.ref()
@@ -179,6 +198,17 @@ export class Connection {
       this.scheduled = true
       setImmediate(this.flush)
     }
+  }
+
+  // Those that wait stay in the order in which they expire. What comes from elsewhere is a little older than the newest.
+  private insert(job: Job): void {
+    const { pending } = this
+    let at = pending.length
+    while (at > this.head && pending[at - 1]!.at > job.at) at--
+    pending.splice(at, 0, job)
+    if (at > this.head || this.timer === undefined) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(job.at + this.timeoutMillis - performance.now())))
   }
 
   /** How many commands wait to be sent. */
@@ -199,7 +229,7 @@ export class Connection {
     const batch = this.queue
     if (batch.length === 0) return
     this.queue = []
-    this.generation++
+    this.turn.count++
     if (this.client.status !== "ready") {
       for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
       return
@@ -250,7 +280,7 @@ export class Connection {
       this.timer?.unref()
       this.drained?.()
     }
-    job.reply(error, reply)
+    job.reply(error, reply, this)
   }
 
   // After a long turn of the event loop, timers run before the replies that already arrived are read: look at those
@@ -307,9 +337,22 @@ export class Connection {
   }
 
   private onReady(): void {
-    clearTimeout(this.handshake)
     if (this.state === "closed") return
+    if (!this.primaryOnly || !this.owned) return this.open()
+    // A replica answers reads, with what it knows: older values.
+    this.client.info("replication", (error, info) => {
+      if (this.state === "closed" || this.client.status !== "ready") return
+      if (error || !/^role:slave/m.test(String(info))) return this.open()
+      clearTimeout(this.handshake)
+      this.onClose("the server is a replica, expected a primary")
+      setTimeout(() => this.state === "down" && this.client.disconnect(true), replicaMillis).unref()
+    })
+  }
+
+  private open(): void {
+    clearTimeout(this.handshake)
     this.state = "ready"
+    this.incarnation++
     this.loaded.clear()
     this.silentFrom = undefined
     this.lastProblem = undefined
@@ -317,15 +360,23 @@ export class Connection {
       this.reported = false
       this.log(Effect.logInfo(`Redis at ${this.endpoint} is back`))
     }
+    this.onChange()
     this.send()
   }
 
-  private onClose(): void {
+  // Sentinels that cannot be reached close no connection, because none was opened.
+  private onError(problem: string): void {
+    if (this.state === "first") this.onClose(problem)
+    else this.onProblem(problem)
+  }
+
+  private onClose(problem?: string): void {
     clearTimeout(this.handshake)
     if (this.state === "closed") return
     this.state = "down"
-    this.onProblem(this.lastProblem ?? "the connection was closed")
+    this.onProblem(problem ?? this.lastProblem ?? "the connection was closed")
     this.failAll()
+    this.onChange()
   }
 
   private onProblem(problem: string): void {
@@ -379,24 +430,4 @@ export class Connection {
 const defuse = (command: Command): void => {
   command.name = "ping"
   command.args = []
-}
-
-const within = (millis: number, register: (done: () => void) => void): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, millis)
-    register(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
-
-/** Disconnects a client and waits, not for long, until its socket is closed. Leaves no listener but one that ignores. */
-export const closeClient = async (client: Redis): Promise<void> => {
-  client.removeAllListeners()
-  client.on("error", noop)
-  const stream = client.stream as Redis["stream"] | undefined
-  client.disconnect()
-  if (stream === undefined || stream.destroyed) return
-  await within(600, (done) => stream.once("close", done))
-  stream.destroy()
 }

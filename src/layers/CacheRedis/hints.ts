@@ -4,7 +4,8 @@
  */
 import { Effect } from "effect"
 import type { Redis } from "ioredis"
-import { closeClient, type Connection } from "./connection.ts"
+import type { Nodes } from "./nodes.ts"
+import { closeClient } from "./redisClient.ts"
 
 interface Waiter {
   /** Asks whether the lease is gone already; called once the subscription is in force. */
@@ -20,16 +21,19 @@ interface Channel {
 /** More channels than this are not subscribed to. */
 const maxChannels = 10_000
 
+/** The pause before a connection that has ended for good is replaced. */
+const reopenMillis = 500
+
 const noop = () => {}
 
 export class Hints {
-  private readonly connection: Connection
+  private readonly nodes: Nodes
   private readonly channels = new Map<string, Channel>()
   private subscriber: Redis | undefined
   private closed = false
 
-  constructor(connection: Connection) {
-    this.connection = connection
+  constructor(nodes: Nodes) {
+    this.nodes = nodes
   }
 
   /** How many channels are waited for. */
@@ -95,8 +99,13 @@ export class Hints {
     })
   }
 
-  private open(): Redis {
-    const { client } = this.connection
+  // A message reaches every node of a cluster, so any of them will do, and another when that one is gone.
+  private open(): Redis | undefined {
+    const { nodes } = this
+    const primaries = nodes.primaries()
+    const from = primaries.find((connection) => connection.ready) ?? primaries[0]
+    if (from === undefined) return undefined
+    const { client } = from
     const name = client.options.connectionName
     const subscriber = client.duplicate({
       lazyConnect: true,
@@ -106,6 +115,7 @@ export class Hints {
       maxRetriesPerRequest: 0,
       disconnectTimeout: 500,
       monitor: false,
+      ...(nodes.inOrder ? {} : { retryStrategy: null }),
       ...(name ? { connectionName: `${name}:hints` } : {})
     })
     // An outage is reported by the main connection.
@@ -113,6 +123,13 @@ export class Hints {
     subscriber.on("ready", () => this.subscribe([...this.channels.keys()]))
     subscriber.on("close", () => {
       for (const channel of this.channels.values()) channel.subscribed = false
+    })
+    subscriber.on("end", () => {
+      if (this.subscriber !== subscriber) return
+      this.subscriber = undefined
+      setTimeout(() => {
+        if (!this.closed && this.channels.size > 0) this.subscribe([...this.channels.keys()])
+      }, reopenMillis).unref()
     })
     subscriber.on("message", (name: string) => {
       const channel = this.channels.get(name)

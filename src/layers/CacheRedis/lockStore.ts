@@ -1,8 +1,9 @@
 /**
  * `LockStore` on Redis: a token with a time to live, and a fence beside it in the same slot.
  */
+import { Effect } from "effect"
 import type { LockStore } from "../../services/LockManager.ts"
-import { type Commands, millisOf, type Names } from "./commands.ts"
+import { type Commands, isServerError, millisOf, type Names } from "./commands.ts"
 import { isOne } from "./connection.ts"
 import { luaClock, luaCount, parseCount, script } from "./scripts.ts"
 
@@ -45,11 +46,15 @@ const fenceMillis = 7 * 86_400_000
 
 export const makeLockStore = (commands: Commands, names: Names): LockStore => ({
   acquire: (name, token, ttlMillis) =>
-    commands.script(
-      "lock",
-      acquire,
-      [names.lock(name), names.fence(name), token, millisOf(ttlMillis), fenceMillis],
-      parseCount
+    Effect.catch(
+      commands.script(
+        "lock",
+        acquire,
+        [names.lock(name), names.fence(name), token, millisOf(ttlMillis), fenceMillis],
+        parseCount
+      ),
+      // While a slot moves, lock and fence may be on two nodes: not free now, ask again.
+      (error) => (isServerError(error, "TRYAGAIN") ? Effect.succeed(undefined) : Effect.fail(error))
     ),
   extend: (name, token, ttlMillis) =>
     commands.script("extendLock", extend, [names.lock(name), token, millisOf(ttlMillis)], isOne),

@@ -1,18 +1,23 @@
 /**
- * The primitives of the Redis layer over one connection, closed with the scope.
+ * The primitives of the Redis layer over its connections, closed with the scope.
  */
-import { Effect, type Scope } from "effect"
+import { Context, Effect, Random, type Scope } from "effect"
+import type { Redis } from "ioredis"
 import type { CacheError } from "../../CacheError.ts"
 import { nodeCompressor } from "../../internal/nodeCompressor.ts"
 import type { CacheBackend } from "../../services/CacheBackend.ts"
 import type { LockStore } from "../../services/LockManager.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import { makeBackend } from "./backend.ts"
+import { Cluster } from "./cluster.ts"
 import { Commands, makeNames } from "./commands.ts"
-import { Connection } from "./connection.ts"
+import { Connection, type Turn } from "./connection.ts"
+import { makeReplicated, notReplicated } from "./durable.ts"
 import { Hints } from "./hints.ts"
 import { makeLockStore } from "./lockStore.ts"
-import { type RedisOptions, resolve } from "./options.ts"
+import { type Nodes, Single } from "./nodes.ts"
+import { type RedisOptions, type ResolvedOptions, resolve } from "./options.ts"
+import { makeClient } from "./redisClient.ts"
 import { makeTagIndex } from "./tagIndex.ts"
 
 export interface RedisPrimitives {
@@ -21,29 +26,66 @@ export interface RedisPrimitives {
   readonly locks: LockStore
 }
 
+/** Connections to what the options name. `own` is a client that was brought along. */
+export const openNodes = (options: ResolvedOptions, context: Context.Context<never>, own: Redis | undefined): Nodes => {
+  const generator = Context.get(context, Random.Random)
+  const random = () => generator.nextDoubleUnsafe()
+  if (options.target.mode === "cluster") return new Cluster(options, options.target.seeds, context, random)
+  const turn: Turn = { count: 0 }
+  const { connectTimeoutMillis, timeoutMillis } = options
+  const connection = new Connection(
+    {
+      client: own ?? makeClient(options, random),
+      owned: own === undefined,
+      timeoutMillis,
+      connectTimeoutMillis,
+      turn,
+      primaryOnly: true
+    },
+    context
+  )
+  return new Single(connection, turn)
+}
+
+/** Connections for writes that wait for replicas, which may take longer: behind another wait, and then for their own. */
+const openDurable = (options: ResolvedOptions, waitMillis: number, context: Context.Context<never>): Nodes => {
+  const { client, name, timeoutMillis } = options
+  const settings = { ...options, name: `${name}:durable`, timeoutMillis: timeoutMillis + 2 * waitMillis }
+  return openNodes(settings, context, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }))
+}
+
 /**
- * Opens a connection and gives the primitives over it. Fails only for options that cannot be used (`InvalidOption`): with
+ * Opens connections and gives the primitives over them. Fails only for options that cannot be used (`InvalidOption`): with
  * Redis out of reach the primitives are there, and fail with `Unavailable` until it is back.
  */
 export const makeRedisPrimitives = (
   options: RedisOptions = {}
 ): Effect.Effect<RedisPrimitives, CacheError, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const resolved = yield* resolve(options)
     const context = yield* Effect.context<never>()
-    const { commands, hints } = yield* Effect.acquireRelease(
+    const { durability } = resolved
+    const { durable, hints, nodes } = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const connection = new Connection(resolved, context)
-        return { commands: new Commands(connection), hints: new Hints(connection) }
+        const nodes = openNodes(resolved, context, resolved.client)
+        return {
+          nodes,
+          durable: durability === undefined ? nodes : openDurable(resolved, durability.timeoutMillis, context),
+          hints: new Hints(nodes)
+        }
       }),
-      ({ commands, hints }) => Effect.promise(() => Promise.all([hints.close(), commands.connection.close()]))
+      ({ durable, hints, nodes }) => Effect.promise(() => Promise.all([hints.close(), nodes.close(), durable.close()]))
     )
+    const commands = new Commands(nodes)
+    const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, durability)
     const names = makeNames(resolved.namespace)
-    const { bump, service: tags } = makeTagIndex(commands, names)
+    const { bump, service: tags } = makeTagIndex(commands, names, replicated)
     const threshold = resolved.compressionThreshold
     return {
       backend: makeBackend(commands, names, hints, {
         compressor: threshold === false ? undefined : nodeCompressor({ threshold }),
+        deadlineMillis: durable.timeoutMillis,
+        replicated,
         bump
       }),
       tags,

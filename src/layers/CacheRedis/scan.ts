@@ -4,8 +4,8 @@
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapePattern } from "../../CacheKey.ts"
-import type { Commands, Names } from "./commands.ts"
-import { numberOf } from "./connection.ts"
+import { all, type Commands, isServerError, type Names } from "./commands.ts"
+import { type Connection, numberOf } from "./connection.ts"
 
 /** Keys that one SCAN looks at: about half a millisecond of the server. */
 const scanCount = 500
@@ -17,37 +17,69 @@ type Page = readonly [cursor: string, keys: ReadonlyArray<string>]
 
 /** What to unlink for the keys of a page, one group a slot, and which of them count as entries. */
 interface Group {
+  /** In the order in which they must go: the lease first, then the entry. */
   readonly keys: ReadonlyArray<string>
   readonly entry: boolean
 }
 
-const scan = (commands: Commands, operation: string, match: string, cursor: string) =>
-  commands.one(operation, "scan", [cursor, "MATCH", match, "COUNT", scanCount], (reply) => reply as Page)
+const scan = (node: Connection, operation: string, match: string, cursor: string): Effect.Effect<Page, CacheError> =>
+  Effect.callback((resume) => {
+    node.command(operation, "scan", [cursor, "MATCH", match, "COUNT", scanCount], "utf8", (error, reply) =>
+      resume(error === undefined ? Effect.succeed(reply as Page) : Effect.fail(error))
+    )
+  })
 
-const unlink = (commands: Commands, operation: string, groups: ReadonlyArray<Group>) =>
-  Effect.map(
-    commands.many(groups.length, (i, reply) => {
-      commands.connection.command(operation, "unlink", groups[i]!.keys, "utf8", reply)
-    }),
-    (replies) =>
-      replies.reduce<number>((sum, reply, i) => {
-        const group = groups[i]!
-        // Of an entry and its lease: found by the entry, any removal is the entry's. Found by the lease, the first one is
-        // the lease's.
-        return sum + (group.entry ? Math.min(numberOf(reply), 1) : Math.max(numberOf(reply) - 1, 0))
-      }, 0)
-  )
+// Of an entry and its lease: found by the entry, any removal is the entry's. Found by the lease, the first one is the lease's.
+const entriesOf = ({ entry }: Group, removed: number): number =>
+  entry ? Math.min(removed, 1) : Math.max(removed - 1, 0)
 
-/** One pass over the keys that match the glob `match`. The cursor runs to its end, so what was there all along is found. */
-const pass = (
+const unlink = (
   commands: Commands,
   operation: string,
-  match: string,
-  groupsOf: (keys: ReadonlyArray<string>) => ReadonlyArray<Group>
+  groups: ReadonlyArray<Group>
 ): Effect.Effect<number, CacheError> =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
+    const apart: Array<Group> = []
+    const whole = all(groups.length, (i, reply) => {
+      const { keys } = groups[i]!
+      commands.command(keys[0]!, operation, "unlink", keys, (error, removed) => {
+        if (!isServerError(error, "TRYAGAIN")) return reply(error, removed)
+        // Its slot is on the move, and the two are on two nodes.
+        apart.push(groups[i]!)
+        reply(undefined, 0)
+      })
+    })
+    return Effect.flatMap(whole, (replies) =>
+      Effect.reduce(
+        apart,
+        () => replies.reduce<number>((sum, removed, i) => sum + entriesOf(groups[i]!, numberOf(removed)), 0),
+        (sum, group) =>
+          Effect.map(
+            Effect.forEach(group.keys, (key) => commands.one(operation, "unlink", [key], numberOf)),
+            (removed) =>
+              sum +
+              entriesOf(
+                group,
+                removed.reduce((all, one) => all + one, 0)
+              )
+          )
+      )
+    )
+  })
+
+type GroupsOf = (keys: ReadonlyArray<string>) => ReadonlyArray<Group>
+
+/** One pass over the keys of a node. The cursor runs to its end, so what was there all along is found. */
+const passNode = (
+  commands: Commands,
+  node: Connection,
+  operation: string,
+  match: string,
+  groupsOf: GroupsOf
+): Effect.Effect<number, CacheError> =>
+  Effect.gen(function* () {
     let removed = 0
-    let page = yield* scan(commands, operation, match, "0")
+    let page = yield* scan(node, operation, match, "0")
     for (;;) {
       const [cursor, keys] = page
       const groups = groupsOf(keys)
@@ -55,7 +87,7 @@ const pass = (
       // The next page is on its way while this one is removed; both go out in one flush.
       const [next, count] = yield* Effect.all(
         [
-          last ? Effect.succeed(page) : scan(commands, operation, match, cursor),
+          last ? Effect.succeed(page) : scan(node, operation, match, cursor),
           unlink(commands, operation, groups.slice(0, unlinkBatch))
         ],
         { concurrency: "unbounded" }
@@ -71,6 +103,36 @@ const pass = (
     }
   })
 
+/** The most rounds of a pass. A key is missed in one only if its slot moves in it, so in all only if it moves each time. */
+const maxRounds = 3
+
+/**
+ * One pass over the keys that match the glob `match`, on every primary. On Cluster a key that moves to a primary that was
+ * scanned already would be missed, so the pass is repeated if slots moved, or were about to, during it.
+ */
+const pass = (
+  commands: Commands,
+  operation: string,
+  match: string,
+  groupsOf: GroupsOf
+): Effect.Effect<number, CacheError> =>
+  Effect.gen(function* () {
+    let removed = 0
+    let before = yield* commands.nodes.survey
+    for (let round = 1; ; round++) {
+      const counts = yield* Effect.forEach(
+        before.primaries,
+        (node) => passNode(commands, node, operation, match, groupsOf),
+        { concurrency: "unbounded" }
+      )
+      removed += counts.reduce((sum, count) => sum + count, 0)
+      const after = yield* commands.nodes.survey
+      const moved = before.moving || after.moving || before.owners !== after.owners
+      if (!moved || round === maxRounds) return removed
+      before = after
+    }
+  })
+
 /** Entry and lease of a key share a slot and go together, whichever of them was found. */
 const pairs = (namespace: string) => {
   const entryPrefix = `${namespace}:e:`
@@ -82,7 +144,7 @@ const pairs = (namespace: string) => {
       if (!entry && !key.startsWith(leasePrefix)) continue
       const rest = key.slice(entryPrefix.length)
       if (!entry && groups.has(rest)) continue
-      groups.set(rest, { keys: [entryPrefix + rest, leasePrefix + rest], entry })
+      groups.set(rest, { keys: [leasePrefix + rest, entryPrefix + rest], entry })
     }
     return [...groups.values()]
   }
@@ -93,7 +155,7 @@ const singles = (keys: ReadonlyArray<string>): ReadonlyArray<Group> => keys.map(
 export const removeScanned = {
   /** One pass over entries and leases whose key matches the pattern. Returns how many entries there were. */
   matching: (commands: Commands, { namespace }: Names, pattern: string): Effect.Effect<number, CacheError> =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const globs = yield* Effect.try({
         try: () => escapePattern(pattern),
         catch: (error) => error as CacheError

@@ -3,7 +3,8 @@
  * has forgotten them. All keys of a script share one slot.
  */
 import { createHash } from "node:crypto"
-import type { Argument, Connection, Reply } from "./connection.ts"
+import type { Argument, Reply } from "./connection.ts"
+import type { Nodes } from "./nodes.ts"
 
 export interface Script {
   readonly lua: string
@@ -45,19 +46,22 @@ export const isNoScript = (error: Parameters<Reply>[0]): boolean =>
   error.reason.cause instanceof Error &&
   error.reason.cause.message.startsWith("NOSCRIPT")
 
-/** Runs a script once. `whole`: by its text. Passes `NOSCRIPT` on. */
+/** Runs a script once, on the node of its first key. `whole`: by its text. Passes `NOSCRIPT` on. */
 export const runOnce = (
-  connection: Connection,
+  nodes: Nodes,
   operation: string,
   { keys: numberOfKeys, lua, sha }: Script,
   keysAndArgs: ReadonlyArray<Argument>,
   whole: boolean,
   reply: Reply
 ): void => {
-  const known = !whole && connection.loaded.has(sha)
+  const key = String(keysAndArgs[0])
+  const loaded = nodes.of(key)?.loaded
+  const known = !whole && loaded?.has(sha) === true
   // Commands of a connection are carried out in order, so whatever follows in this flush finds it loaded.
-  if (!known) connection.loaded.add(sha)
-  connection.command(
+  if (!known) loaded?.add(sha)
+  nodes.command(
+    key,
     operation,
     known ? "evalsha" : "eval",
     [known ? sha : lua, numberOfKeys, ...keysAndArgs],
@@ -68,13 +72,13 @@ export const runOnce = (
 
 /** Runs a script, again with its text when the server has forgotten it. */
 export const run = (
-  connection: Connection,
+  nodes: Nodes,
   operation: string,
   descriptor: Script,
   keysAndArgs: ReadonlyArray<Argument>,
   reply: Reply
 ): void =>
-  runOnce(connection, operation, descriptor, keysAndArgs, false, (error, result) => {
-    if (isNoScript(error)) runOnce(connection, operation, descriptor, keysAndArgs, true, reply)
-    else reply(error, result)
+  runOnce(nodes, operation, descriptor, keysAndArgs, false, (error, result, by) => {
+    if (isNoScript(error)) runOnce(nodes, operation, descriptor, keysAndArgs, true, reply)
+    else reply(error, result, by)
   })

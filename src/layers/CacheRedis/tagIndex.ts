@@ -5,9 +5,10 @@ import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
-import { type Commands, millisOrNever, type Names } from "./commands.ts"
+import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Reply } from "./connection.ts"
-import { isNoScript, luaClock, luaCount, parseCount, run, runOnce, script } from "./scripts.ts"
+import type { Replicated } from "./durable.ts"
+import { isNoScript, luaClock, luaCount, parseCount, runOnce, script } from "./scripts.ts"
 
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
 const createEpoch = script(
@@ -104,16 +105,16 @@ const nonces = () => {
 
 export interface RedisTagIndex {
   readonly service: TagIndex["Service"]
-  readonly bump: Effect.Effect<number, CacheError>
+  /** Moves the epoch on. */
+  readonly bump: (commands: Commands) => Effect.Effect<number, CacheError>
 }
 
-export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex => {
-  const { connection } = commands
+export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
   const nonce = nonces()
 
   const toCount = (reply: unknown): number => parseCount(reply) ?? 0
   const create = commands.script("epoch", createEpoch, [names.epoch], toCount)
-  const bump = commands.script("invalidate", bumpEpoch, [names.epoch], toCount)
+  const bump = (on: Commands) => on.script("invalidate", bumpEpoch, [names.epoch], toCount)
   const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
     const found = parseCount(text)
     return found === undefined ? create : Effect.succeed(found)
@@ -157,48 +158,52 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
    *
    * The confirmation is sent, not awaited. A fill that was sent in one flush with this is carried out a round trip before
    * the confirmation: for so long its entry is in place and not valid yet, and `markers` gives `Infinity`.
-   * On Cluster the epoch lives on another node, and must be read after the pending texts are acknowledged.
+   * On Cluster the epoch may live on another node, so it is read after the pending texts are acknowledged; nobody waits for
+   * that either.
    */
   const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
     Effect.suspend(() => {
       const wanted = unique(tags)
       if (wanted.length === 0) return Effect.void
-      return Effect.flatMap(pendAndRead(wanted, ttlMillis), (replies) => {
+      const { inOrder } = commands.nodes
+      return Effect.flatMap(pend(wanted, ttlMillis, inOrder), (replies) => {
         const pending: Array<readonly [tag: string, text: string]> = []
         wanted.forEach((tag, i) => {
           const text = replies[i]
           if (isPending(text)) pending.push([tag, text])
         })
         if (pending.length === 0) return Effect.void
-        return Effect.map(orCreate(replies[wanted.length]), (now) => {
+        const confirm = Effect.map(inOrder ? orCreate(replies[wanted.length]) : epoch, (now) => {
           for (const [tag, text] of pending) {
-            run(connection, "ensure", confirmMarker, [names.marker(tag), text, now], ignore)
+            commands.run("ensure", confirmMarker, [names.marker(tag), text, now], ignore)
           }
         })
+        return inOrder ? confirm : Effect.asVoid(Effect.forkDetach(Effect.ignore(confirm), { startImmediately: true }))
       })
     })
 
-  /** The pending texts, and behind them the epoch. */
-  const pendAndRead = (
+  /** The pending texts, and, where commands are carried out in order, the epoch behind them. */
+  const pend = (
     tags: ReadonlyArray<string>,
     ttlMillis: number,
+    withEpoch: boolean,
     whole = false
   ): Effect.Effect<ReadonlyArray<unknown>, CacheError> => {
     const text = nonce()
     const ttl = millisOrNever(ttlMillis)
     let forgotten = false
     return Effect.flatMap(
-      commands.many(tags.length + 1, (i, reply) => {
+      all(tags.length + (withEpoch ? 1 : 0), (i, reply) => {
         const tag = tags[i]
-        if (tag === undefined) return connection.command("ensure", "get", [names.epoch], "utf8", reply)
-        runOnce(connection, "ensure", pendMarker, [names.marker(tag), text, ttl], whole, (error, found) => {
+        if (tag === undefined) return commands.command(names.epoch, "ensure", "get", [names.epoch], reply)
+        runOnce(commands.nodes, "ensure", pendMarker, [names.marker(tag), text, ttl], whole, (error, found) => {
           if (!isNoScript(error)) return reply(error, found)
           forgotten = true
           reply(undefined, undefined)
         })
       }),
       // Retrying only the pending texts would put them after the epoch was read, so all of it is done again.
-      (replies) => (forgotten ? pendAndRead(tags, ttlMillis, true) : Effect.succeed(replies))
+      (replies) => (forgotten ? pend(tags, ttlMillis, withEpoch, true) : Effect.succeed(replies))
     )
   }
 
@@ -206,11 +211,13 @@ export const makeTagIndex = (commands: Commands, names: Names): RedisTagIndex =>
     Effect.suspend(() => {
       const wanted = unique(tags)
       if (wanted.length === 0) return Effect.void
-      return Effect.flatMap(bump, (now) =>
-        Effect.asVoid(
-          commands.many(wanted.length, (i, reply) => {
-            run(connection, "invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
-          })
+      return replicated((on) =>
+        Effect.flatMap(bump(on), (now) =>
+          Effect.asVoid(
+            all(wanted.length, (i, reply) => {
+              on.run("invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
+            })
+          )
         )
       )
     })

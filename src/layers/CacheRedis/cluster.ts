@@ -1,0 +1,309 @@
+/**
+ * Redis Cluster: a connection to each primary, and the map of slots that says which of them has a key.
+ *
+ * The client of ioredis for clusters is not used: it sends commands again after their callers were told that they failed, and
+ * does not say which node carried out a write, which `WAIT` must know. Reads go to primaries only.
+ *
+ * - The map comes from `CLUSTER SLOTS`, asked of any node. It may be old: a node that does not have a slot (any more) answers
+ *   `MOVED`, and the command is sent on, within its deadline; `ASK` sends on this command only.
+ * - While a primary is away, its commands fail at once, and the map is asked for again and again: a replica may be promoted.
+ */
+import { type Context, Effect } from "effect"
+import calculateSlot from "cluster-key-slot"
+import { CacheError, Unavailable } from "../../CacheError.ts"
+import { type Argument, Connection, type Reply, type ReplyEncoding, type Turn } from "./connection.ts"
+import type { Nodes, Survey } from "./nodes.ts"
+import type { ResolvedOptions } from "./options.ts"
+import { makeClient } from "./redisClient.ts"
+import { addressKey, type Claim, parseClaim, parseSlots, slotCount } from "./slots.ts"
+import type { Address } from "./url.ts"
+
+interface Request {
+  readonly operation: string
+  readonly name: string
+  readonly args: ReadonlyArray<Argument>
+  readonly encoding: ReplyEncoding
+  readonly reply: Reply
+  readonly readOnly: boolean
+  /** When it was asked for: its deadline counts from here, wherever it is sent. */
+  readonly at: number
+}
+
+/** Redirections that a command follows. Two are usual while a slot moves. */
+const maxHops = 5
+/** Twice what a cluster is made for. A server that lies must not make us connect for ever. */
+const maxConnections = 2_000
+/** The least time between two looks at the map. */
+const refreshMillis = 200
+const surveyRounds = 10
+
+const noop = () => {}
+
+const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** What the server said, when that is what went wrong. */
+const serverMessage = (error: CacheError): string | undefined =>
+  error.reason._tag === "Unavailable" && error.reason.cause instanceof Error ? error.reason.cause.message : undefined
+
+export class Cluster implements Nodes {
+  readonly timeoutMillis: number
+  readonly turn: Turn = { count: 0 }
+  readonly inOrder = false
+
+  private readonly options: ResolvedOptions
+  private readonly context: Context.Context<never>
+  private readonly random: () => number
+  private readonly slots = new Array<Connection | undefined>(slotCount).fill(undefined)
+  private readonly connections = new Map<string, Connection>()
+  private readonly closing = new Set<Promise<void>>()
+  /** The seeds, and all nodes that were told of last. */
+  private addresses: ReadonlyArray<Address>
+  private refreshing: Promise<boolean> | undefined
+  private refreshedAt = Number.NEGATIVE_INFINITY
+  private timer: NodeJS.Timeout | undefined
+  private closed = false
+
+  constructor(
+    options: ResolvedOptions,
+    seeds: ReadonlyArray<Address>,
+    context: Context.Context<never>,
+    random: () => number
+  ) {
+    this.options = options
+    this.context = context
+    this.random = random
+    this.timeoutMillis = options.timeoutMillis
+    this.addresses = seeds
+    for (const seed of seeds) this.connect(seed)
+    this.refreshSoon()
+  }
+
+  of(key: string): Connection | undefined {
+    return this.slots[calculateSlot(key)] ?? this.anyone()
+  }
+
+  command(
+    key: string,
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    encoding: ReplyEncoding,
+    reply: Reply,
+    readOnly = false
+  ): void {
+    this.issue({ operation, name, args, encoding, reply, readOnly, at: performance.now() }, this.of(key), 0, false)
+  }
+
+  primaries(): ReadonlyArray<Connection> {
+    const owners = new Set(this.slots)
+    owners.delete(undefined)
+    return [...(owners as Set<Connection>)]
+  }
+
+  readonly survey: Effect.Effect<Survey, CacheError> = Effect.tryPromise({
+    try: () => this.surveyNow(),
+    catch: (error) => error as CacheError
+  })
+
+  async close(): Promise<void> {
+    this.closed = true
+    clearTimeout(this.timer)
+    for (const connection of this.connections.values()) this.disconnect(connection)
+    this.connections.clear()
+    await Promise.all(this.closing)
+  }
+
+  private issue(request: Request, connection: Connection | undefined, hops: number, asking: boolean): void {
+    const { args, at, encoding, name, operation, readOnly, reply } = request
+    if (connection === undefined) {
+      this.refreshSoon()
+      return reply(this.unavailable(operation, "no node of the cluster is reachable"), undefined)
+    }
+    // Nothing comes between the two: they are queued in one turn.
+    if (asking) connection.command(operation, "asking", [], "utf8", noop, true, at)
+    connection.command(
+      operation,
+      name,
+      args,
+      encoding,
+      (error, value, by) => {
+        if (error === undefined || !this.redirect(request, error, connection, hops)) reply(error, value, by)
+      },
+      readOnly,
+      at
+    )
+  }
+
+  /** Follows a redirection. `false`: it is none. */
+  private redirect(request: Request, error: CacheError, from: Connection, hops: number): boolean {
+    const message = serverMessage(error) ?? ""
+    const found = /^(MOVED|ASK) (\d{1,5}) (\S*):(\d{1,5})( |$)/.exec(message)
+    if (found === null) {
+      // The node is gone, or knows that something is wrong with the cluster.
+      if (error.reason._tag === "TimedOut" || !from.usable || /^(CLUSTERDOWN|READONLY|LOADING)/.test(message)) {
+        this.refreshSoon()
+      }
+      return false
+    }
+    if (hops >= maxHops || this.closed) return false
+    const [, kind, slot, host, port] = found
+    const target = this.connect({ host: host || (from.client.options.host ?? ""), port: Number(port) })
+    if (target === undefined) return false
+    if (kind === "MOVED" && Number(slot) < slotCount) {
+      this.slots[Number(slot)] = target
+      this.refreshSoon()
+    }
+    this.issue(request, target, hops + 1, kind === "ASK")
+    return true
+  }
+
+  private anyone(): Connection | undefined {
+    let usable: Connection | undefined
+    for (const connection of this.connections.values()) {
+      if (connection.ready) return connection
+      if (connection.usable) usable ??= connection
+    }
+    return usable
+  }
+
+  private connect(told: Address): Connection | undefined {
+    const address = this.options.natMap.get(addressKey(told)) ?? told
+    const key = addressKey(address)
+    const known = this.connections.get(key)
+    if (known !== undefined) return known
+    if (this.closed || this.connections.size >= maxConnections) return undefined
+    const connection: Connection = new Connection(
+      {
+        client: makeClient(this.options, this.random, address),
+        owned: true,
+        timeoutMillis: this.timeoutMillis,
+        connectTimeoutMillis: this.options.connectTimeoutMillis,
+        turn: this.turn,
+        primaryOnly: false,
+        onChange: () => this.refreshSoon()
+      },
+      this.context
+    )
+    this.connections.set(key, connection)
+    return connection
+  }
+
+  private disconnect(connection: Connection): void {
+    const done = connection.close().finally(() => this.closing.delete(done))
+    this.closing.add(done)
+  }
+
+  private unavailable(operation: string, problem: string): CacheError {
+    return new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) })
+  }
+
+  private ask(connection: Connection, ...args: ReadonlyArray<string>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const reply: Reply = (error, value) => (error === undefined ? resolve(value) : reject(error))
+      connection.command("cluster", "cluster", args, "utf8", reply, true)
+    })
+  }
+
+  /** Asks for the map in a moment, and again while something is missing from it. */
+  private refreshSoon(least = 0): void {
+    if (this.closed || this.timer !== undefined || this.refreshing !== undefined) return
+    const since = performance.now() - this.refreshedAt
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined
+        void this.refresh()
+      },
+      Math.max(least, refreshMillis - since, 0)
+    ).unref()
+  }
+
+  private refresh(): Promise<boolean> {
+    this.refreshing ??= this.refreshNow().then((found) => {
+      this.refreshing = undefined
+      this.refreshedAt = performance.now()
+      if (!found || this.slots.some((owner) => owner?.usable !== true)) {
+        this.refreshSoon(refreshMillis * (1 + this.random()))
+      }
+      return found
+    })
+    return this.refreshing
+  }
+
+  private async refreshNow(): Promise<boolean> {
+    const ready = this.shuffled([...this.connections.values()].filter((connection) => connection.ready))
+    const asked = new Set<Connection>()
+    const tell = async (connection: Connection | undefined): Promise<boolean> => {
+      if (connection === undefined || asked.has(connection) || this.closed) return false
+      asked.add(connection)
+      try {
+        const told = parseSlots(await this.ask(connection, "slots"), connection.client.options.host ?? "")
+        if (told === undefined || this.closed) return false
+        this.install(told.owners, told.addresses)
+        return true
+      } catch {
+        // The next one may know.
+        return false
+      }
+    }
+    for (const connection of ready) if (await tell(connection)) return true
+    for (const address of this.shuffled(this.addresses)) if (await tell(this.connect(address))) return true
+    return false
+  }
+
+  private install(owners: ReadonlyArray<Address | undefined>, addresses: ReadonlyArray<Address>): void {
+    const { target } = this.options
+    const seeds = target.mode === "cluster" ? target.seeds : []
+    this.addresses = [...new Map([...seeds, ...addresses].map((address) => [addressKey(address), address])).values()]
+    for (let slot = 0; slot < slotCount; slot++) {
+      const owner = owners[slot]
+      this.slots[slot] = owner === undefined ? undefined : this.connect(owner)
+    }
+    const used = new Set(this.slots)
+    for (const [key, connection] of this.connections) {
+      if (used.has(connection)) continue
+      this.connections.delete(key)
+      this.disconnect(connection)
+    }
+  }
+
+  /**
+   * The primaries by their own word, because a map may be old: each says which slots it has, and together they must have all.
+   */
+  private async surveyNow(): Promise<Survey> {
+    let problem = "slots without a primary"
+    for (let round = 0; round < surveyRounds; round++) {
+      if (round > 0) await pause(refreshMillis * (0.5 + this.random()))
+      if (round > 0 || this.slots.includes(undefined)) await this.refresh()
+      const primaries = this.primaries()
+      const claims: Array<Claim> = []
+      try {
+        for (const reply of await Promise.all(primaries.map((connection) => this.ask(connection, "nodes")))) {
+          const claim = parseClaim(reply)
+          if (claim !== undefined) claims.push(claim)
+        }
+      } catch (error) {
+        problem = (error as CacheError).message
+        continue
+      }
+      if (claims.reduce((sum, { slots }) => sum + slots, 0) === slotCount) {
+        return {
+          primaries,
+          owners: claims
+            .map(({ owner }) => owner)
+            .sort()
+            .join(),
+          moving: claims.some(({ moving }) => moving)
+        }
+      }
+      problem = "slots without a primary"
+    }
+    throw this.unavailable("cluster", `the cluster is changing: ${problem}`)
+  }
+
+  private shuffled<A>(items: ReadonlyArray<A>): Array<A> {
+    return items
+      .map((item) => [this.random(), item] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, item]) => item)
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What the nodes of a cluster say of its slots. A reply that cannot be read is `undefined`.
+ */
+import type { Address } from "./url.ts"
+
+export const slotCount = 16_384
+
+export const addressKey = ({ host, port }: Address): string => `${host}:${port}`
+
+interface SlotMap {
+  /** The primary of each slot. */
+  readonly owners: ReadonlyArray<Address | undefined>
+  /** All nodes, replicas too. */
+  readonly addresses: ReadonlyArray<Address>
+}
+
+const addressOf = (node: unknown, asked: string): Address | undefined => {
+  if (!Array.isArray(node)) return undefined
+  const [name, port] = node as ReadonlyArray<unknown>
+  // A node that does not know its own name is where we asked.
+  const host = name === "" || name === null || name === "?" ? asked : name
+  const number = Number(port)
+  if (typeof host !== "string" || host === "") return undefined
+  return Number.isInteger(number) && number > 0 && number < 65_536 ? { host, port: number } : undefined
+}
+
+/** The reply of `CLUSTER SLOTS`: for each range its first and last slot, the primary, the replicas. */
+export const parseSlots = (reply: unknown, asked: string): SlotMap | undefined => {
+  if (!Array.isArray(reply) || reply.length === 0) return undefined
+  const owners = new Array<Address | undefined>(slotCount).fill(undefined)
+  const addresses: Array<Address> = []
+  for (const range of reply as ReadonlyArray<unknown>) {
+    if (!Array.isArray(range)) return undefined
+    const [first, last, ...nodes] = range as ReadonlyArray<unknown>
+    const from = Number(first)
+    const to = Number(last)
+    if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to >= slotCount) return undefined
+    const known = nodes.map((node) => addressOf(node, asked))
+    for (const address of known) if (address !== undefined) addresses.push(address)
+    if (known[0] !== undefined) owners.fill(known[0], from, to + 1)
+  }
+  return addresses.length === 0 ? undefined : { owners, addresses }
+}
+
+/** What a primary says of itself. */
+export interface Claim {
+  /** Its name and its slots, as text. */
+  readonly owner: string
+  /** How many slots it has. */
+  readonly slots: number
+  /** One of them is on its way, from it or to it. */
+  readonly moving: boolean
+}
+
+/** The line `myself` of `CLUSTER NODES`: id, address, flags, primary, four numbers, link, slots. */
+export const parseClaim = (reply: unknown): Claim | undefined => {
+  const line = String(reply)
+    .split("\n")
+    .find((line) => /^\S+ \S+ (\S+,)?myself(,|\s)/.test(line))
+  if (line === undefined) return undefined
+  const [id, , flags, , , , , , ...tokens] = line.trim().split(" ")
+  if (!flags!.split(",").includes("master")) return undefined
+  const ranges = tokens.filter((token) => /^\d+(-\d+)?$/.test(token))
+  return {
+    owner: `${id} ${ranges.join(" ")}`,
+    slots: ranges.reduce((sum, range) => {
+      const [from, to = from] = range.split("-").map(Number)
+      return sum + to! - from! + 1
+    }, 0),
+    moving: tokens.some((token) => token.startsWith("["))
+  }
+}
