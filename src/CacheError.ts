@@ -66,8 +66,8 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 }
 
 /**
- * With `durability`: the primary carried it out, but too few replicas had it in time. A failover to a replica without it would
- * undo it. An invalidation is made up for; until that is done, the cache is left alone.
+ * With `durability`: the primary carried it out, and the cache goes by it, but too few replicas had it in time. A failover to
+ * a replica without it would undo it. Doing it again is safe.
  */
 export class NotReplicated extends Schema.TaggedError<NotReplicated>()("NotReplicated", {
   backend: Schema.String,
@@ -129,7 +129,16 @@ export type CacheErrorReason =
  * ```
  */
 export class CacheError extends Schema.TaggedError<CacheError>()("CacheError", {
-  reason: Schema.Union([InvalidKey, InvalidOption, EncodeFailed, TimedOut, Unavailable, NotReplicated, WaitTimeout, LockLost])
+  reason: Schema.Union([
+    InvalidKey,
+    InvalidOption,
+    EncodeFailed,
+    TimedOut,
+    Unavailable,
+    NotReplicated,
+    WaitTimeout,
+    LockLost
+  ])
 }) {
   override get message(): string {
     return `${this.reason._tag}: ${this.reason.message}`

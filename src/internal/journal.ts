@@ -5,6 +5,12 @@ import { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { Primitives } from "./client/store.ts"
 
+/** The primary has carried it out, and its word is what reads go by; only that replicas have it is not known. */
+export const isCarriedOut = (error: CacheError | undefined): boolean => error?.reason._tag === "NotReplicated"
+
+const done = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
+  Effect.catch(self, (error) => (isCarriedOut(error) ? Effect.void : Effect.fail(error)))
+
 export class Journal {
   #keys = new Set<string>()
   #patterns = new Set<string>()
@@ -62,14 +68,14 @@ export class Journal {
       this.#tags = new Set()
       this.#everything = false
       const work = batch.everything
-        ? backend.clear
+        ? done(backend.clear)
         : Effect.gen(function*() {
-            if (batch.keys.size > 0) yield* backend.remove([...batch.keys])
-            if (batch.tags.size > 0) yield* tags.invalidate([...batch.tags])
+            if (batch.keys.size > 0) yield* done(backend.remove([...batch.keys]))
+            if (batch.tags.size > 0) yield* done(tags.invalidate([...batch.tags]))
             // Two full passes, as for any pattern.
             for (const pattern of batch.patterns) {
-              yield* backend.removeMatching(pattern)
-              yield* backend.removeMatching(pattern)
+              yield* done(backend.removeMatching(pattern))
+              yield* done(backend.removeMatching(pattern))
             }
           })
       return Effect.onError(work, () =>

@@ -12,19 +12,25 @@ import { Context, Data, Effect, Layer, type Scope } from "effect"
 export class RedisServerError extends Data.TaggedError("RedisServerError")<{ readonly message: string }> {}
 
 export interface RedisServerOptions {
-  /** Further arguments, such as `["--maxmemory", "10mb"]`. */
-  readonly args?: ReadonlyArray<string> | undefined
+  /** Further arguments, such as `["--maxmemory", "10mb"]`. A function is asked at every start. */
+  readonly args?: ReadonlyArray<string> | (() => ReadonlyArray<string>) | undefined
   /** Lines of an ACL file. */
   readonly acl?: ReadonlyArray<string> | undefined
   readonly requirepass?: string | undefined
   /** Serves TLS with a certificate made for the occasion; the plain port is off. Needs `openssl`. */
   readonly tls?: boolean | undefined
+  /** A node of a Redis Cluster, still alone. It remembers who it is (`nodes.conf`) when it is started again. */
+  readonly cluster?: boolean | undefined
+  /** Runs a Sentinel with these lines of configuration. What it adds to them outlives `stop` and `start`. */
+  readonly sentinel?: ReadonlyArray<string> | undefined
 }
 
 /** A running server, and what a test can do to it. */
 export interface RunningRedis {
   readonly host: "127.0.0.1"
   readonly port: number
+  /** Where the nodes of a cluster talk to each other; `undefined` for other servers. */
+  readonly busPort: number | undefined
   readonly url: string
   /** The certificate to trust, when it serves TLS. */
   readonly ca: string | undefined
@@ -80,7 +86,7 @@ const advice =
   "Install Redis 7 or Valkey so that `redis-server` or `valkey-server` is on the PATH: `apt-get install redis-server` " +
   "(Debian, Ubuntu), `brew install redis` (macOS), `dnf install valkey` (Fedora)."
 
-const delay = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+export const delay = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
 /** Only root may install, and only where apt is; workers that want it at once take turns by a lock folder. */
 const installServer = async (): Promise<string> => {
@@ -119,16 +125,23 @@ const resolveServer = (): Promise<string> => {
   return found === undefined ? (executable ??= installServer()) : Promise.resolve(found)
 }
 
-/** A port nobody listens on. Another process may take it before we do, so whoever uses it tries again. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
     const server = net.createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)))
-    })
+    server.once("error", () => resolve(false))
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
   })
+
+/**
+ * A port nobody listens on. Another process may take it before we do, so whoever uses it tries again. It lies below the
+ * ports that systems give to outgoing connections: those could take the port of a server that is stopped for a while.
+ */
+const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000)
+    if (await listens(port)) return port
+  }
+}
 
 // A child must never outlive the tests, however they end.
 const children = new Set<ChildProcess>()
@@ -160,6 +173,8 @@ const exchange = (port: number, args: ReadonlyArray<string>, ca: string | undefi
     socket.once("close", () => (text === "" ? reject(new Error("closed")) : resolve(text)))
     socket.on("data", (data) => {
       text += data.toString("utf8")
+      // A Sentinel of Redis 7 knows no QUIT, and its refusal is the last thing that it says.
+      if (/^-ERR unknown command 'QUIT'/m.test(text)) socket.end()
     })
     // QUIT makes the server close when the reply is complete.
     socket.write(encodeCommand(args) + encodeCommand(["QUIT"]))
@@ -232,7 +247,7 @@ const kill = (child: ChildProcess): Promise<void> =>
         child.kill("SIGKILL")
       })
 
-const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, RedisServerError> =>
+export const attempt = <A>(evaluate: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, RedisServerError> =>
   Effect.tryPromise({
     try: evaluate,
     catch: (cause) => new RedisServerError({ message: cause instanceof Error ? cause.message : String(cause) })
@@ -246,8 +261,14 @@ const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, R
       (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
     )
     const secure = options.tls === true ? yield* attempt(() => certificate(folder)) : undefined
-    const argsFor = (port: number): ReadonlyArray<string> => {
+    const argsFor = (port: number, busPort: number | undefined): ReadonlyArray<string> => {
       const args = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no", "--daemonize", "no"]
+      if (options.sentinel !== undefined) {
+        const config = path.join(folder, "sentinel.conf")
+        if (!fs.existsSync(config)) fs.writeFileSync(config, options.sentinel.join("\n") + "\n")
+        args.unshift(config, "--sentinel")
+      }
+      if (busPort !== undefined) args.push("--cluster-enabled", "yes", "--cluster-port", String(busPort))
       if (secure === undefined) args.push("--port", String(port))
       else {
         args.push("--port", "0", "--tls-port", String(port), "--tls-cert-file", secure.cert)
@@ -259,11 +280,12 @@ const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, R
         args.push("--aclfile", acl)
       }
       if (options.requirepass !== undefined) args.push("--requirepass", options.requirepass)
-      return [...args, ...(options.args ?? [])]
+      return [...args, ...(typeof options.args === "function" ? options.args() : (options.args ?? []))]
     }
 
     let child: ChildProcess | undefined
     let port = 0
+    let busPort: number | undefined
     const stopNow = async () => {
       const running = child
       child = undefined
@@ -273,8 +295,9 @@ const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, R
       attempt(async () => {
         for (let round = 1; ; round++) {
           port = await freePort()
+          if (options.cluster === true) busPort = await freePort()
           try {
-            child = await launch(file, argsFor(port), port, secure?.ca)
+            child = await launch(file, argsFor(port, busPort), port, secure?.ca)
             return
           } catch (cause) {
             if (round === 5) throw cause
@@ -287,12 +310,13 @@ const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, R
     return {
       host: "127.0.0.1",
       port,
+      busPort,
       url: `${secure === undefined ? "redis" : "rediss"}://127.0.0.1:${port}`,
       ca: secure?.ca,
       pid: () => child?.pid,
       stop: attempt(stopNow),
       start: attempt(async () => {
-        if (child === undefined) child = await launch(file, argsFor(port), port, secure?.ca)
+        if (child === undefined) child = await launch(file, argsFor(port, busPort), port, secure?.ca)
       }),
       pause: signal("SIGSTOP"),
       resume: signal("SIGCONT"),

@@ -175,7 +175,7 @@ export const makeBackend = (
       replicated((on) =>
         keys.length <= removeBatch
           ? removeKeys(on, keys)
-          : Effect.gen(function* () {
+          : Effect.gen(function*() {
               let removed = 0
               for (let i = 0; i < keys.length; i += removeBatch)
                 removed += yield* removeKeys(on, keys.slice(i, i + removeBatch))

@@ -95,9 +95,9 @@ export class Cluster implements Nodes {
   }
 
   primaries(): ReadonlyArray<Connection> {
-    const owners = new Set(this.slots)
-    owners.delete(undefined)
-    return [...(owners as Set<Connection>)]
+    const owners = new Set(this.slots.filter((owner) => owner !== undefined))
+    // Before the first map came, the seeds are all there is.
+    return [...(owners.size > 0 ? owners : this.connections.values())]
   }
 
   readonly survey: Effect.Effect<Survey, CacheError> = Effect.tryPromise({

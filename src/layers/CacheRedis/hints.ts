@@ -99,12 +99,21 @@ export class Hints {
     })
   }
 
+  private reopenSoon(): void {
+    setTimeout(() => {
+      if (!this.closed && this.channels.size > 0) this.subscribe([...this.channels.keys()])
+    }, reopenMillis).unref()
+  }
+
   // A message reaches every node of a cluster, so any of them will do, and another when that one is gone.
   private open(): Redis | undefined {
     const { nodes } = this
     const primaries = nodes.primaries()
     const from = primaries.find((connection) => connection.ready) ?? primaries[0]
-    if (from === undefined) return undefined
+    if (from === undefined) {
+      this.reopenSoon()
+      return undefined
+    }
     const { client } = from
     const name = client.options.connectionName
     const subscriber = client.duplicate({
@@ -127,9 +136,7 @@ export class Hints {
     subscriber.on("end", () => {
       if (this.subscriber !== subscriber) return
       this.subscriber = undefined
-      setTimeout(() => {
-        if (!this.closed && this.channels.size > 0) this.subscribe([...this.channels.keys()])
-      }, reopenMillis).unref()
+      this.reopenSoon()
     })
     subscriber.on("message", (name: string) => {
       const channel = this.channels.get(name)

@@ -1,7 +1,7 @@
 /**
  * The primitives of the Redis layer over its connections, closed with the scope.
  */
-import { Context, Effect, Random, type Scope } from "effect"
+import { Context, Effect, Random, References, type Scope } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../CacheError.ts"
 import { nodeCompressor } from "../../internal/nodeCompressor.ts"
@@ -51,7 +51,9 @@ export const openNodes = (options: ResolvedOptions, context: Context.Context<nev
 const openDurable = (options: ResolvedOptions, waitMillis: number, context: Context.Context<never>): Nodes => {
   const { client, name, timeoutMillis } = options
   const settings = { ...options, name: `${name}:durable`, timeoutMillis: timeoutMillis + 2 * waitMillis }
-  return openNodes(settings, context, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }))
+  // An outage is reported by the other connections.
+  const silent = Context.add(context, References.MinimumLogLevel, "None")
+  return openNodes(settings, silent, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }))
 }
 
 /**
@@ -61,7 +63,7 @@ const openDurable = (options: ResolvedOptions, waitMillis: number, context: Cont
 export const makeRedisPrimitives = (
   options: RedisOptions = {}
 ): Effect.Effect<RedisPrimitives, CacheError, Scope.Scope> =>
-  Effect.gen(function* () {
+  Effect.gen(function*() {
     const resolved = yield* resolve(options)
     const context = yield* Effect.context<never>()
     const { durability } = resolved

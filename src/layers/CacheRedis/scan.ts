@@ -77,7 +77,7 @@ const passNode = (
   match: string,
   groupsOf: GroupsOf
 ): Effect.Effect<number, CacheError> =>
-  Effect.gen(function* () {
+  Effect.gen(function*() {
     let removed = 0
     let page = yield* scan(node, operation, match, "0")
     for (;;) {
@@ -116,7 +116,7 @@ const pass = (
   match: string,
   groupsOf: GroupsOf
 ): Effect.Effect<number, CacheError> =>
-  Effect.gen(function* () {
+  Effect.gen(function*() {
     let removed = 0
     let before = yield* commands.nodes.survey
     for (let round = 1; ; round++) {
@@ -155,7 +155,7 @@ const singles = (keys: ReadonlyArray<string>): ReadonlyArray<Group> => keys.map(
 export const removeScanned = {
   /** One pass over entries and leases whose key matches the pattern. Returns how many entries there were. */
   matching: (commands: Commands, { namespace }: Names, pattern: string): Effect.Effect<number, CacheError> =>
-    Effect.gen(function* () {
+    Effect.gen(function*() {
       const globs = yield* Effect.try({
         try: () => escapePattern(pattern),
         catch: (error) => error as CacheError
