@@ -139,18 +139,30 @@ const namespace = Schema.decodeUnknownOption(
   Schema.String.pipe(Schema.check(Schema.isPattern(/^(?!.*:t(:|$))[A-Za-z0-9_.:-]{1,100}$/)))
 )
 
+// The Redis layer reads it in full; here it is only told apart from what is none. Of several hosts the first stands for all.
+const oneHost = (text: string): string =>
+  text.replace(
+    /^(rediss?)\+(?:cluster|sentinel):\/\/((?:[^/?#]*@)?[^@,/?#]*)(?:,[^@/?#]*)?(?=[/?#]|$)/i,
+    (_, scheme, host) => `${scheme}://${host}`
+  )
+
+const redisPath = (text: string): RegExp =>
+  /^rediss?\+sentinel:/i.test(text) ? /^\/[^/]+(\/\d{0,6})?$/ : /^rediss?\+/i.test(text) ? /^\/?0?$/ : /^\/?\d{0,9}$/
+
 const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
-  if (!URL.canParse(text)) return Option.none()
-  const url = new URL(text)
-  const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && /^\/?\d{0,9}$/.test(url.pathname)
+  const plain = oneHost(text)
+  if (!URL.canParse(plain)) return Option.none()
+  const url = new URL(plain)
+  const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && redisPath(text).test(url.pathname)
   return ok ? Option.some(Redacted.make(text)) : Option.none()
 }
 
 // A URL may hold a password: of one that was refused, only the scheme and the host are shown, if that much can be told.
 const showUrl = (text: string): string => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  const plain = oneHost(text)
+  const url = URL.canParse(plain) ? new URL(plain) : undefined
   // Without `//` there is no host, and what follows the scheme may be anything.
-  const known = url !== undefined && /^(rediss?|https?):\/\//i.test(text) && url.host !== ""
+  const known = url !== undefined && /^(rediss?|https?):\/\//i.test(plain) && url.host !== ""
   if (!known) return `<redacted, ${text.length} characters>`
   return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}"`
 }
@@ -165,7 +177,8 @@ const variables = {
   redisUrl: variable(
     "REDIS_URL",
     Redacted.make("redis://localhost:6379/0"),
-    "a URL such as redis://user:password@host:6379/0, or rediss:// for TLS",
+    "a URL such as redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or " +
+      "redis+sentinel://host:26379,host:26379/name, or with rediss for TLS",
     redisUrl,
     showUrl
   ),

@@ -102,6 +102,20 @@ describe("the environment", () => {
     })
   )
 
+  it.effect("takes URLs of clusters and sentinels", () =>
+    Effect.gen(function*() {
+      const good = [
+        "redis+cluster://a:6379,b:6380,[::1]:6381",
+        "rediss+cluster://user:p,ss@a,b/",
+        "redis+sentinel://:pw@a:26379,b/main/2",
+        "redis+sentinel://a/main"
+      ]
+      for (const url of good) assert.strictEqual(Redacted.value((yield* read({ REDIS_URL: url })).redisUrl), url)
+      const bad = ["redis+cluster://u:hunter2@a,b/3", "redis+sentinel://u:hunter2@a,b", "redis+x://u:hunter2@a"]
+      for (const url of bad) assert.notInclude(yield* message({ REDIS_URL: url }), "hunter2")
+    })
+  )
+
   it.effect("accepts no infinite or absurd numbers", () =>
     Effect.gen(function*() {
       for (const bad of ["Infinity", "1e999", "NaN", "0x10", "١٢"]) {

@@ -40,7 +40,7 @@ const redis = (environment: CacheEnvironment) =>
  * | variable | meaning | default |
  * |---|---|---|
  * | `CACHE_BACKEND` | `redis` or `memory` | `redis` |
- * | `REDIS_URL` | where Redis is | `redis://localhost:6379/0` |
+ * | `REDIS_URL` | where Redis is, with `redis+cluster://host,host` or `redis+sentinel://host,host/name` also there | `redis://localhost:6379/0` |
  * | `CACHE_DEFAULT_TTL` | the TTL of regions that set none: seconds, or a duration such as `5 minutes` | 300 |
  * | `CACHE_NAMESPACE` | what every key in Redis starts with | `ec` |
  * | `CACHE_MEMORY_MAX_ENTRIES` | entries in memory, also of the fallback | 10000 |

@@ -22,6 +22,7 @@ import { CacheRedis, type RedisOptions } from "../../src/redis/index.ts"
 import { runHistory } from "../protocol/random.ts"
 import { buildClient, type Client, freshNamespace, makeGate } from "../support/client.ts"
 import { type ClusterNode, RedisCluster, type RunningCluster } from "../support/redisCluster.ts"
+import { until } from "../support/until.ts"
 
 class Shared extends Context.Service<Shared, RunningCluster>()("effect-cache/test/Cluster") {}
 const runtime = ManagedRuntime.make(Layer.orDie(Layer.effect(Shared, RedisCluster.scoped())))
@@ -79,10 +80,6 @@ const table = () => {
       })
   }
 }
-
-/** Polls until it holds; the test's own time limit ends it. */
-const until = (condition: Effect.Effect<boolean, unknown>): Effect.Effect<void, unknown> =>
-  Effect.flatMap(condition, (holds) => (holds ? Effect.void : Effect.andThen(Effect.sleep(25), until(condition))))
 
 describe("Redis Cluster", () => {
   world("keys of all slots are found again, invalidated by key, tag and pattern, and counted", ({ client, cluster }) =>
