@@ -8,7 +8,8 @@ const make = (options: RedisOptions = {}) =>
   Effect.flatMap(makeRedisPrimitives(options), (primitives) => assemble(primitives))
 
 /**
- * The cache on one Redis primary (7.0 and newer), shared by all processes that use the same namespace.
+ * The cache on Redis (7.0 and newer), shared by all processes that use the same namespace: one primary, Redis Cluster, or a
+ * primary behind Redis Sentinel. Reads go to primaries only.
  *
  * It starts also when Redis is out of reach: calls then run uncached, after at most `timeout`. Around it,
  * `CacheFallback.layer` adds a circuit breaker, values kept in memory meanwhile, and a journal of the invalidations that
