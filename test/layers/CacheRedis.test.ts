@@ -881,7 +881,7 @@ describe("closing", () => {
       Effect.gen(function*() {
         const server = yield* RedisServer.scoped()
         const client = yield* openClient({ port: server.port, stringNumbers: true })
-        const { backend, locks, tags } = yield* makeRedisPrimitives({ client })
+        const { backend, locks, tags } = yield* makeRedisPrimitives({ client, timeout: "30 seconds" })
         assert.strictEqual(yield* backend.acquire("k", "a", 60_000), "a")
         assert.isTrue(yield* backend.renew("k", "a", 60_000))
         assert.isFalse(yield* backend.renew("k", "b", 60_000))

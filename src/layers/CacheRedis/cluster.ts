@@ -254,10 +254,12 @@ export class Cluster implements Nodes {
     const { target } = this.options
     const seeds = target.mode === "cluster" ? target.seeds : []
     this.addresses = [...new Map([...seeds, ...addresses].map((address) => [addressKey(address), address])).values()]
-    for (let slot = 0; slot < slotCount; slot++) {
-      const owner = owners[slot]
-      this.slots[slot] = owner === undefined ? undefined : this.connect(owner)
-    }
+    // Slots of one range share one address, so few of them are looked up.
+    let connection: Connection | undefined
+    owners.forEach((owner, slot) => {
+      if (slot === 0 || owner !== owners[slot - 1]) connection = owner === undefined ? undefined : this.connect(owner)
+      this.slots[slot] = connection
+    })
     const used = new Set(this.slots)
     for (const [key, connection] of this.connections) {
       if (used.has(connection)) continue

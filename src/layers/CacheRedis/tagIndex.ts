@@ -6,7 +6,6 @@ import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
-import type { Reply } from "./connection.ts"
 import type { Replicated } from "./durable.ts"
 import { isNoScript, luaClock, luaCount, parseCount, runOnce, script } from "./scripts.ts"
 
@@ -88,7 +87,9 @@ return 1`
 /** How long a marker stays that an invalidation creates: no entry needs it, loads in flight might soon. */
 const newMarkerMillis = 3_600_000
 
-const ignore: Reply = () => {}
+/** Starts it, and waits for nothing. A primitive sends its commands before it first suspends. */
+const sendOnly = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<void> =>
+  Effect.asVoid(Effect.forkDetach(Effect.ignore(self), { startImmediately: true }))
 
 const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => (tags.length < 2 ? tags : [...new Set(tags)])
 
@@ -158,8 +159,8 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
    *
    * The confirmation is sent, not awaited. A fill that was sent in one flush with this is carried out a round trip before
    * the confirmation: for so long its entry is in place and not valid yet, and `markers` gives `Infinity`.
-   * On Cluster the epoch may live on another node, so it is read after the pending texts are acknowledged; nobody waits for
-   * that either.
+   * On Cluster the epoch may live on another node, so it is read after the pending texts are acknowledged. There the
+   * confirmation is awaited: no order of commands makes it come before the next read of the one who filled.
    */
   const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
     Effect.suspend(() => {
@@ -173,12 +174,13 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
           if (isPending(text)) pending.push([tag, text])
         })
         if (pending.length === 0) return Effect.void
-        const confirm = Effect.map(inOrder ? orCreate(replies[wanted.length]) : epoch, (now) => {
-          for (const [tag, text] of pending) {
-            commands.run("ensure", confirmMarker, [names.marker(tag), text, now], ignore)
-          }
+        return Effect.flatMap(inOrder ? orCreate(replies[wanted.length]) : epoch, (now) => {
+          const confirm = all(pending.length, (i, reply) => {
+            const [tag, text] = pending[i]!
+            commands.run("ensure", confirmMarker, [names.marker(tag), text, now], reply)
+          })
+          return inOrder ? sendOnly(confirm) : Effect.asVoid(confirm)
         })
-        return inOrder ? confirm : Effect.asVoid(Effect.forkDetach(Effect.ignore(confirm), { startImmediately: true }))
       })
     })
 
