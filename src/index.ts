@@ -34,6 +34,7 @@ export {
 } from "./CacheRegion.ts"
 export type { CacheServices } from "./internal/assemble.ts"
 export { CacheFallback, type FallbackOptions } from "./layers/CacheFallback.ts"
+export { CacheLayer, type CachePrimitives } from "./layers/CacheLayer.ts"
 export { CacheLive } from "./layers/CacheLive.ts"
 export { CacheMemory, type MemoryOptions } from "./layers/CacheMemory.ts"
 export { cacheAside } from "./patterns/cacheAside.ts"

@@ -2,12 +2,14 @@
  * The contract of a place that holds entries and the leases that fence them.
  *
  * A backend is dumb on purpose: it offers atomic primitives, and `CacheClient` holds all policy. Whoever writes a
- * backend implements this, `TagIndex` and `LockStore`, and runs the shared suites of `test/` against it.
+ * backend implements this, `TagIndex` and `LockStore`, makes a layer of the three with `CacheLayer.make`, and runs the
+ * conformance kit of `effect-cache/testing` on them; `docs/testing.md` shows how.
  *
  * **Rules every backend keeps**
  *
  * - Keys are the logical keys of `CacheKey`: any string. A backend escapes them for its store, injectively.
- * - Each primitive is atomic on its own, and does nothing it is not asked to.
+ * - Each primitive is atomic on its own, and does nothing it is not asked to. Where one removes an entry and changes its
+ *   lease, these may be two steps, the lease first: a load in flight must not store between them.
  * - A primitive sends its commands at once when it is run, before its first suspension, so that two primitives started
  *   in the same tick share one flush and are carried out in the order they were started.
  * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`. That it has
@@ -81,7 +83,10 @@ export class CacheBackend extends Context.Service<
      */
     readonly acquire: (key: string, token: string, ttlMillis: number) => Effect.Effect<string, CacheError>
 
-    /** Makes `token` the holder whoever held the lease before; with `unlink`, removes the entry in the same step. */
+    /**
+     * Makes `token` the holder whoever held the lease before; with `unlink`, removes the entry too: the lease first, and
+     * when it completes, both are done.
+     */
     readonly takeOver: (
       key: string,
       token: string,
@@ -108,7 +113,10 @@ export class CacheBackend extends Context.Service<
      */
     readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
 
-    /** Removes entry and lease of each key. Returns how many entries there were. */
+    /**
+     * Removes lease and entry of each key: the lease first, and when it completes, both are gone. Returns how many
+     * entries there were.
+     */
     readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<number, CacheError>
 
     /**

@@ -1,4 +1,11 @@
 /**
- * `effect-cache/testing`: the cache for tests.
+ * `effect-cache/testing`: the cache for tests, and tests for backends.
  */
 export { CacheTest, type Fault, type Operation, type TestEntry } from "./CacheTest.ts"
+export { Conformance, type ConformanceReport } from "./Conformance.ts"
+export {
+  type ConformanceCase,
+  ConformanceFailure,
+  type ConformanceGroup,
+  type ConformanceStore
+} from "./conformance/case.ts"

@@ -8,15 +8,10 @@ import {
   type MemoryOptions,
   type MemoryState
 } from "../../src/internal/memoryPrimitives.ts"
-import { suite as backendSuite } from "../services/CacheBackend.suite.ts"
-import { suite as lockSuite } from "../services/LockStore.suite.ts"
+import { conformance, memoryStore } from "../services/conformance.ts"
 import { header, plant, type Primitives } from "../services/primitives.ts"
-import { suite as tagSuite } from "../services/TagIndex.suite.ts"
 
-const suiteOptions = { advance: (millis: number) => TestClock.adjust(millis) }
-backendSuite("memory", makeMemoryPrimitives({}), suiteOptions)
-tagSuite("memory", makeMemoryPrimitives({}), suiteOptions)
-lockSuite("memory", makeMemoryPrimitives({}), suiteOptions)
+conformance("memory", memoryStore, ["CacheBackend", "TagIndex", "LockStore", "hints"], it.effect)
 
 const entry = (value: unknown, tags: ReadonlyArray<string> = [], born = 1): CacheEntry => ({
   ...header({ tags, born }),

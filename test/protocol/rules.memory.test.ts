@@ -1,18 +1,56 @@
 /**
- * The protocol's rules in memory, and the one whose interleaving is particular to it.
+ * The protocol's rules in memory, and those whose interleaving is particular to it: nothing can be evicted from outside, so
+ * markers are lost only by more tags than there is room for.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema } from "effect"
-import { cacheAside, CacheClient, invalidatePattern } from "../../src/index.ts"
-import { makeGate, memoryWorld } from "../support/client.ts"
-import { rules } from "./rules.ts"
+import { cacheAside, CacheClient, invalidatePattern, invalidateTags } from "../../src/index.ts"
+import { conformance, memoryStore } from "../services/conformance.ts"
+import { makeGate, memoryClient } from "../support/client.ts"
 
-rules("memory", memoryWorld())
+conformance("memory", memoryStore, ["protocol"])
+
+const tooManyTags = Array.from({ length: 12_000 }, (_, i) => `t${i}`)
+
+it.live("rule: a missing marker is stale (memory)", () =>
+  Effect.scoped(
+    Effect.gen(function*() {
+      const a = yield* memoryClient()
+      const get = cacheAside({ key: "row:1", schema: Schema.Number, tags: tooManyTags })(Effect.succeed(0))
+      yield* a.run(get)
+      assert.deepStrictEqual(yield* a.run(get.peek), Option.none())
+    })
+  )
+)
+
+it.live("rule: a marker is created at the current epoch (memory)", () =>
+  Effect.scoped(
+    Effect.gen(function*() {
+      const a = yield* memoryClient()
+      let row = 0
+      const middle = makeGate<number>()
+      const gates = [middle]
+      // Tags known only from the value, and so not before the load.
+      const get = cacheAside({ key: "row:1", schema: Schema.Number, tags: () => ["T"] })(
+        Effect.suspend(() => gates.shift()?.pass(row) ?? Effect.succeed(row))
+      )
+      const reader = yield* Effect.forkChild(a.run(get))
+      yield* middle.reached
+      row = 1
+      yield* a.run(invalidateTags(["T"]))
+      // The marker goes, and with it what it knew; the fill creates it anew.
+      yield* a.run(invalidateTags(tooManyTags))
+      yield* middle.open
+      assert.strictEqual(yield* Fiber.join(reader), 0)
+      assert.strictEqual(yield* a.run(get), 1)
+    })
+  )
+)
 
 it.live("rule: two passes for patterns (memory)", () =>
   Effect.scoped(
     Effect.gen(function*() {
-      const { a } = yield* memoryWorld(50_000)
+      const a = yield* memoryClient(50_000)
       // So many entries that a pass lets others run before it comes to the leases.
       yield* a.run(
         CacheClient.use((client) =>

@@ -6,12 +6,12 @@ import { Deferred, Effect, Fiber, Option, Schema } from "effect"
 import { Redis } from "ioredis"
 import { cacheAside, invalidatePattern } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { adminOf, buildClient, freshNamespace, makeGate, redisWorld, sharedRedis } from "../support/client.ts"
-import { rules } from "./rules.ts"
+import { alone, conformance, redisStore } from "../services/conformance.ts"
+import { adminOf, buildClient, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()
 
-rules("Redis", redisWorld(server))
+conformance("Redis", redisStore(Effect.map(server, alone)), ["protocol", "evictions"])
 
 it.live("rule: two passes for patterns (Redis)", () =>
   Effect.scoped(

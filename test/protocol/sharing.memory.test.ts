@@ -1,4 +1,3 @@
-import { memoryWorld } from "../support/client.ts"
-import { sharing } from "./sharing.ts"
+import { conformance, memoryStore } from "../services/conformance.ts"
 
-sharing("memory", memoryWorld())
+conformance("memory", memoryStore, ["sharing"])

@@ -5,20 +5,12 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
 import { stampedeProtect } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import {
-  adminOf,
-  buildClient,
-  commandCounts,
-  freshNamespace,
-  makeGate,
-  redisWorld,
-  sharedRedis
-} from "../support/client.ts"
-import { sharing } from "./sharing.ts"
+import { alone, conformance, redisStore } from "../services/conformance.ts"
+import { adminOf, buildClient, commandCounts, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()
 
-sharing("Redis", redisWorld(server))
+conformance("Redis", redisStore(Effect.map(server, alone)), ["sharing"])
 
 it.live("a thousand callers in one tick make one pair of trips", () =>
   Effect.scoped(

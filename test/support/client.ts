@@ -1,11 +1,10 @@
 /**
  * Clients for tests that look at several of them: each built anew, used through the public API.
  */
-import { Deferred, Effect, Layer, ManagedRuntime, Option, Schema, type Scope } from "effect"
+import { Deferred, Effect, Layer, ManagedRuntime, Schema, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { afterAll } from "vitest"
 import {
-  CacheBackend,
   CacheClient,
   CacheConfig,
   type CacheError,
@@ -13,7 +12,6 @@ import {
   type CacheServices,
   type CacheSettingsOptions
 } from "../../src/index.ts"
-import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer, type RedisServerOptions, type RunningRedis } from "./redisServer.ts"
 
 /** One client: a process of its own, as far as the cache can tell. */
@@ -45,36 +43,8 @@ export const buildClient = <E>(
     }
   })
 
-/** What a suite of protocol rules runs on: two clients of one store. */
-export interface World {
-  /** The process whose loads are disturbed. */
-  readonly a: Client
-  /** Another process where the store is shared between processes; the same client in memory. */
-  readonly b: Client
-  /** Loses bookkeeping, as an eviction would. `undefined` where nothing can be evicted from outside. */
-  readonly evict: ((kind: "lease" | "entry" | "marker", name: string) => Effect.Effect<void>) | undefined
-  /** Who holds the lease of a key. */
-  readonly leases: Effect.Effect<ReadonlyArray<string>>
-}
-
-export type MakeWorld = Effect.Effect<World, unknown, Scope.Scope>
-
-export const memoryWorld = (maxEntries = 1000): MakeWorld =>
-  Effect.gen(function*() {
-    const context = yield* Layer.build(Layer.fresh(CacheMemory.layer({ maxEntries })))
-    const a = yield* buildClient(Layer.succeedContext(context))
-    const backend = yield* Effect.provideContext(CacheBackend, context)
-    return {
-      a,
-      b: a,
-      evict: undefined,
-      // The contract offers no list of leases, so the keys that the suites use are asked for.
-      leases: Effect.sync(() => suiteKeys.filter((key) => backend.local!.holder(key) !== undefined))
-    }
-  })
-
-/** The keys of the suites. */
-const suiteKeys: ReadonlyArray<string> = ["row:1", "row:2", "row:3", "other:1"]
+export const memoryClient = (maxEntries = 1000): Effect.Effect<Client, CacheError, Scope.Scope> =>
+  buildClient(CacheMemory.layer({ maxEntries }))
 
 /** A server shared by the tests of a file. */
 export const sharedRedis = (options?: RedisServerOptions): Effect.Effect<RunningRedis> => {
@@ -130,25 +100,6 @@ export const commandCounts = async (admin: Redis): Promise<Readonly<Record<strin
   return counts
 }
 
-export const redisWorld = (server: Effect.Effect<RunningRedis>): MakeWorld =>
-  Effect.gen(function*() {
-    const { port, url } = yield* server
-    const namespace = freshNamespace()
-    const layer = CacheRedis.layer({ url, namespace, timeout: "10 seconds" })
-    const admin = yield* adminOf({ port, host: "127.0.0.1" } as RunningRedis)
-    const names = {
-      lease: (key: string) => `${namespace}:l:{${key}}`,
-      entry: (key: string) => `${namespace}:e:{${key}}`,
-      marker: (tag: string) => `${namespace}:t:${tag}`
-    }
-    return {
-      a: yield* buildClient(layer),
-      b: yield* buildClient(layer),
-      evict: (kind, name) => Effect.asVoid(Effect.promise(() => admin.del(names[kind](name)))),
-      leases: Effect.promise(() => scanKeys(admin, `${namespace}:l:*`))
-    }
-  })
-
 /** A loader that stops in the middle: it has seen the row, and does not return it until it may. */
 export interface Gate<A> {
   /** The row was seen. */
@@ -167,5 +118,3 @@ export const makeGate = <A>(): Gate<A> => {
     pass: (row) => Effect.as(Effect.andThen(Deferred.succeed(reached, row), Deferred.await(gate)), row)
   }
 }
-
-export const someOrUndefined = <A>(option: Option.Option<A>): A | undefined => Option.getOrUndefined(option)

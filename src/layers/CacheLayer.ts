@@ -1,0 +1,74 @@
+/**
+ * For authors of backends: from the primitives of a store to a layer that programs use like any other.
+ *
+ * A backend implements three small services (`CacheBackend`, `TagIndex`, `LockStore`); all policy is in `CacheClient`.
+ * `docs/testing.md` says what each primitive must do, and how `effect-cache/testing` checks that it does.
+ */
+import { Effect, Layer, type Scope } from "effect"
+import { addTags } from "../CacheEntry.ts"
+import type { CacheError } from "../CacheError.ts"
+import { matcherUnsafe } from "../CacheKey.ts"
+import { assemble, type CacheServices } from "../internal/assemble.ts"
+import type { CacheBackend } from "../services/CacheBackend.ts"
+import type { LockStore } from "../services/LockManager.ts"
+import type { TagIndex } from "../services/TagIndex.ts"
+
+/** What a backend is made of. */
+export interface CachePrimitives {
+  /** Entries, and the leases that fence them. */
+  readonly backend: CacheBackend["Service"]
+  /** The epoch, and the markers of tags. */
+  readonly tags: TagIndex["Service"]
+  /** Locks by name, for `LockManager`. */
+  readonly locks: LockStore
+}
+
+/**
+ * The services of the cache over the primitives that `primitives` makes. It is run once for each time the layer is
+ * built, in the scope of the layer: what it opens there is closed after the last load has ended.
+ *
+ * A backend whose reads need a trip (`local` is `undefined`) is guarded: each call has a deadline (`deadlineMillis`, or
+ * one second), and while the store fails it is left alone, and what it did not acknowledge is written down and made up
+ * for. Fails as `primitives` does.
+ *
+ * @example
+ * ```ts no-run
+ * import { Effect, Schema, type Scope } from "effect"
+ * import { cacheAside, type CacheError, CacheLayer, type CachePrimitives } from "effect-cache"
+ *
+ * declare const makePrimitives: Effect.Effect<CachePrimitives, CacheError, Scope.Scope>
+ *
+ * const answer = Effect.succeed(42).pipe(cacheAside({ key: "answer", schema: Schema.Number, ttl: "1 minute" }))
+ * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(CacheLayer.make(makePrimitives)))), 42)
+ * ```
+ */
+const make = <E, R>(
+  primitives: Effect.Effect<CachePrimitives, E, R>
+): Layer.Layer<CacheServices, E | CacheError, Exclude<R, Scope.Scope>> =>
+  Layer.effectContext(Effect.flatMap(primitives, (made) => assemble(made)))
+
+/**
+ * The test for "does this key match the pattern", for `removeMatching`: `*` is any run of characters, also none, and
+ * everything else is itself. Keys that the client has shortened are found too. It takes keys as the backend was given
+ * them, not as it has escaped them. Throws `CacheError` (`InvalidKey`) for the empty pattern.
+ *
+ * @example
+ * ```ts
+ * import { CacheLayer } from "effect-cache"
+ *
+ * const matches = CacheLayer.matcher("user:*:list")
+ * assert.deepEqual(["user:1:list", "user:1"].filter(matches), ["user:1:list"])
+ * ```
+ */
+const matcher = (pattern: string): ((key: string) => boolean) => matcherUnsafe(pattern)
+
+export const CacheLayer = {
+  make,
+  matcher,
+  /**
+   * For `addTags` of a backend that stores bytes: the entry with these tags too, everything else as it was. Gives the
+   * same bytes when they are not an entry, or bear the tags already. Throws a `RangeError` beyond 65,535 tags, or for a
+   * tag of more bytes.
+   */
+  addTags
+} as const

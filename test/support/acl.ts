@@ -1,0 +1,57 @@
+/**
+ * The Redis user of the cache with no more rights than it needs: the list of docs/security.md, which the tests run under.
+ */
+
+/** What each command is for. `CLIENT SETNAME` is tried too, and does without. */
+export const cacheCommands = [
+  // Read, claim, fill; the epoch and the markers.
+  "get",
+  "set",
+  "unlink",
+  "eval",
+  "evalsha",
+  // Within scripts: renewal, tags of entries, lifetimes of markers, the clock of the server.
+  "pexpire",
+  "persist",
+  "pttl",
+  "time",
+  "type",
+  // Patterns and clear.
+  "scan",
+  // Hints that a lease has ended.
+  "publish",
+  "subscribe",
+  "unsubscribe",
+  // The ready check, and the figures of getCacheStats.
+  "info",
+  "dbsize"
+] as const
+
+/** What Redis Cluster takes beside them: the map of slots, and a command in a slot that is on its way. */
+export const clusterCommands = ["cluster|slots", "cluster|nodes", "asking"] as const
+
+export const cacheUser = { username: "cache", password: "secret" } as const
+/** Who may do anything, for what a test does behind the back of the cache. */
+export const operator = { username: "operator", password: "secret" } as const
+
+/** The rule of the user of one namespace: its keys, the channels of its hints, and the commands. */
+export const cacheRules = (
+  namespace: string,
+  commands: ReadonlyArray<string> = cacheCommands
+): ReadonlyArray<string> => [
+  "on",
+  `>${cacheUser.password}`,
+  "resetkeys",
+  `~${namespace}:*`,
+  "resetchannels",
+  `&${namespace}:n:*`,
+  "-@all",
+  ...commands.map((command) => `+${command}`)
+]
+
+/** Lines of an ACL file: nobody comes in without a name, and the cache reaches its namespace alone. */
+export const leastPrivilege = (namespace: string, commands?: ReadonlyArray<string>): ReadonlyArray<string> => [
+  "user default off",
+  `user ${operator.username} on >${operator.password} ~* &* +@all`,
+  `user ${cacheUser.username} ${cacheRules(namespace, commands).join(" ")}`
+]
