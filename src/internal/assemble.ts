@@ -50,7 +50,7 @@ export const assemble = (
         { ...guardDefaults, timeoutMillis, ...guardOptions },
         Effect.ignore(inProcess.spare.backend.clear)
       )
-      clientOptions = { primary, settings, inProcess, spareSince: primary.since, ...options }
+      clientOptions = { primary, settings, inProcess, answers: primary.answers, ...options }
     }
     return Context.make(CacheClient, yield* makeClient(clientOptions)).pipe(
       Context.add(CacheBackend, backend),

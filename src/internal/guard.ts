@@ -11,12 +11,12 @@
  *
  * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
  */
-import { Cause, Clock, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../CacheError.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 import type { Primitives } from "./client/store.ts"
-import { Journal } from "./journal.ts"
+import { isCarriedOut, Journal } from "./journal.ts"
 
 export interface GuardOptions {
   /** The longest a call takes, in milliseconds. A primary that has a deadline at most as long keeps its own. */
@@ -38,10 +38,10 @@ export const guardDefaults: GuardOptions = {
 
 export interface Guarded extends Primitives {
   /**
-   * When the primary answered after having failed, in milliseconds of the clock. What was loaded without it before then may
-   * be older than what has been read from it since.
+   * How often the primary has answered. What was loaded without it before its last answer may be older than what has been
+   * read from it since. A count, because two things within one millisecond have an order, too.
    */
-  readonly since: () => number
+  readonly answers: () => number
 }
 
 /** The guarded primitives. `onReturn` runs before the primary is trusted again. */
@@ -59,7 +59,7 @@ export const guard = (
     // came during a replay would keep it from ever ending.
     let answering = false
     let failures = 0
-    let since = Number.NEGATIVE_INFINITY
+    let answers = 0
 
     const heldOff = (operation: string): CacheError =>
       new CacheError({
@@ -141,12 +141,10 @@ export const guard = (
           return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
         },
         onSuccess: (value) => {
-          if (failures === 0) return Exit.succeed(value)
+          // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
+          answers++
           failures = 0
-          return Effect.map(Clock.currentTimeMillis, (now) => {
-            since = now
-            return value
-          })
+          return Exit.succeed(value)
         }
       })
       return Effect.suspend(() => (away ? Effect.fail(heldOff(operation)) : watched))
@@ -169,11 +167,11 @@ export const guard = (
           Exit.isSuccess(exit)
             ? Effect.void
             : Effect.suspend(() => {
+                const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+                if (isCarriedOut(error)) return Effect.void
                 note()
                 // Interrupted: the client is being closed.
-                return Cause.hasInterruptsOnly(exit.cause)
-                  ? Effect.void
-                  : leave(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
+                return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(error)
               })
       )
       // A scope that is closed runs nothing; one that is closing waits for it.
@@ -186,7 +184,7 @@ export const guard = (
 
     const { backend, tags } = primary
     return {
-      since: () => since,
+      answers: () => answers,
       backend: {
         ...backend,
         read: (key) => call("read", backend.read(key)),

@@ -18,11 +18,18 @@ const gzipOptions: zlib.ZlibOptions = { level: 1 }
 const MAX_CHUNK = 1024 * 1024
 const MIN_CHUNK = 64
 
+// No denser than gzip gets (1032 to 1): zstd would pack 64 MiB into a few kilobytes, and the values in them take many times
+// that. What is small anyhow may be as dense as it likes.
+const MAX_RATIO = 1100
+const ANY_RATIO_BYTES = 1024 * 1024
+const isTooDense = (unpackedBytes: number, packedBytes: number): boolean =>
+  unpackedBytes > ANY_RATIO_BYTES && unpackedBytes > packedBytes * MAX_RATIO
+
 const noCompression = (bytes: Uint8Array) => ({ id: 0, bytes })
 
 /**
  * `threshold` is in bytes: what is smaller is stored as it is. `prefer: "gzip"` is for stores that are shared with
- * processes without zstd. What does not shrink is stored as it is, too.
+ * processes without zstd. What does not shrink is stored as it is, too, and so is what shrinks beyond belief.
  */
 export const nodeCompressor = (options: {
   readonly threshold: number
@@ -33,14 +40,16 @@ export const nodeCompressor = (options: {
     threshold: options.threshold,
     compress: (payload) => {
       const bytes = useZstd ? zlib.zstdCompressSync(payload) : zlib.gzipSync(payload, gzipOptions)
-      return bytes.length < payload.length ? { id: useZstd ? ZSTD : GZIP, bytes } : noCompression(payload)
+      return bytes.length < payload.length && !isTooDense(payload.length, bytes.length)
+        ? { id: useZstd ? ZSTD : GZIP, bytes }
+        : noCompression(payload)
     },
     decompress
   }
 }
 
 const decompress: Compressor["decompress"] = (id, bytes, maxBytes) => {
-  if (!(maxBytes >= 1)) return undefined
+  if (!(maxBytes >= 1) || isTooDense(maxBytes, bytes.length)) return undefined
   const limits = {
     // Stops a bomb while it unpacks, not after.
     maxOutputLength: maxBytes,

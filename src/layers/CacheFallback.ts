@@ -39,6 +39,9 @@ const count = (option: string, value: number): number => {
  * fail with `CacheError` and are written down. When it answers again, all that was written down is carried out, the
  * fallback is emptied, and only then is the primary trusted.
  *
+ * A primary that fails in part is used for what it answers. What was loaded without it serves others only until it
+ * answers again, whatever the question: since then it may have shown something newer.
+ *
  * While the primary is away, the promise about invalidations holds within this process only: what others invalidate is
  * seen after `fallbackTtl` at the latest. Locks are the primary's: they fail while it is away.
  *

@@ -10,7 +10,7 @@ import { CacheFallback, CacheMemory } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import { suite } from "./cachedResponse.suite.ts"
-import { gated, requestsSuite } from "./requests.suite.ts"
+import { counted, gated, requestsSuite } from "./requests.suite.ts"
 import { all, serve } from "./support.ts"
 
 const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
@@ -35,17 +35,17 @@ describe("cachedResponse and its Redis", () => {
     Effect.gen(function*() {
       const open = yield* Latch.make()
       let runs = 0
-      const routes = Layer.mergeAll(
-        HttpRouter.add(
-          "GET",
-          "/a",
-          cachedResponse("a", { ttl: "1 minute", stampede: true })(
-            Effect.andThen(
-              open.await,
-              Effect.sync(() => Response.text(`${++runs}`))
-            )
+      const { arrives, come } = counted(
+        cachedResponse("a", { ttl: "1 minute", stampede: true })(
+          Effect.andThen(
+            open.await,
+            Effect.sync(() => Response.text(`${++runs}`))
           )
         ),
+        20
+      )
+      const routes = Layer.mergeAll(
+        HttpRouter.add("GET", "/a", arrives),
         HttpRouter.add(
           "GET",
           "/private",
@@ -60,7 +60,7 @@ describe("cachedResponse and its Redis", () => {
         yield* serve(routes, yield* Layer.build(Layer.fresh(redis(space))))
       ]
       const [answers] = yield* Effect.all(
-        [all(Array.from({ length: 20 }, (_, i) => asks[i % 2]!("/a"))), Effect.andThen(Effect.sleep(200), open.open)],
+        [all(Array.from({ length: 20 }, (_, i) => asks[i % 2]!("/a"))), Effect.andThen(come, open.open)],
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual([runs, new Set(answers.map(({ text }) => text))], [1, new Set(["1"])])

@@ -2,14 +2,28 @@
  * What `cachedResponse` does on any cache.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Latch, Layer, Schema, Stream } from "effect"
+import { type Context, Deferred, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect"
 import { HttpEffect, HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { type CacheServices, getCacheStats, invalidateKey, invalidatePattern, invalidateTags } from "../../src/index.ts"
+import {
+  CacheClient,
+  type CacheServices,
+  getCacheStats,
+  invalidateKey,
+  invalidatePattern,
+  invalidateTags
+} from "../../src/index.ts"
 import { CachePolicy, cachedResponse, HttpCache } from "../../src/http/index.ts"
+import { counted as arrivals } from "./requests.suite.ts"
 import { all, answerOf, serve } from "./support.ts"
 
 const ttl = "10 minutes"
+
+const settleRound = CacheClient.use((client) => Effect.andThen(client.get("settle", Schema.String), Effect.yieldNow))
+
+/** Trips are answered in order: what had begun one before has its answer, and has joined the load it shares. */
+const settle = (services: Context.Context<CacheServices>) =>
+  Effect.orDie(Effect.provideContext(Effect.replicateEffect(settleRound, 12, { discard: true }), services))
 
 export const suite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>) =>
   describe(`cachedResponse on ${name}`, () => {
@@ -357,16 +371,13 @@ export const suite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>)
       Effect.gen(function*() {
         const open = yield* Latch.make()
         const body = counted((n) => Response.text(`${n}`))
-        const ask = yield* serve(
-          HttpRouter.add(
-            "GET",
-            "/a",
-            cachedResponse("a", { ttl, stampede: { lockTtl: "5 seconds" } })(Effect.andThen(open.await, body.handler))
-          ),
-          yield* fresh
+        const { arrives, come } = arrivals(
+          cachedResponse("a", { ttl, stampede: { lockTtl: "5 seconds" } })(Effect.andThen(open.await, body.handler)),
+          50
         )
+        const ask = yield* serve(HttpRouter.add("GET", "/a", arrives), yield* fresh)
         const [answers] = yield* Effect.all(
-          [all(Array.from({ length: 50 }, () => ask("/a"))), Effect.andThen(Effect.sleep(50), open.open)],
+          [all(Array.from({ length: 50 }, () => ask("/a"))), Effect.andThen(come, open.open)],
           { concurrency: "unbounded" }
         )
         assert.strictEqual(body.runs, 1)
@@ -401,18 +412,15 @@ export const suite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>)
             const user = request.headers["x-user"]!
             return Effect.andThen(open.await, make(user)) as Effect.Effect<Response.HttpServerResponse, string>
           })
-          const ask = yield* serve(
-            HttpRouter.add(
-              "GET",
-              "/",
-              Effect.catch(cachedResponse(what, { ttl })(handler), (user) => Effect.succeed(Response.text(user)))
-            ),
-            services
+          const { arrives, come } = arrivals(
+            Effect.catch(cachedResponse(what, { ttl })(handler), (user) => Effect.succeed(Response.text(user))),
+            users
           )
+          const ask = yield* serve(HttpRouter.add("GET", "/", arrives), services)
           const answers = yield* Effect.all(
             [
               all(Array.from({ length: users }, (_, i) => ask("/", { headers: { "x-user": `user${i}` } }))),
-              Effect.andThen(Effect.sleep(50), open.open)
+              Effect.andThen(come, open.open)
             ],
             { concurrency: "unbounded" }
           )
@@ -448,22 +456,19 @@ export const suite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>)
           closed.push("load")
           return Response.text("shared")
         })
-        const ask = yield* serve(HttpRouter.add("GET", "/", cachedResponse("gone", { ttl })(handler)), yield* fresh)
+        const services = yield* fresh
+        const { arrives, come } = arrivals(cachedResponse("gone", { ttl })(handler), 3)
+        const ask = yield* serve(HttpRouter.add("GET", "/", arrives), services)
         const controller = new AbortController()
-        const [, answers] = yield* Effect.all(
-          [
-            Effect.catchCause(ask("/", { signal: controller.signal }), () => Effect.void),
-            Effect.andThen(Deferred.await(started), all([ask("/"), ask("/")])),
-            Effect.gen(function*() {
-              yield* Deferred.await(started)
-              yield* Effect.sleep(50)
-              controller.abort()
-              yield* Effect.sleep(20)
-              yield* open.open
-            })
-          ],
-          { concurrency: "unbounded" }
-        )
+        const leaving = yield* Effect.forkChild(Effect.exit(ask("/", { signal: controller.signal })))
+        yield* Deferred.await(started)
+        const others = yield* Effect.forkChild(all([ask("/"), ask("/")]))
+        yield* come
+        yield* settle(services)
+        controller.abort()
+        yield* Fiber.join(leaving)
+        yield* open.open
+        const answers = yield* Fiber.join(others)
         assert.deepStrictEqual(
           answers.map(({ text }) => text),
           ["shared", "shared"]

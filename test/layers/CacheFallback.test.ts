@@ -18,6 +18,9 @@ import {
 } from "effect-cache"
 import { CacheTest } from "effect-cache/testing"
 
+/** What another process sees that shares the primary. */
+class Other extends Context.Service<Other, { readonly other: Context.Context<CacheServices> }>()("Other") {}
+
 /** A fallback over a primary that a test can break; the handle is the primary's. */
 const layer = (options?: { readonly journalLimit?: number; readonly failureThreshold?: number }) =>
   Layer.unwrap(
@@ -28,7 +31,7 @@ const layer = (options?: { readonly journalLimit?: number; readonly failureThres
           fallback: CacheMemory.layer({ maxEntries: 100 }),
           ...options
         }),
-        Layer.succeed(CacheTest, Context.get(primary, CacheTest))
+        Layer.succeedContext(Context.add(Context.pick(CacheTest)(primary), Other, { other: primary }))
       )
     )
   )
@@ -249,7 +252,7 @@ describe("CacheFallback", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("a primary that fails in part: loads are shared all the same", () =>
+  it.effect("a primary that fails in part: one load at a time, shared by all who came before it began", () =>
     Effect.gen(function*() {
       const test = yield* CacheTest
       const gate = yield* Deferred.make<void>()
@@ -268,8 +271,79 @@ describe("CacheFallback", () => {
         yield* Effect.yieldNow
       }
       yield* Deferred.succeed(gate, undefined)
-      for (const fiber of fibers) assert.strictEqual(yield* Fiber.join(fiber), 1)
-      assert.strictEqual(loads, 1)
+      // The primary answered each of them that it has nothing: the first load is older than what the others know.
+      for (const [i, fiber] of fibers.entries()) assert.strictEqual(yield* Fiber.join(fiber), i === 0 ? 1 : 2)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("a load that began before the primary last answered is not joined", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const gate = yield* Deferred.make<void>()
+      const values = { current: "v1" }
+      let loads = 0
+      const get = cacheAside({ key: "s", schema: Schema.String })(
+        Effect.suspend(() => {
+          const value = values.current
+          return loads++ === 0 ? Effect.as(Deferred.await(gate), value) : Effect.succeed(value)
+        })
+      )
+      yield* test.inject("read", { fail: true, times: 1 })
+      const slow = yield* Effect.forkChild(get, { startImmediately: true })
+      while (loads === 0) yield* Effect.yieldNow
+      values.current = "v2"
+      assert.strictEqual(yield* get, "v2")
+      yield* test.inject("read", { fail: true, times: 1 })
+      const late = yield* Effect.forkChild(get, { startImmediately: true })
+      for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual([yield* Fiber.join(slow), yield* Fiber.join(late)], ["v1", "v2"])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("what was loaded after a blip had passed is forgotten once the primary has answered again", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const values = { current: "v1" }
+      const get = cacheAside({ key: "s", schema: Schema.String })(Effect.sync(() => values.current))
+      // The lease cannot be had; of the same trip, the primary answers the rest, and the load begins after that.
+      yield* test.inject("acquire", { fail: true, times: 1 })
+      yield* test.inject("epoch", { delay: "5 millis" })
+      yield* test.inject("read", { delay: "10 millis" })
+      const first = yield* Effect.forkChild(get, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(first), "v1")
+      yield* test.heal
+      values.current = "v2"
+      assert.strictEqual(yield* get, "v2")
+      yield* test.inject("read", { fail: true, times: 1 })
+      assert.strictEqual(yield* get, "v2")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("an answer that was on its way when the trust ended counts as well", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const values = { current: "v1" }
+      const get = cacheAside({ key: "s:{id}", schema: Schema.String })((_: { readonly id: number }) =>
+        Effect.sync(() => values.current)
+      )
+      const { other } = yield* Other
+      yield* test.inject("read", { delay: "100 millis", times: 1 })
+      const early = yield* Effect.forkChild(get({ id: 2 }), { startImmediately: true })
+      yield* test.inject("read", { delay: "200 millis", times: 1 })
+      const late = yield* Effect.forkChild(get({ id: 1 }), { startImmediately: true })
+      yield* test.inject("remove", { fail: true, times: 1 })
+      yield* Effect.flip(invalidateKey("x"))
+      yield* TestClock.adjust("150 millis")
+      yield* Fiber.join(early)
+      assert.strictEqual(yield* get({ id: 1 }), "v1")
+      // Another process stores the new value, and the read on its way sees it.
+      values.current = "v2"
+      yield* Effect.provideContext(get({ id: 1 }), other)
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(yield* Fiber.join(late), "v2")
+      assert.strictEqual(yield* get({ id: 1 }), "v2")
     }).pipe(Effect.provide(layer()))
   )
 

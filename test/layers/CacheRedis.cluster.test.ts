@@ -131,6 +131,16 @@ describe("Redis Cluster", () => {
     })
   )
 
+  world("without the mode, a node of a cluster says what is wrong", ({ another, cluster, nodeOf }) =>
+    Effect.gen(function*() {
+      const owner = yield* nodeOf("row:m")
+      const other = (yield* cluster.primaries).find((node) => node !== owner)!
+      const client = yield* another({ url: other.url })
+      const { message } = yield* Effect.flip(client.run(invalidateKey("row:m")))
+      assert.match(message, /MOVED .* use mode "cluster"/)
+    })
+  )
+
   world("a slot that moved is followed, and a script is sent whole to the node that does not know it", (world) =>
     Effect.gen(function*() {
       const { client, cluster, nodeOf, slotOf } = world

@@ -30,8 +30,8 @@ export interface ClientOptions {
   readonly spareKeeps?: boolean | undefined
   /** The longest TTL in the spare, in milliseconds. Default 10 seconds. */
   readonly spareTtlMillis?: number | undefined
-  /** What was loaded in the spare before this time is not used any more. */
-  readonly spareSince?: (() => number) | undefined
+  /** How often the primary has answered: what was loaded in the spare before the last time is not used any more. */
+  readonly answers?: (() => number) | undefined
   /** For tests: a value that does not come back from its schema as the same is a defect. */
   readonly same?: StoreOptions["same"]
 }
@@ -68,7 +68,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         ? primary
         : new Store(options.inProcess.spare, {
             maxTtlMillis: options.spareTtlMillis ?? 10_000,
-            since: options.spareSince
+            answers: options.answers
           })
     const stores = [...new Set([primary, local, spare])]
     const beside = stores.filter((store) => store !== primary)

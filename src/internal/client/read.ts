@@ -158,7 +158,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         ? Effect.fail(error)
         : store === spare
           ? loadUnstored(context, store, request)
-          : Effect.withFiber((fiber) => again(spare, request, fiber))
+          : Effect.andThen(
+              spare.catchUp,
+              Effect.withFiber((fiber) => again(spare, request, fiber))
+            )
     return Effect.andThen(context.record(plan.region, error), carryOn)
   }
 

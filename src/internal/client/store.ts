@@ -22,8 +22,8 @@ export interface StoreOptions {
   readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
   /** The longest TTL, whatever the region says. */
   readonly maxTtlMillis?: number | undefined
-  /** Entries whose load did not start after this time, in milliseconds of the clock, are stale. For local reads. */
-  readonly since?: (() => number) | undefined
+  /** Counts what makes all loads before it doubtful: see `catchUp`. For local reads. */
+  readonly answers?: (() => number) | undefined
 }
 
 /**
@@ -33,6 +33,9 @@ export interface StoreOptions {
 export type Found = CacheEntry | "stale" | "unsettled" | "miss"
 
 const noTags: ReadonlyArray<string> = []
+
+/** Invalidating it moves the epoch on. No entry bears it. */
+const answeredTag = "(answered)"
 
 /** Keys whose tags are remembered, so that their markers can be asked for together with the entry. */
 const rememberedTags = 16_384
@@ -46,7 +49,11 @@ export class Store implements Primitives {
 
   readonly #same: StoreOptions["same"]
   readonly #maxTtlMillis: number
-  readonly #since: (() => number) | undefined
+  readonly #answers: (() => number) | undefined
+  /** The count at the last `catchUp`. */
+  #caughtUp = 0
+  /** Entries that were born before this epoch are stale. */
+  #since = 0
 
   constructor(primitives: Primitives, options?: StoreOptions) {
     this.backend = primitives.backend
@@ -54,8 +61,22 @@ export class Store implements Primitives {
     this.tags = primitives.tags
     this.#same = options?.same
     this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
-    this.#since = options?.since
+    this.#answers = options?.answers
   }
+
+  /**
+   * To be run before a caller turns to this store from one that failed. If that one has answered somebody since the last
+   * time, what was loaded here before is not used any more, and loads under way are not joined: with the next epoch, they
+   * are as old as if a tag of theirs had been invalidated.
+   */
+  readonly catchUp: Effect.Effect<void> = Effect.suspend(() => {
+    const answers = this.#answers?.() ?? 0
+    if (answers === this.#caughtUp) return Effect.void
+    this.#caughtUp = answers
+    return Effect.map(Effect.ignore(this.tags.invalidate([answeredTag])), () => {
+      this.#since = this.backend.local!.epoch()
+    })
+  })
 
   /** A read without a trip. Only for a store with local reads. */
   readLocal(region: Region, key: string, now: number): Found {
@@ -63,7 +84,7 @@ export class Store implements Primitives {
     const entry = local.get(key, now)
     if (entry === undefined || entry.fingerprint !== region.fingerprint) return "miss"
     const { born, tags } = entry
-    if (this.#since !== undefined && !(entry.createdAt - entry.loadMillis > this.#since())) return "stale"
+    if (born < this.#since) return "stale"
     // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
     for (let i = 0; i < tags.length; i++) {
       const marker = local.marker(tags[i]!)

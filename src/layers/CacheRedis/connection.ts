@@ -10,6 +10,7 @@ import { type Context, Effect } from "effect"
 import { Command, type Redis } from "ioredis"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import { Chunks } from "./chunks.ts"
+import { Deadlines, type Waiting } from "./deadlines.ts"
 import { makeDescribe } from "./describe.ts"
 import { closeClient, within } from "./redisClient.ts"
 
@@ -26,17 +27,14 @@ export const numberOf = (reply: unknown): number => Number(reply)
 /** Whether a script said yes, or a command found one. */
 export const isOne = (reply: unknown): boolean => numberOf(reply) === 1
 
-interface Job {
+interface Job extends Waiting {
   readonly operation: string
   readonly name: string
   readonly args: ReadonlyArray<Argument>
   readonly encoding: ReplyEncoding
   readonly reply: Reply
-  /** When it was asked for, in milliseconds of the monotonic clock. */
-  readonly at: number
   /** How many replies this connection had seen then. */
   readonly seen: number
-  done: boolean
   command: Command | undefined
 }
 
@@ -97,16 +95,10 @@ export class Connection {
   private queue: Array<Job> = []
   private queuedAt = 0
   private scheduled = false
-  // Replies arrive in the order of commands and all share one timeout, so the oldest is always first to expire: one
-  // timer is enough. Jobs answered out of order (never, on one connection) would be skipped as done.
-  private pending: Array<Job> = []
-  private head = 0
-  private live = 0
-  private timer: NodeJS.Timeout | undefined
+  private readonly deadlines: Deadlines<Job>
   private handshake: NodeJS.Timeout | undefined
   private replies = 0
   private silentFrom: number | undefined
-  private drained: (() => void) | undefined
   private readonly flush: () => void
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
@@ -118,6 +110,7 @@ export class Connection {
     this.turn = options.turn
     this.primaryOnly = options.primaryOnly
     this.onChange = options.onChange ?? noop
+    this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
     const own = this.client.options
     const path = (own as { readonly path?: string }).path
     this.endpoint =
@@ -188,27 +181,12 @@ export class Connection {
       command: undefined
     }
     this.queue.push(job)
-    if (at === undefined) this.pending.push(job)
-    else this.insert(job)
-    if (this.live++ === 0) {
-      if (this.timer === undefined) this.timer = setTimeout(this.onTimer, this.timeoutMillis)
-      else this.timer.ref()
-    }
+    if (at === undefined) this.deadlines.push(job)
+    else this.deadlines.insert(job)
     if (state === "ready" && !this.scheduled) {
       this.scheduled = true
       setImmediate(this.flush)
     }
-  }
-
-  // Those that wait stay in the order in which they expire. What comes from elsewhere is a little older than the newest.
-  private insert(job: Job): void {
-    const { pending } = this
-    let at = pending.length
-    while (at > this.head && pending[at - 1]!.at > job.at) at--
-    pending.splice(at, 0, job)
-    if (at > this.head || this.timer === undefined) return
-    clearTimeout(this.timer)
-    this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(job.at + this.timeoutMillis - performance.now())))
   }
 
   /** How many commands wait to be sent. */
@@ -223,6 +201,22 @@ export class Connection {
     return new CacheError({
       reason: new Unavailable({ backend, operation, cause: new Error(`${text} (${this.endpoint})`) })
     })
+  }
+
+  /** What the server answered with an error. */
+  private refused(operation: string, problem: string): CacheError {
+    const misplaced = this.primaryOnly && /^(MOVED|ASK|CLUSTERDOWN) /.test(problem)
+    return this.unavailable(
+      operation,
+      misplaced ? `${problem}; this is a node of a cluster: use mode "cluster"` : problem
+    )
+  }
+
+  /** A replica where there was a primary: look the primary up again, or wait until it is one. */
+  private leaveReplica(): void {
+    if (!this.primaryOnly || !this.owned || this.state !== "ready") return
+    this.onClose("the server is a replica, expected a primary")
+    this.client.disconnect(true)
   }
 
   private send(): void {
@@ -247,7 +241,10 @@ export class Connection {
           // Whatever comes, late or not, the server is not silent.
           this.silentFrom = undefined
           if (job.done) return
-          this.settle(job, error ? this.unavailable(job.operation, this.describe(error)) : undefined, reply)
+          if (!error) return this.settle(job, undefined, reply)
+          const problem = this.describe(error)
+          this.settle(job, this.refused(job.operation, problem), undefined)
+          if (problem.startsWith("READONLY ")) this.leaveReplica()
         }
       )
       job.command = command
@@ -265,67 +262,34 @@ export class Connection {
     job.done = true
     // R1: what its caller is told has failed must not happen later. An error of the server's is final anyhow.
     if (error !== undefined && job.command !== undefined) defuse(job.command)
-    const pending = this.pending
-    let head = this.head
-    while (head < pending.length && pending[head]!.done) head++
-    if (head === pending.length) {
-      this.pending = []
-      head = 0
-    } else if (head > 1024 && head * 2 > pending.length) {
-      this.pending = pending.slice(head)
-      head = 0
-    }
-    this.head = head
-    if (--this.live === 0) {
-      this.timer?.unref()
-      this.drained?.()
-    }
+    this.deadlines.ended()
     job.reply(error, reply, this)
   }
 
-  // After a long turn of the event loop, timers run before the replies that already arrived are read: look at those
-  // first, then decide who is late.
-  private readonly onTimer = (): void => {
-    this.timer = undefined
-    if (this.live > 0) setImmediate(this.expire)
+  private readonly onLate = (job: Job, now: number): void => {
+    if (job.seen !== this.replies) this.silentFrom = undefined
+    else this.silentFrom ??= job.at
+    this.settle(
+      job,
+      new CacheError({ reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis }) }),
+      undefined
+    )
+    const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
+    if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
+      // A peer that vanished without a word keeps its socket open for many minutes.
+      this.silentFrom = undefined
+      this.onProblem("the server stopped answering")
+      this.client.disconnect(true)
+      this.client.stream?.destroy()
+    }
   }
 
-  private readonly expire = (): void => {
-    if (this.timer !== undefined) return
-    this.expirePending(performance.now())
-    // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
+  // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
+  private readonly trim = (): void => {
     const queue = this.queue
     let gone = 0
     while (gone < queue.length && queue[gone]!.done) gone++
     if (gone > 0) queue.splice(0, gone)
-  }
-
-  private expirePending(now: number): void {
-    for (;;) {
-      const job = this.pending[this.head]
-      if (job === undefined) return
-      if (job.at + this.timeoutMillis > now) {
-        this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(job.at + this.timeoutMillis - now)))
-        return
-      }
-      if (job.seen !== this.replies) this.silentFrom = undefined
-      else this.silentFrom ??= job.at
-      this.settle(
-        job,
-        new CacheError({
-          reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis })
-        }),
-        undefined
-      )
-      const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
-      if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
-        // A peer that vanished without a word keeps its socket open for many minutes.
-        this.silentFrom = undefined
-        this.onProblem("the server stopped answering")
-        this.client.disconnect(true)
-        this.client.stream?.destroy()
-      }
-    }
   }
 
   // ioredis limits the time of the TCP connect, but would wait for ever for a server that accepts and then says nothing.
@@ -393,9 +357,8 @@ export class Connection {
   }
 
   private failAll(): void {
-    const jobs = this.pending.slice(this.head)
     this.queue = []
-    for (const job of jobs) {
+    for (const job of this.deadlines.all()) {
       if (job.done) continue
       this.settle(job, this.unavailable(job.operation), undefined)
     }
@@ -408,18 +371,14 @@ export class Connection {
   /** Answers what is in flight, within the deadline, then closes the client if it is ours. */
   async close(): Promise<void> {
     if (this.state === "closed") return
-    if (this.state === "ready" && this.live > 0) {
+    if (this.state === "ready" && this.deadlines.size > 0) {
       this.send()
-      await within(this.timeoutMillis, (done) => {
-        if (this.live === 0) done()
-        else this.drained = done
-      })
+      await within(this.timeoutMillis, (done) => this.deadlines.whenDrained(done))
     }
     this.state = "closed"
     this.failAll()
-    clearTimeout(this.timer)
+    this.deadlines.stop()
     clearTimeout(this.handshake)
-    this.timer = undefined
     for (const [event, listener] of this.listeners) this.client.off(event, listener)
     if (this.owned) await closeClient(this.client)
   }

@@ -76,7 +76,10 @@ export const makeRedisPrimitives = (
           hints: new Hints(nodes)
         }
       }),
-      ({ durable, hints, nodes }) => Effect.promise(() => Promise.all([hints.close(), nodes.close(), durable.close()]))
+      ({ durable, hints, nodes }) => {
+        const all = new Set<{ readonly close: () => Promise<void> }>([hints, nodes, durable])
+        return Effect.promise(() => Promise.all([...all].map((each) => each.close())))
+      }
     )
     const commands = new Commands(nodes)
     const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, durability)

@@ -25,9 +25,7 @@ const common = (options: ResolvedOptions, random: () => number) => ({
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   disconnectTimeout: 500,
-  retryStrategy: (attempt: number) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + random() * 100,
-  // A replica where there was a primary: look the primary up again.
-  reconnectOnError: (error: Error) => error.message.startsWith("READONLY")
+  retryStrategy: (attempt: number) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + random() * 100
 })
 
 /** A client of one server. In a cluster that is a node; by default it is the one the options name. */
