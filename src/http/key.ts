@@ -93,8 +93,9 @@ const variantPart = (request: Request, policy: Policy): string => {
     parts.push(value === undefined ? part(name) : `${part(name)}=${value}`)
   }
   for (const name of policy.vary) {
+    // As it is: what looks like a space (U+00A0) is a character to a handler.
     const value = own(request.headers, name)
-    add(name, value === undefined ? undefined : part(value.trim()))
+    add(name, value === undefined ? undefined : part(value))
   }
   // Credentials never stand in a key: it shows up in stores, logs and spans.
   for (const name of policy.secretHeaders) {

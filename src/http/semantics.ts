@@ -67,8 +67,8 @@ export const wishOf = (request: HttpServerRequest.HttpServerRequest, policy: Pol
   return maxAge === undefined ? anyAge : seconds(maxAge) === 0 ? "refresh" : { maxAge: seconds(maxAge) }
 }
 
-/** Of one connection, or made anew for each response. */
-const dropped = new Set([
+/** Of one connection, or made anew for each response: never stored, and never believed if a store holds them. */
+export const dropped: ReadonlySet<string> = new Set([
   "age",
   "connection",
   "content-length",

@@ -6,7 +6,7 @@ import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Policy } from "./options.ts"
-import { goesWith304, headerName, headerValue, noneMatches, type Storable } from "./semantics.ts"
+import { dropped, goesWith304, headerName, headerValue, noneMatches, type Storable } from "./semantics.ts"
 
 /** What `X-Cache` says. */
 export type CacheStatus = "HIT" | "MISS" | "STALE" | "BYPASS"
@@ -38,12 +38,17 @@ const Body = Schema.String.pipe(
   })
 )
 
-/** The checks are on the way out of the store too: whoever can write there must not get to break header lines. */
+const storableName = Schema.makeFilter((name: string) => !dropped.has(name) && name !== "set-cookie")
+
+/**
+ * The checks are on the way out of the store too: whoever can write there must not get to break header lines, to say where
+ * a message ends, or to set cookies.
+ */
 export const StoredResponse = Schema.Struct({
   status: Schema.Literal(200),
   headers: Schema.Array(
     Schema.Tuple([
-      Schema.String.check(Schema.isPattern(headerName)),
+      Schema.String.check(Schema.isPattern(headerName), storableName),
       Schema.String.check(Schema.isPattern(headerValue))
     ])
   ),
@@ -51,7 +56,7 @@ export const StoredResponse = Schema.Struct({
   /** When it was generated, in milliseconds of the clock of the process that loaded it. */
   at: Schema.Finite,
   /** Milliseconds, `null` for no end. */
-  lifetime: Schema.NullOr(Schema.Finite)
+  lifetime: Schema.NullOr(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 })
 export interface StoredResponse extends Schema.Schema.Type<typeof StoredResponse> {}
 
@@ -74,8 +79,12 @@ export const store = (storable: Storable, policy: Policy, lifetimeMillis: number
   }
 }
 
+/** The highest age there is (RFC 9111, 1.2.2). */
+const highestAge = 2_147_483_648
+
 /** Whole seconds since it was generated. Clocks of two hosts may disagree, but no age is negative. */
-export const ageOf = (stored: StoredResponse, now: number): number => Math.max(0, Math.floor((now - stored.at) / 1000))
+export const ageOf = (stored: StoredResponse, now: number): number =>
+  Math.min(highestAge, Math.max(0, Math.floor((now - stored.at) / 1000)))
 
 const year = 31_536_000
 

@@ -38,7 +38,9 @@ const noTags: ReadonlyArray<string> = []
 const answeredTag = "(answered)"
 
 /** Keys whose tags are remembered, so that their markers can be asked for together with the entry. */
-const rememberedTags = 16_384
+const rememberedKeys = 16_384
+/** An entry with more tags costs one more trip, and no memory here. */
+const rememberedTags = 64
 
 export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
@@ -146,8 +148,8 @@ export class Store implements Primitives {
   }
 
   #remember(key: string, tags: ReadonlyArray<string>, known: ReadonlyArray<string>): void {
-    if (tags === known || sameTags(tags, known)) return
-    if (this.#lastTags.size >= rememberedTags && !this.#lastTags.has(key)) {
+    if (tags === known || tags.length > rememberedTags || sameTags(tags, known)) return
+    if (this.#lastTags.size >= rememberedKeys && !this.#lastTags.has(key)) {
       this.#lastTags.delete(this.#lastTags.keys().next().value!)
     }
     this.#lastTags.set(key, tags)

@@ -1,7 +1,7 @@
 /**
  * `CacheBackend` on Redis.
  */
-import { Effect, type Exit } from "effect"
+import { Effect, Exit } from "effect"
 import type { Compressor } from "../../CacheEntry.ts"
 import { CacheError, InvalidKey, Unavailable } from "../../CacheError.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../internal/entryLayout.ts"
@@ -98,7 +98,11 @@ export const makeBackend = (
 
     read: (key) =>
       Effect.callback<Stored | undefined, CacheError>((resume) => {
-        commands.get("read", names.entry(key), null, resume as (exit: Exit.Exit<unknown, CacheError>) => void)
+        commands.get("read", names.entry(key), null, (exit) => {
+          // What is not bytes was not written by us.
+          const ours = exit._tag === "Failure" || exit.value instanceof Uint8Array
+          resume(ours ? (exit as Exit.Exit<Uint8Array, CacheError>) : Exit.succeed(undefined))
+        })
       }),
 
     // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.

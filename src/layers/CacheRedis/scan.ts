@@ -22,10 +22,24 @@ interface Group {
   readonly entry: boolean
 }
 
+// Without the check a reply that is none would be a defect, or a cursor that never comes to its end.
+const isPage = (reply: unknown): reply is Page =>
+  Array.isArray(reply) &&
+  typeof reply[0] === "string" &&
+  /^\d{1,20}$/.test(reply[0]) &&
+  Array.isArray(reply[1]) &&
+  reply[1].every((key) => typeof key === "string")
+
 const scan = (node: Connection, operation: string, match: string, cursor: string): Effect.Effect<Page, CacheError> =>
   Effect.callback((resume) => {
     node.command(operation, "scan", [cursor, "MATCH", match, "COUNT", scanCount], "utf8", (error, reply) =>
-      resume(error === undefined ? Effect.succeed(reply as Page) : Effect.fail(error))
+      resume(
+        error !== undefined
+          ? Effect.fail(error)
+          : isPage(reply)
+            ? Effect.succeed(reply)
+            : Effect.fail(node.unavailable(operation, "what came back from SCAN is no page"))
+      )
     )
   })
 
