@@ -25,8 +25,8 @@ export interface TcpProxy {
 }
 
 /**
- * When a connection breaks: before the server gets the next request, when it has got the first half of its bytes, or when
- * it has answered and the reply is not delivered.
+ * When a connection breaks: before the server gets the next request, when it has got the first half of its bytes, or
+ * when it has answered and the reply is not delivered.
  */
 export type Moment = "request" | "half" | "reply"
 
@@ -35,8 +35,8 @@ export interface Link {
   /** Holds each chunk back for so long, in both directions, on top of the delay of the proxy. */
   readonly delay: (millis: number) => void
   /**
-   * Delivers nothing while `true`, and then all of it in order, as a network does that was away: also what was sent by a
-   * client that has given up meanwhile.
+   * Delivers nothing while `true`, and then all of it in order, as a network does that was away: also what was sent by
+   * a client that has given up meanwhile.
    */
   readonly hold: (on: boolean) => void
   readonly cut: () => void

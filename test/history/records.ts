@@ -1,0 +1,196 @@
+/**
+ * What a process writes down, one line an event, in the order in which things ended.
+ *
+ * Lines are written every few milliseconds, so a killed process loses its last ones. A lost line makes the check weaker
+ * and never wrong: a read that nobody saw is not checked, and an invalidation without an acknowledgement on record is
+ * not counted on.
+ */
+import * as fs from "node:fs"
+
+export const readKinds = ["aside", "stampede", "refresh", "peek"] as const
+export type ReadKind = (typeof readKinds)[number]
+
+export const invalidationKinds = ["key", "keys", "pattern", "tag", "write"] as const
+export type InvalidationKind = (typeof invalidationKinds)[number]
+
+interface Span {
+  readonly fiber: number
+  /** Microseconds of the shared clock. */
+  readonly start: number
+  readonly end: number
+}
+
+/** A caller got a value. */
+export interface Read extends Span {
+  readonly type: "read"
+  readonly kind: ReadKind
+  readonly key: string
+  readonly version: number
+  /** When the loader had the value it got ready, and which load that was. */
+  readonly loadedAt: number
+  readonly load: string
+  /** The cache failed on the way, and the caller was served without it. */
+  readonly degraded: boolean
+}
+
+/** A loader asked the database. */
+export interface Load extends Span {
+  readonly type: "load"
+  readonly key: string
+  readonly version: number
+  readonly load: string
+}
+
+/** An invalidation, or a write-through, was acknowledged. */
+export interface Acknowledged extends Span {
+  readonly type: "acknowledged"
+  readonly kind: InvalidationKind
+  /** What was invalidated: a key, keys, a pattern or a tag. */
+  readonly target: string
+  /** The keys that it covers. */
+  readonly covers: ReadonlyArray<string>
+  /** What a write-through committed. */
+  readonly version: number | undefined
+}
+
+/** A call failed. */
+export interface Failed extends Span {
+  readonly type: "failed"
+  /** What failed: a kind of read or invalidation, or `"bypass"`, a write-through with the default policy. */
+  readonly kind: ReadKind | InvalidationKind | "bypass"
+  readonly target: string
+  /** Its type says so (`CacheError`): invalidations, peeks, writes with `onCacheError: "fail"`. Others may not fail. */
+  readonly typed: boolean
+  readonly reason: string
+}
+
+/** A peek found nothing, or a write with the default policy returned: it is on record that it took so long. */
+export interface Returned extends Span {
+  readonly type: "returned"
+  readonly kind: "peek" | "bypass"
+  readonly key: string
+}
+
+/** A caller was still waiting when the run was over. */
+export interface Hung extends Span {
+  readonly type: "hung"
+  readonly kind: string
+  readonly target: string
+}
+
+export type Event = Read | Load | Acknowledged | Failed | Returned | Hung
+
+const codes = { read: "r", load: "l", acknowledged: "a", failed: "f", returned: "d", hung: "h" } as const
+
+const fieldsOf = (event: Event): ReadonlyArray<string | number> => {
+  switch (event.type) {
+    case "read":
+      return [event.kind, event.key, event.version, event.loadedAt, event.load, event.degraded ? 1 : 0]
+    case "load":
+      return [event.key, event.version, event.load]
+    case "acknowledged":
+      return [event.kind, event.target, event.covers.join(","), event.version ?? ""]
+    case "failed":
+      return [event.kind, event.target, event.typed ? 1 : 0, encodeURIComponent(event.reason)]
+    case "returned":
+      return [event.kind, event.key]
+    case "hung":
+      return [event.kind, event.target]
+  }
+}
+
+/** One line. No field holds a space. */
+export const encodeEvent = (event: Event): string =>
+  [codes[event.type], event.fiber, event.start, event.end, ...fieldsOf(event)].join(" ")
+
+/** The event of a line; `undefined` for what a killed process did not finish. */
+export const decodeEvent = (line: string): Event | undefined => {
+  const [code, fiber, start, end, a, b, c, d, e, f] = line.split(" ")
+  const span = { fiber: Number(fiber), start: Number(start), end: Number(end) }
+  switch (code) {
+    case "r":
+      if (f === undefined || f === "") return undefined
+      return {
+        type: "read",
+        ...span,
+        kind: a as ReadKind,
+        key: b!,
+        version: Number(c),
+        loadedAt: Number(d),
+        load: e!,
+        degraded: f === "1"
+      }
+    case "l":
+      return { type: "load", ...span, key: a!, version: Number(b), load: c! }
+    case "a":
+      return {
+        type: "acknowledged",
+        ...span,
+        kind: a as InvalidationKind,
+        target: b!,
+        covers: c!.split(","),
+        version: d === "" ? undefined : Number(d)
+      }
+    case "f":
+      return {
+        type: "failed",
+        ...span,
+        kind: a as Failed["kind"],
+        target: b!,
+        typed: c === "1",
+        reason: decodeURIComponent(d!)
+      }
+    case "d":
+      return { type: "returned", ...span, kind: a as Returned["kind"], key: b! }
+    case "h":
+      return { type: "hung", ...span, kind: a!, target: b! }
+    default:
+      return undefined
+  }
+}
+
+const flushMillis = 5
+const flushLines = 500
+
+export interface Recorder {
+  readonly record: (event: Event) => void
+  readonly flush: () => void
+}
+
+/** Writes events to a file. What is written survives the process, which may be killed at any moment. */
+export const makeRecorder = (file: string): Recorder => {
+  const fd = fs.openSync(file, "a")
+  let lines: Array<string> = []
+  const flush = () => {
+    if (lines.length === 0) return
+    const text = lines.join("\n") + "\n"
+    lines = []
+    fs.writeSync(fd, text)
+  }
+  setInterval(flush, flushMillis).unref()
+  return {
+    record: (event) => {
+      if (lines.push(encodeEvent(event)) >= flushLines) flush()
+    },
+    flush
+  }
+}
+
+/** The events of a file. A line without its end is left out. */
+export function* readEvents(file: string): Generator<Event> {
+  const fd = fs.openSync(file, "r")
+  try {
+    const chunk = Buffer.alloc(1 << 20)
+    let rest = ""
+    for (let size = fs.readSync(fd, chunk); size > 0; size = fs.readSync(fd, chunk)) {
+      const lines = (rest + chunk.toString("latin1", 0, size)).split("\n")
+      rest = lines.pop()!
+      for (const line of lines) {
+        const event = decodeEvent(line)
+        if (event !== undefined) yield event
+      }
+    }
+  } finally {
+    fs.closeSync(fd)
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * What is put to the proof: this library, as a process uses it.
+ */
+import { Context, Effect, Layer, Logger, ManagedRuntime, Option, References, Schema } from "effect"
+import {
+  cacheAside,
+  type Cached,
+  CacheConfig,
+  CacheError,
+  CacheFallback,
+  CacheMemory,
+  type CacheServices,
+  invalidateKey,
+  invalidateKeys,
+  invalidatePattern,
+  invalidateTags,
+  stampedeProtect,
+  writeThrough
+} from "../../src/index.ts"
+import { CacheRedis } from "../../src/redis/index.ts"
+import type { ReadKind } from "./records.ts"
+import { families, type Family, fixedTag, tagsOf } from "./world.ts"
+
+export const Row = Schema.Struct({
+  key: Schema.String,
+  version: Schema.Number,
+  /** Which load this is, and when it had the row ready. */
+  load: Schema.String,
+  loadedAt: Schema.Number
+})
+export type Row = typeof Row.Type
+
+/** What a subject gets from the process it works in. */
+export interface Source {
+  readonly load: (family: Family, id: number) => Promise<Row>
+  readonly write: (family: Family, id: number) => Promise<Row>
+}
+
+/** What a caller got. */
+export interface Answer {
+  /** `undefined`: a peek that found nothing, or a caller that left before there was an answer. */
+  readonly row: Row | undefined
+  /** The cache failed on the way. */
+  readonly degraded: boolean
+  readonly left: boolean
+}
+
+/** A cache under test. What it is asked for by name rejects when it is not acknowledged. */
+export interface Subject {
+  readonly read: (kind: ReadKind, family: Family, id: number, patienceMillis: number | undefined) => Promise<Answer>
+  readonly invalidateKey: (key: string) => Promise<void>
+  readonly invalidateKeys: (keys: ReadonlyArray<string>) => Promise<void>
+  readonly invalidateFamily: (family: Family) => Promise<void>
+  readonly invalidateTag: (tag: string) => Promise<void>
+  /** Rejects when the write was not acknowledged (`"fail"`), or never because of the cache (`"bypass"`). */
+  readonly write: (policy: "fail" | "bypass", family: Family, id: number) => Promise<Row>
+  /** Whether this is how it says that the cache failed. */
+  readonly isTyped: (error: unknown) => boolean
+  readonly close: () => Promise<void>
+}
+
+export interface SubjectOptions {
+  readonly url: string
+  readonly namespace: string
+  /** `"redis"`: `CacheRedis` alone. `"fallback"`: `CacheFallback` around it. */
+  readonly layer: "redis" | "fallback"
+  readonly fallbackTtlMillis: number
+  readonly durability: { readonly replicas: number; readonly timeoutMillis: number } | undefined
+}
+
+/** Short, so that a run sees many of each end: leases that expire, deadlines that pass. */
+const lockTtl = "400 millis"
+const timeout = "800 millis"
+
+const layerOf = ({
+  durability,
+  fallbackTtlMillis,
+  layer,
+  namespace,
+  url
+}: SubjectOptions): Layer.Layer<CacheServices, CacheError> => {
+  const waits = durability && { replicas: durability.replicas, timeout: durability.timeoutMillis }
+  const redis = CacheRedis.layer({ url, namespace, timeout, ...(waits && { durability: waits }) })
+  return layer === "redis"
+    ? redis
+    : CacheFallback.layer({
+        primary: redis,
+        fallback: CacheMemory.layer({ maxEntries: 1_000 }),
+        fallbackTtl: fallbackTtlMillis,
+        retryAfter: "100 millis"
+      })
+}
+
+/** The call that is under way, so that what is logged on its way can be told from what others log. */
+const CurrentCall = Context.Reference<{ degraded: boolean }>("effect-cache/test/CurrentCall", {
+  defaultValue: () => ({ degraded: false })
+})
+
+/** A call that goes on without its cache says so in the log, in the fiber of its caller. */
+const watch = Logger.make<unknown, void>(({ fiber, message }) => {
+  const [text] = Array.isArray(message) ? message : [message]
+  if (text === "effect-cache: cache failure") fiber.getRef(CurrentCall).degraded = true
+})
+
+interface Id {
+  readonly id: number
+}
+interface Params {
+  readonly id: unknown
+}
+type Reader = Cached<[Id], Row>
+
+export const makeSubject = (options: SubjectOptions, source: Source): Subject => {
+  const settings = Layer.mergeAll(
+    CacheConfig.layer({ lockTtl }),
+    Logger.layer([watch]),
+    Layer.succeed(References.MinimumLogLevel, "Debug")
+  )
+  const runtime = ManagedRuntime.make(Layer.provideMerge(layerOf(options), settings))
+
+  const regionOf = <F extends Family>(family: F) =>
+    ({ key: `${family}:{id}` as `${F}:{id}`, schema: Row, ttl: "1 minute" }) as const
+  const load = (family: Family) => (params: Id) => Effect.promise(() => source.load(family, params.id))
+  const write = (family: Family) => (params: Id) => Effect.promise(() => source.write(family, params.id))
+  const each = <A>(make: (family: Family) => A) =>
+    Object.fromEntries(families.map((family) => [family, make(family)])) as Record<Family, A>
+
+  const taggedRegion = { ...regionOf("tagged"), tags: (_: Row, params: Params) => tagsOf(Number(params.id)) }
+  const fixedRegion = { ...regionOf("fixed"), tags: [fixedTag] }
+  const asides: Record<Family, Reader> = {
+    plain: cacheAside(regionOf("plain"))(load("plain")),
+    tagged: cacheAside(taggedRegion)(load("tagged")),
+    fixed: cacheAside(fixedRegion)(load("fixed"))
+  }
+  const stampedes: Record<Family, Reader> = {
+    plain: stampedeProtect(regionOf("plain"))(load("plain")),
+    tagged: stampedeProtect(taggedRegion)(load("tagged")),
+    fixed: stampedeProtect(fixedRegion)(load("fixed"))
+  }
+  // Writes of the tagged family invalidate the tags of their row, too.
+  const lists = { invalidateTags: (_: Row, params: Params) => tagsOf(Number(params.id)) }
+  const fail = { onCacheError: "fail" } as const
+  const strict = {
+    plain: writeThrough({ ...regionOf("plain"), ...fail })(write("plain")),
+    tagged: writeThrough({ ...taggedRegion, ...fail }, lists)(write("tagged")),
+    fixed: writeThrough({ ...fixedRegion, ...fail })(write("fixed"))
+  }
+  const lenient = {
+    plain: writeThrough(regionOf("plain"))(write("plain")),
+    tagged: writeThrough(taggedRegion, lists)(write("tagged")),
+    fixed: writeThrough(fixedRegion)(write("fixed"))
+  }
+  const patterns = each((family) => invalidatePattern(`${family}:*`))
+  const readers: Record<ReadKind, (family: Family, id: number) => Effect.Effect<Row | undefined, CacheError, any>> = {
+    aside: (family, id) => asides[family]({ id }),
+    stampede: (family, id) => stampedes[family]({ id }),
+    refresh: (family, id) => asides[family].refresh({ id }),
+    peek: (family, id) => Effect.map(asides[family].peek({ id }), Option.getOrUndefined)
+  }
+
+  return {
+    read: (kind, family, id, patienceMillis) => {
+      const call = { degraded: false }
+      const read = readers[kind](family, id)
+      const patient =
+        patienceMillis === undefined
+          ? Effect.map(read, (row) => ({ row, left: false }))
+          : Effect.timeoutOrElse(
+              Effect.map(read, (row) => ({ row, left: false })),
+              { duration: patienceMillis, orElse: () => Effect.succeed({ row: undefined, left: true }) }
+            )
+      const answer = Effect.map(patient, (found): Answer => ({ ...found, degraded: call.degraded }))
+      return runtime.runPromise(Effect.provideService(answer, CurrentCall, call))
+    },
+    invalidateKey: (key) => runtime.runPromise(invalidateKey(key)),
+    invalidateKeys: (keys) => runtime.runPromise(invalidateKeys(keys)),
+    invalidateFamily: (family) => runtime.runPromise(patterns[family]),
+    invalidateTag: (tag) => runtime.runPromise(invalidateTags([tag])),
+    write: (policy, family, id) => runtime.runPromise((policy === "fail" ? strict : lenient)[family]({ id })),
+    isTyped: (error) => error instanceof CacheError,
+    close: () => runtime.dispose()
+  }
+}
