@@ -1,17 +1,7 @@
 /**
  * `npm run verify:consistency`: the promise of the cache, put to the proof by several processes and a real Redis.
  *
- *     npm run verify:consistency -- [options]
- *
- *     --minutes 1              how long
- *     --on standalone          or cluster, sentinel
- *     --faults all             or none, or a list such as kill,evict,cut-reply
- *     --durability 1,500       waits for so many replicas, for so many milliseconds
- *     --processes 4
- *     --seed 1                 of the load and the faults; the machine's timing is its own
- *     --control                only the control: naive cache-aside, which must be found out
- *     --json file              writes the figures
- *     --keep folder            keeps the histories
+ * `--help` lists the options.
  *
  * Without `--control` a short control run comes first, so that the harness has proved itself each time. Exit code 1: a
  * stale read, a failed caller, a control that shows nothing, or too little done to mean anything.
@@ -26,27 +16,55 @@ import { topologies, type Topology } from "./setup.ts"
 
 const controlSeconds = 4
 
+const usage = `npm run verify:consistency -- [options]
+
+  --minutes 1              how long
+  --on standalone          or cluster, sentinel
+  --faults all             or none, or a list such as kill,evict,cut-reply
+  --durability 1,500       waits for so many replicas, for so many milliseconds
+  --processes 4
+  --seed 1                 of the load and the faults; the machine's timing is its own
+  --control                only the control: naive cache-aside, which must be found out
+  --json file              writes the figures
+  --keep folder            keeps the histories
+`
+
 class Misuse extends Error {}
 
-const parse = () => {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string", default: "1" },
-      on: { type: "string", default: "standalone" },
-      faults: { type: "string", default: "all" },
-      durability: { type: "string" },
-      processes: { type: "string", default: "4" },
-      seed: { type: "string" },
-      control: { type: "boolean", default: false },
-      json: { type: "string" },
-      keep: { type: "string" }
-    }
-  })
-  const positive = (name: string, text: string): number => {
-    const value = Number(text)
-    if (!(value > 0)) throw new Misuse(`--${name} is ${text}, expected a number above 0`)
-    return value
+const optionTypes = {
+  minutes: { type: "string", default: "1" },
+  on: { type: "string", default: "standalone" },
+  faults: { type: "string", default: "all" },
+  durability: { type: "string" },
+  processes: { type: "string", default: "4" },
+  seed: { type: "string" },
+  control: { type: "boolean", default: false },
+  json: { type: "string" },
+  keep: { type: "string" }
+} as const
+
+const args = () => {
+  try {
+    return parseArgs({ options: optionTypes }).values
+  } catch (error) {
+    throw new Misuse(`${error instanceof Error ? error.message : error}\n\n${usage}`)
   }
+}
+
+const positive = (name: string, text: string): number => {
+  const value = Number(text)
+  if (!(value > 0 && value < Infinity)) throw new Misuse(`--${name} is ${text}, expected a number above 0`)
+  return value
+}
+
+const count = (name: string, text: string): number => {
+  const value = positive(name, text)
+  if (!Number.isInteger(value)) throw new Misuse(`--${name} is ${text}, expected a whole number`)
+  return value
+}
+
+const parse = () => {
+  const values = args()
   const topology = values.on as Topology
   if (!topologies.includes(topology)) throw new Misuse(`--on is ${values.on}, expected one of ${topologies.join(", ")}`)
   const possible = faultsOf(topology)
@@ -60,14 +78,14 @@ const parse = () => {
     subject: "effect-cache",
     topology,
     seconds: positive("minutes", values.minutes) * 60,
-    seed: values.seed === undefined ? Date.now() % 1_000_000 : Math.floor(positive("seed", values.seed)),
+    seed: values.seed === undefined ? Date.now() % 1_000_000 : count("seed", values.seed),
     faults,
-    processes: positive("processes", values.processes),
+    processes: count("processes", values.processes),
     durability:
       replicas === undefined
         ? undefined
         : {
-            replicas: positive("durability", replicas),
+            replicas: count("durability", replicas),
             timeoutMillis: positive("durability", timeoutMillis)
           }
   }
@@ -105,6 +123,11 @@ const program = Effect.gen(function*() {
 
 /** Sockets cannot be copied. */
 const isPlain = (file: string): boolean => !fs.statSync(file).isSocket()
+
+if (process.argv.includes("--help")) {
+  console.log(usage)
+  process.exit(0)
+}
 
 // A fiber that waits keeps no process alive.
 const alive = setInterval(() => {}, 1 << 30)
