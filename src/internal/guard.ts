@@ -75,9 +75,14 @@ export const guard = (
         duration: millis,
         orElse: () => Effect.fail(new CacheError({ reason: new TimedOut({ backend: name, operation, millis }) }))
       })
-    const { deadlineMillis } = primary.backend
+    const { deadlineMillis, replicationMillis = 0 } = primary.backend
     const bounded: typeof within =
       deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis ? (_, self) => self : within
+    // What waits for replicas may take so much longer: it ends as `NotReplicated`, which ends no trust.
+    const boundedWrite: typeof within = (operation, self) =>
+      replicationMillis === 0
+        ? bounded(operation, self)
+        : within(operation, self, options.timeoutMillis + replicationMillis)
     // A scan is many commands, each with the deadline of the primary; together they may take long.
     const boundedScan: typeof within =
       deadlineMillis !== undefined
@@ -189,10 +194,10 @@ export const guard = (
         ...backend,
         read: (key) => call("read", backend.read(key)),
         acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
-        takeOver: (key, token, ttl, how) => call("takeOver", backend.takeOver(key, token, ttl, how)),
+        takeOver: (key, token, ttl, how) => call("takeOver", backend.takeOver(key, token, ttl, how), boundedWrite),
         renew: (key, token, ttl) => call("renew", backend.renew(key, token, ttl)),
-        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost)),
-        release: (key, token, onLost) => call("release", backend.release(key, token, onLost)),
+        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost), boundedWrite),
+        release: (key, token, onLost) => call("release", backend.release(key, token, onLost), boundedWrite),
         addTags: (key, list) => call("addTags", backend.addTags(key, list)),
         // A hint that cannot be had is waited for like one that is lost: callers poll.
         awaitRelease: backend.awaitRelease,
@@ -202,7 +207,7 @@ export const guard = (
             "remove",
             backend.remove(keys),
             () => journal.addKeys(keys),
-            keys.length > 1_000 ? boundedScan : bounded
+            keys.length > 1_000 ? boundedScan : boundedWrite
           ),
         removeMatching: (pattern) =>
           journalled(
@@ -217,7 +222,7 @@ export const guard = (
         epoch: call("epoch", tags.epoch),
         markers: (list) => call("markers", tags.markers(list)),
         ensure: (list, ttl) => call("ensure", tags.ensure(list, ttl)),
-        invalidate: (list) => journalled("invalidate", tags.invalidate(list), () => journal.addTags(list))
+        invalidate: (list) => journalled("invalidate", tags.invalidate(list), () => journal.addTags(list), boundedWrite)
       } satisfies TagIndex["Service"]
     }
   })

@@ -71,6 +71,9 @@ export class CacheBackend extends Context.Service<
     /** The longest a primitive takes, in milliseconds; `undefined` when it cannot take long. */
     readonly deadlineMillis: number | undefined
 
+    /** How much longer, in milliseconds, a write may take that waits until replicas have it. */
+    readonly replicationMillis?: number | undefined
+
     /** Present when reads need no trip. Leases then belong to this process, never expire, and are not renewed. */
     readonly local: LocalReads | undefined
 

@@ -11,9 +11,9 @@ const make = (options: RedisOptions = {}) =>
  * The cache on Redis (7.0 and newer), shared by all processes that use the same namespace: one primary, Redis Cluster, or a
  * primary behind Redis Sentinel. Reads go to primaries only.
  *
- * It starts also when Redis is out of reach: calls then run uncached, after at most `timeout`. Around it,
- * `CacheFallback.layer` adds a circuit breaker, values kept in memory meanwhile, and a journal of the invalidations that
- * Redis missed. Options out of range fail with `CacheError` (`InvalidOption`). Credentials are in no log, error or span.
+ * It starts also when Redis is out of reach: calls then run uncached, after at most `timeout` for each trip. A circuit breaker
+ * leaves a Redis alone that fails, and a journal keeps the invalidations it missed; `CacheFallback.layer` adds values that are
+ * kept in memory meanwhile, and settings for these. Options out of range fail with `CacheError` (`InvalidOption`). Credentials are in no log, error or span.
  *
  * @example
  * ```ts redis

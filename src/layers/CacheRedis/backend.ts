@@ -34,8 +34,8 @@ export const makeBackend = (
   hints: Hints,
   options: {
     readonly compressor: Compressor | undefined
-    /** The longest a primitive takes. */
-    readonly deadlineMillis: number
+    /** How much longer a write may take that waits for replicas. */
+    readonly replicationMillis: number
     readonly replicated: Replicated
     /** Moves the epoch on. */
     readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
@@ -93,7 +93,8 @@ export const makeBackend = (
     format: "bytes",
     isolation: "clone",
     compressor: options.compressor,
-    deadlineMillis: options.deadlineMillis,
+    deadlineMillis: commands.nodes.timeoutMillis,
+    replicationMillis: options.replicationMillis,
     local: undefined,
 
     read: (key) =>

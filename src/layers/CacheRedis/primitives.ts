@@ -89,7 +89,7 @@ export const makeRedisPrimitives = (
     return {
       backend: makeBackend(commands, names, hints, {
         compressor: threshold === false ? undefined : nodeCompressor({ threshold }),
-        deadlineMillis: durable.timeoutMillis,
+        replicationMillis: durable.timeoutMillis - nodes.timeoutMillis,
         replicated,
         bump
       }),
