@@ -83,6 +83,7 @@ export const guard = (
       replicationMillis === 0
         ? bounded(operation, self)
         : within(operation, self, options.timeoutMillis + replicationMillis)
+    const boundFor = (onLost: "keep" | "unlink") => (onLost === "unlink" ? boundedWrite : bounded)
     // A scan is many commands, each with the deadline of the primary; together they may take long.
     const boundedScan: typeof within =
       deadlineMillis !== undefined
@@ -194,10 +195,11 @@ export const guard = (
         ...backend,
         read: (key) => call("read", backend.read(key)),
         acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
-        takeOver: (key, token, ttl, how) => call("takeOver", backend.takeOver(key, token, ttl, how), boundedWrite),
+        takeOver: (key, token, ttl, how) =>
+          call("takeOver", backend.takeOver(key, token, ttl, how), how.unlink ? boundedWrite : bounded),
         renew: (key, token, ttl) => call("renew", backend.renew(key, token, ttl)),
-        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost), boundedWrite),
-        release: (key, token, onLost) => call("release", backend.release(key, token, onLost), boundedWrite),
+        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost), boundFor(onLost)),
+        release: (key, token, onLost) => call("release", backend.release(key, token, onLost), boundFor(onLost)),
         addTags: (key, list) => call("addTags", backend.addTags(key, list)),
         // A hint that cannot be had is waited for like one that is lost: callers poll.
         awaitRelease: backend.awaitRelease,

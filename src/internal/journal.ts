@@ -8,7 +8,8 @@ import type { Primitives } from "./client/store.ts"
 /** The primary has carried it out, and its word is what reads go by; only that replicas have it is not known. */
 export const isCarriedOut = (error: CacheError | undefined): boolean => error?.reason._tag === "NotReplicated"
 
-const done = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
+/** That replicas have it is not asked for. */
+export const done = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
   Effect.catch(self, (error) => (isCarriedOut(error) ? Effect.void : Effect.fail(error)))
 
 export class Journal {

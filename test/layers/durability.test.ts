@@ -3,9 +3,18 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { cacheAside, CacheFallback, CacheMemory, invalidateKey, invalidateTags } from "../../src/index.ts"
+import {
+  cacheAside,
+  CacheFallback,
+  CacheMemory,
+  invalidateKey,
+  invalidatePattern,
+  invalidateTags
+} from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { buildClient, freshNamespace, sharedRedis } from "../support/client.ts"
+import { adminOf, buildClient, commandCounts, freshNamespace, sharedRedis } from "../support/client.ts"
+import { RedisServer } from "../support/redisServer.ts"
+import { until } from "../support/until.ts"
 
 const server = sharedRedis()
 
@@ -24,7 +33,8 @@ describe("durability without a replica", () => {
           const client = yield* buildClient(around(primary))
           const get = cacheAside({ key: "k", schema: Schema.Number, ttl: "1 minute" })(Effect.succeed(1))
           yield* client.run(get)
-          for (const invalidation of [invalidateKey("k"), invalidateTags(["t"])]) {
+          // Also a pattern that finds nothing: what somebody else removed before must last as well.
+          for (const invalidation of [invalidateKey("k"), invalidateTags(["t"]), invalidatePattern("nothing:*")]) {
             const { reason } = yield* Effect.flip(client.run(invalidation))
             assert.deepInclude(reason, { _tag: "NotReplicated", replicas: 1, acknowledged: 0 })
           }
@@ -34,4 +44,58 @@ describe("durability without a replica", () => {
       )
     )
   }
+
+  const short = { replicas: 1, timeout: "100 millis" } as const
+
+  it.live("a pattern is scanned twice all the same", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const running = yield* RedisServer.scoped()
+        const admin = yield* adminOf(running)
+        const client = yield* buildClient(CacheRedis.layer({ url: running.url, durability: short }))
+        yield* client.run(cacheAside({ key: "k:1", schema: Schema.Number, ttl: "1 minute" })(Effect.succeed(1)))
+        yield* Effect.promise(() => admin.config("RESETSTAT"))
+        const { reason } = yield* Effect.flip(client.run(invalidatePattern("k:*")))
+        assert.strictEqual(reason._tag, "NotReplicated")
+        assert.strictEqual((yield* Effect.promise(() => commandCounts(admin)))["scan"], 2)
+      })
+    )
+  )
+
+  it.live("many at once do not wait one after the other", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { url } = yield* server
+        const client = yield* buildClient(
+          CacheRedis.layer({ url, namespace: freshNamespace(), durability: short, timeout: "2 seconds" })
+        )
+        const one = (i: number) =>
+          Effect.delay(Effect.flip(client.run(i % 2 === 0 ? invalidateKey(`k${i}`) : invalidateTags([`t${i}`]))), i * 5)
+        const errors = yield* Effect.forEach(Array.from({ length: 40 }).keys(), one, { concurrency: "unbounded" })
+        assert.deepStrictEqual([...new Set(errors.map(({ reason }) => reason._tag))], ["NotReplicated"])
+      })
+    )
+  )
+
+  it.live("with a client that was brought along, its connections are closed", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const running = yield* RedisServer.scoped()
+        const own = yield* adminOf(running)
+        yield* Effect.scoped(
+          Effect.gen(function*() {
+            const client = yield* buildClient(CacheRedis.layer({ client: own, durability: short }))
+            yield* Effect.flip(client.run(invalidateKey("k")))
+          })
+        )
+        const others = Effect.promise(
+          async () =>
+            String(await own.client("LIST"))
+              .trim()
+              .split("\n").length === 1
+        )
+        yield* until(others)
+      })
+    )
+  )
 })

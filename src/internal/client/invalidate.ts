@@ -4,6 +4,7 @@
 import { Effect, Metric } from "effect"
 import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../../CacheKey.ts"
+import { done } from "../journal.ts"
 import { spanned } from "./span.ts"
 import type { Store } from "./store.ts"
 
@@ -78,7 +79,8 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
       invalidate(
         "pattern",
         1,
-        ({ backend }) => Effect.andThen(backend.removeMatching(pattern), backend.removeMatching(pattern)),
+        // The second is carried out also when too few replicas have the first: if they have the second, they have both.
+        ({ backend }) => Effect.andThen(done(backend.removeMatching(pattern)), backend.removeMatching(pattern)),
         only
       )
     )

@@ -74,8 +74,9 @@ export class Store implements Primitives {
   readonly catchUp: Effect.Effect<void> = Effect.suspend(() => {
     const answers = this.#answers?.() ?? 0
     if (answers === this.#caughtUp) return Effect.void
-    this.#caughtUp = answers
     return Effect.map(Effect.ignore(this.tags.invalidate([answeredTag])), () => {
+      // Not before it is done, or another caller would go on without it.
+      this.#caughtUp = answers
       this.#since = this.backend.local!.epoch()
     })
   })

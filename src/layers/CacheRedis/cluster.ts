@@ -35,7 +35,10 @@ const maxHops = 5
 const maxConnections = 2_000
 /** The least time between two looks at the map. */
 const refreshMillis = 200
-const surveyRounds = 10
+/** How long primaries may take to agree, beside the deadline of a command. */
+const surveyMillis = 2_000
+/** How long a node is kept that has no slot, after it was asked for one that is on its way to it. */
+const importMillis = 10_000
 
 const noop = () => {}
 
@@ -56,6 +59,8 @@ export class Cluster implements Nodes {
   private readonly slots = new Array<Connection | undefined>(slotCount).fill(undefined)
   private readonly connections = new Map<string, Connection>()
   private readonly closing = new Set<Promise<void>>()
+  /** When a node was last asked for a slot that is on its way to it. */
+  private readonly importing = new Map<Connection, number>()
   /** The seeds, and all nodes that were told of last. */
   private addresses: ReadonlyArray<Address>
   private refreshing: Promise<boolean> | undefined
@@ -149,6 +154,7 @@ export class Cluster implements Nodes {
     const [, kind, slot, host, port] = found
     const target = this.connect({ host: host || (from.client.options.host ?? ""), port: Number(port) })
     if (target === undefined) return false
+    if (kind === "ASK") this.importing.set(target, performance.now())
     if (kind === "MOVED" && Number(slot) < slotCount) {
       this.slots[Number(slot)] = target
       this.refreshSoon()
@@ -261,8 +267,10 @@ export class Cluster implements Nodes {
       this.slots[slot] = connection
     })
     const used = new Set(this.slots)
+    const since = performance.now() - importMillis
     for (const [key, connection] of this.connections) {
-      if (used.has(connection)) continue
+      if (used.has(connection) || (this.importing.get(connection) ?? since) > since) continue
+      this.importing.delete(connection)
       this.connections.delete(key)
       this.disconnect(connection)
     }
@@ -273,7 +281,8 @@ export class Cluster implements Nodes {
    */
   private async surveyNow(): Promise<Survey> {
     let problem = "slots without a primary"
-    for (let round = 0; round < surveyRounds; round++) {
+    const end = performance.now() + this.timeoutMillis + surveyMillis
+    for (let round = 0; !this.closed && performance.now() < end; round++) {
       if (round > 0) await pause(refreshMillis * (0.5 + this.random()))
       if (round > 0 || this.slots.includes(undefined)) await this.refresh()
       const primaries = this.primaries()

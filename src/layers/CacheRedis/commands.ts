@@ -82,7 +82,8 @@ export class Commands {
     const { served } = this
     if (served === undefined) return reply
     return (error, value, by) => {
-      if (by !== undefined) served.set(by, by.incarnation)
+      // The first of its incarnations: what a later one says does not speak for an earlier one.
+      if (by !== undefined && !served.has(by)) served.set(by, by.incarnation)
       reply(error, value, by)
     }
   }
@@ -143,6 +144,11 @@ export class Commands {
   /** Queues a command for the node of `key`. */
   command(key: string, operation: string, name: string, args: ReadonlyArray<Argument>, reply: Reply): void {
     this.nodes.command(key, operation, name, args, "utf8", this.noted(reply))
+  }
+
+  /** Queues a command for this very node. */
+  commandOn(node: Connection, operation: string, name: string, args: ReadonlyArray<Argument>, reply: Reply): void {
+    node.command(operation, name, args, "utf8", this.noted(reply))
   }
 
   /** Queues a script for the node of its first key. */

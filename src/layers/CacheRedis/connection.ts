@@ -44,8 +44,8 @@ const backend = "redis"
 const silentDeadlines = 5
 const silentMillis = 3000
 
-/** How long to leave a server alone that is a replica, before looking again. */
-const replicaMillis = 400
+/** How long to leave a server alone that is a replica, or a client that has given up, before trying again. */
+const againMillis = 400
 
 const noop = () => {}
 
@@ -129,7 +129,7 @@ export class Connection {
       ["ready", () => this.onReady()],
       ["error", (error) => this.onError(this.describe(error))],
       ["close", () => this.onClose()],
-      ["end", () => this.onClose()]
+      ["end", () => this.onEnd()]
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
     const status = this.client.status
@@ -309,7 +309,7 @@ export class Connection {
       if (error || !/^role:slave/m.test(String(info))) return this.open()
       clearTimeout(this.handshake)
       this.onClose("the server is a replica, expected a primary")
-      setTimeout(() => this.state === "down" && this.client.disconnect(true), replicaMillis).unref()
+      setTimeout(() => this.state === "down" && this.client.disconnect(true), againMillis).unref()
     })
   }
 
@@ -341,6 +341,15 @@ export class Connection {
     this.onProblem(problem ?? this.lastProblem ?? "the connection was closed")
     this.failAll()
     this.onChange()
+  }
+
+  // ioredis gives up for good when sentinels name another primary in the middle of its asking for one.
+  private onEnd(): void {
+    this.onClose()
+    if (!this.owned || this.state === "closed") return
+    setTimeout(() => {
+      if (this.state === "down" && this.client.status === "end") this.client.connect().catch(noop)
+    }, againMillis).unref()
   }
 
   private onProblem(problem: string): void {

@@ -49,7 +49,8 @@ export class Deadlines<W extends Waiting> {
     this.live++
     if (at > this.head && this.timer !== undefined) return
     clearTimeout(this.timer)
-    this.lookAt(one.at + this.millis - performance.now())
+    // Not by itself: when a look is due, the oldest are late already.
+    this.lookAt(waiting[this.head]!.at + this.millis - performance.now())
   }
 
   /** One of them is done. */

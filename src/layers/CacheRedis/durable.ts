@@ -24,9 +24,17 @@ export const notReplicated =
   (write) =>
     write(commands)
 
-interface Waiting {
-  readonly turn: number
-  readonly replies: Array<Reply>
+interface Asking {
+  readonly reply: Reply
+  readonly incarnation: number
+}
+
+/** The `WAIT`s of a connection: at most one under way, and those who came too late for it. */
+interface Line {
+  asked: Array<Asking> | undefined
+  /** The turn in which it was queued. While that lasts it was not sent, and speaks for whoever joins. */
+  turn: number
+  next: Array<Asking>
 }
 
 export const makeReplicated = (
@@ -34,32 +42,50 @@ export const makeReplicated = (
   { replicas, timeoutMillis }: { readonly replicas: number; readonly timeoutMillis: number }
 ): Replicated => {
   const commands = new Commands(nodes)
-  const queued = new Map<Connection, Waiting>()
+  const lines = new WeakMap<Connection, Line>()
 
-  /** One `WAIT` speaks for all that was written before it, so those of one flush share it. */
-  const wait = (connection: Connection, incarnation: number, reply: Reply): void => {
-    if (connection.incarnation !== incarnation) {
-      const cause = new Error("the connection was lost before replicas could be asked")
-      return reply(
-        new CacheError({ reason: new Unavailable({ backend: "redis", operation: "wait", cause }) }),
-        undefined
-      )
+  const lost = () => {
+    const cause = new Error("the connection was lost before replicas could be asked")
+    return new CacheError({ reason: new Unavailable({ backend: "redis", operation: "wait", cause }) })
+  }
+
+  const send = (connection: Connection, line: Line): void => {
+    const asked: Array<Asking> = []
+    for (const one of line.next) {
+      if (one.incarnation === connection.incarnation) asked.push(one)
+      else one.reply(lost(), undefined)
     }
-    const shared = queued.get(connection)
-    if (shared?.turn === nodes.turn.count) return void shared.replies.push(reply)
-    const waiting: Waiting = { turn: nodes.turn.count, replies: [reply] }
-    queued.set(connection, waiting)
+    line.next = []
+    if (asked.length === 0) return
+    line.asked = asked
+    line.turn = nodes.turn.count
     connection.command(
       "wait",
       "wait",
       [replicas, timeoutMillis],
       "utf8",
       (error, value, by) => {
-        if (queued.get(connection) === waiting) queued.delete(connection)
-        for (const each of waiting.replies) each(error, value, by)
+        line.asked = undefined
+        for (const { reply } of asked) reply(error, value, by)
+        if (line.asked === undefined) send(connection, line)
       },
       true
     )
+  }
+
+  /**
+   * One `WAIT` speaks for all that was written before it, so those of one flush share it. Redis answers those of a connection one
+   * after the other, each after its whole timeout if replicas are missing: so there is never more than one.
+   */
+  const wait = (connection: Connection, incarnation: number, reply: Reply): void => {
+    let line = lines.get(connection)
+    if (line === undefined) lines.set(connection, (line = { asked: undefined, turn: -1, next: [] }))
+    const one = { reply, incarnation }
+    if (line.asked !== undefined && line.turn === nodes.turn.count && incarnation === connection.incarnation) {
+      return void line.asked.push(one)
+    }
+    line.next.push(one)
+    if (line.asked === undefined) send(connection, line)
   }
 
   return (write, matters = () => true) =>
@@ -71,7 +97,11 @@ export const makeReplicated = (
         return Effect.flatMap(
           all(connections.length, (i, reply) => wait(...connections[i]!, reply)),
           (counts) => {
-            const acknowledged = counts.reduce<number>((least, count) => Math.min(least, numberOf(count)), Infinity)
+            // What is no number is no acknowledgement.
+            const acknowledged = counts.reduce<number>(
+              (least, count) => Math.min(least, numberOf(count) || 0),
+              Infinity
+            )
             return acknowledged >= replicas
               ? Effect.void
               : Effect.fail(

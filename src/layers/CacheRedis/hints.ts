@@ -31,6 +31,7 @@ export class Hints {
   private readonly channels = new Map<string, Channel>()
   private subscriber: Redis | undefined
   private closed = false
+  private reopening: NodeJS.Timeout | undefined
 
   constructor(nodes: Nodes) {
     this.nodes = nodes
@@ -100,7 +101,8 @@ export class Hints {
   }
 
   private reopenSoon(): void {
-    setTimeout(() => {
+    this.reopening ??= setTimeout(() => {
+      this.reopening = undefined
       if (!this.closed && this.channels.size > 0) this.subscribe([...this.channels.keys()])
     }, reopenMillis).unref()
   }

@@ -61,7 +61,8 @@ export interface RedisOptions {
    * Acknowledge an invalidation only when so many replicas have it (`WAIT`), so that it survives a failover to one of them.
    * Otherwise it fails with `NotReplicated`: the primary has it and reads go by it, but it is not repeated for you. With several
    * replicas, name them all: which of them is promoted is not the cache's to say. It costs each invalidation and write a round
-   * trip to the replicas, and one more connection; while a replica is missing, the whole `durability.timeout`.
+   * trip to the replicas, and one more connection; while a replica is missing, the whole `durability.timeout`, or
+   * a few of them when many come at once.
    * Default: none; an invalidation is acknowledged by the primary alone.
    */
   readonly durability?: Durability | undefined

@@ -26,8 +26,13 @@ export interface RedisPrimitives {
   readonly locks: LockStore
 }
 
-/** Connections to what the options name. `own` is a client that was brought along. */
-export const openNodes = (options: ResolvedOptions, context: Context.Context<never>, own: Redis | undefined): Nodes => {
+/** Connections to what the options name, or by a client that there is: one that was brought along is not `owned`. */
+export const openNodes = (
+  options: ResolvedOptions,
+  context: Context.Context<never>,
+  client: Redis | undefined,
+  owned = client === undefined
+): Nodes => {
   const generator = Context.get(context, Random.Random)
   const random = () => generator.nextDoubleUnsafe()
   if (options.target.mode === "cluster") return new Cluster(options, options.target.seeds, context, random)
@@ -35,8 +40,8 @@ export const openNodes = (options: ResolvedOptions, context: Context.Context<nev
   const { connectTimeoutMillis, timeoutMillis } = options
   const connection = new Connection(
     {
-      client: own ?? makeClient(options, random),
-      owned: own === undefined,
+      client: client ?? makeClient(options, random),
+      owned,
       timeoutMillis,
       connectTimeoutMillis,
       turn,
@@ -53,7 +58,7 @@ const openDurable = (options: ResolvedOptions, waitMillis: number, context: Cont
   const settings = { ...options, name: `${name}:durable`, timeoutMillis: timeoutMillis + 2 * waitMillis }
   // An outage is reported by the other connections.
   const silent = Context.add(context, References.MinimumLogLevel, "None")
-  return openNodes(settings, silent, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }))
+  return openNodes(settings, silent, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }), true)
 }
 
 /**
@@ -89,7 +94,8 @@ export const makeRedisPrimitives = (
     return {
       backend: makeBackend(commands, names, hints, {
         compressor: threshold === false ? undefined : nodeCompressor({ threshold }),
-        replicationMillis: durable.timeoutMillis - nodes.timeoutMillis,
+        // Each of up to three steps may be held up by somebody else's wait; then comes its own.
+        replicationMillis: 4 * (durability?.timeoutMillis ?? 0),
         replicated,
         bump
       }),

@@ -30,9 +30,16 @@ const isPage = (reply: unknown): reply is Page =>
   Array.isArray(reply[1]) &&
   reply[1].every((key) => typeof key === "string")
 
-const scan = (node: Connection, operation: string, match: string, cursor: string): Effect.Effect<Page, CacheError> =>
+const scan = (
+  commands: Commands,
+  node: Connection,
+  operation: string,
+  match: string,
+  cursor: string
+): Effect.Effect<Page, CacheError> =>
   Effect.callback((resume) => {
-    node.command(operation, "scan", [cursor, "MATCH", match, "COUNT", scanCount], "utf8", (error, reply) =>
+    // Noted like a write: what another process removed before, and this scan does not find any more, must last as well.
+    commands.commandOn(node, operation, "scan", [cursor, "MATCH", match, "COUNT", scanCount], (error, reply) =>
       resume(
         error !== undefined
           ? Effect.fail(error)
@@ -93,7 +100,7 @@ const passNode = (
 ): Effect.Effect<number, CacheError> =>
   Effect.gen(function*() {
     let removed = 0
-    let page = yield* scan(node, operation, match, "0")
+    let page = yield* scan(commands, node, operation, match, "0")
     for (;;) {
       const [cursor, keys] = page
       const groups = groupsOf(keys)
@@ -101,7 +108,7 @@ const passNode = (
       // The next page is on its way while this one is removed; both go out in one flush.
       const [next, count] = yield* Effect.all(
         [
-          last ? Effect.succeed(page) : scan(node, operation, match, cursor),
+          last ? Effect.succeed(page) : scan(commands, node, operation, match, cursor),
           unlink(commands, operation, groups.slice(0, unlinkBatch))
         ],
         { concurrency: "unbounded" }

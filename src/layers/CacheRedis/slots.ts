@@ -29,12 +29,16 @@ export const parseSlots = (reply: unknown, asked: string): SlotMap | undefined =
   if (!Array.isArray(reply) || reply.length === 0) return undefined
   const owners = new Array<Address | undefined>(slotCount).fill(undefined)
   const addresses: Array<Address> = []
+  let claimed = 0
   for (const range of reply as ReadonlyArray<unknown>) {
     if (!Array.isArray(range)) return undefined
     const [first, last, ...nodes] = range as ReadonlyArray<unknown>
     const from = Number(first)
     const to = Number(last)
-    if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to >= slotCount) return undefined
+    if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to >= slotCount) return undefined
+    // Ranges that overlap would be work without end.
+    claimed += to - from + 1
+    if (claimed > slotCount) return undefined
     const known = nodes.map((node) => addressOf(node, asked))
     for (const address of known) if (address !== undefined) addresses.push(address)
     if (known[0] !== undefined) owners.fill(known[0], from, to + 1)
