@@ -134,24 +134,28 @@ describe("the checker", () => {
   })
 
   describe("of reads that went without the store", () => {
-    const away = { degraded: true }
+    const away = (who: string) => ({ degraded: true, load: `${who}/1` }) as const
     const other = recording("p1.1", [acknowledged(110, 120)])
 
     it("excuses what others invalidated, while the load was under way", () => {
-      const found = judge([other, recording("p2.1", [read(121, 1, away)])])
+      const found = judge([other, recording("p2.1", [read(121, 1, away("p2.1"))])])
       assert.deepStrictEqual(found, { violations: [], staleWhileAway: 1, staleAfterLoss: 0, lost: 0 })
     })
 
     it("does not excuse what its own process invalidated", () => {
-      assert.deepStrictEqual(problems([recording("p2.1", [acknowledged(110, 120), read(121, 1, away)])]), [
+      assert.deepStrictEqual(problems([recording("p2.1", [acknowledged(110, 120), read(121, 1, away("p2.1"))])]), [
         "stale by its own process's word, while the store was away"
       ])
       // A process that took the place of another is another.
-      assert.deepStrictEqual(problems([other, recording("p1.2", [read(121, 1, away)])]), [])
+      assert.deepStrictEqual(problems([other, recording("p1.2", [read(121, 1, away("p1.2"))])]), [])
+    })
+
+    it("does not excuse what another process loaded: that came from the store", () => {
+      assert.deepStrictEqual(problems([other, recording("p2.1", [read(121, 1, away("p1.1"))])]), ["stale"])
     })
 
     it("does not excuse what was kept for too long", () => {
-      const old = read(4000, 1, { ...away, loadedAt: 4000 * 1000 - 1.5 * second })
+      const old = read(4000, 1, { ...away("p2.1"), loadedAt: 4000 * 1000 - 1.5 * second })
       assert.deepStrictEqual(problems([other, recording("p2.1", [old], "fallback")]), [])
       assert.deepStrictEqual(problems([other, recording("p2.1", [old])]), ["kept too long while the store was away"])
       const older = { ...old, loadedAt: 4000 * 1000 - 2.5 * second }
@@ -191,6 +195,21 @@ describe("the checker", () => {
       assert.deepStrictEqual(counted({ tags: ["all"] }), [0, 1, 1])
       assert.deepStrictEqual(counted({ epoch: true }), [0, 1, 1])
       assert.deepStrictEqual(counted({ tags: ["other"] }), [1, 0, 0])
+      // An old entry that comes back is stale by its marker.
+      assert.deepStrictEqual(counted({ keys: ["plain:0"] }), [1, 0, 0])
+    })
+
+    it("what a write invalidates beside its own key is lost with the markers of its bearers", () => {
+      const write = { kind: "write", target: "tagged:1", covers: ["tagged:0"], version: 9 } as const
+      const row = { commits: new Map([["tagged:0", [1, 2].map((version) => ({ version, at: version * 1000 }))]]) }
+      const old = recording("p2.1", [read(5000, 1, { key: "tagged:0" })])
+      const counted = (more: Partial<Fault["lost"] & object>) => {
+        const faults = [failover(2000, { keys: [], ...more })]
+        const found = check({ ...inputOf([lastWord(100, write), old], { faults, lossy: true }), ...row })
+        return [found.violations.length, found.staleAfterLoss]
+      }
+      assert.deepStrictEqual(counted({ tags: ["all"] }), [0, 1])
+      assert.deepStrictEqual(counted({ tags: ["fixed"], keys: ["tagged:0"] }), [1, 0])
     })
   })
 

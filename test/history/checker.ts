@@ -22,6 +22,7 @@
  */
 import type { Commit } from "./database.ts"
 import type { Acknowledged, Event, Read } from "./records.ts"
+import { bearers } from "./world.ts"
 
 /** What one process wrote down. */
 export interface Recording {
@@ -161,8 +162,12 @@ const mayBeLost = (faults: ReadonlyArray<Fault>, { acknowledged }: Bond, key: st
     if (lost === undefined) return false
     const { end, kind, target } = acknowledged
     if (end < start - unreplicatedMicros || end > start + killMicros) return false
-    const byTag = kind === "tag" ? lost.epoch || lost.tags.includes(target) : kind === "write" && lost.epoch
-    return byTag || lost.keys.includes(key)
+    // A tag, and what a write invalidates beside its own key, live in markers and the epoch alone: where the entry is does not
+    // matter, because an old one that comes back is stale by its marker.
+    if (kind === "tag") return lost.epoch || lost.tags.includes(target)
+    if (kind === "write" && key !== target)
+      return lost.epoch || lost.tags.some((tag) => bearers[tag]?.includes(key) === true)
+    return lost.keys.includes(key)
   })
 
 export const check = ({ commits, fallbackTtlMillis, faults, lossy, recordings }: CheckInput): Verdict => {
@@ -195,13 +200,14 @@ export const check = ({ commits, fallbackTtlMillis, faults, lossy, recordings }:
   let staleWhileAway = 0
   let staleAfterLoss = 0
   const judge = (who: string, layer: Recording["layer"], read: Read): void => {
-    const { degraded, key, loadedAt, start, version } = read
+    const { degraded, key, load, loadedAt, start, version } = read
     const accuse = (problem: string, bond?: Bond) => violations.push({ who, read, problem, bond })
     if (version < 0) return void accuse("a value of another key")
     if (!isCommitted(commitsOf(key), version)) return void accuse("a version that was never written")
     const bond = everybody.get(key)?.highest(start)
     if (bond === undefined || version >= bond.floor) return
-    if (!degraded) {
+    // Without the store a process has only what its own loads brought. Anything else came from the store after all.
+    if (!degraded || !load.startsWith(`${who}/`)) {
       const broken = everybody.get(key)!.broken(start, version)
       if (!lossy || !broken.every((bond) => mayBeLost(faults, bond, key))) return void accuse("stale", bond)
       staleAfterLoss++

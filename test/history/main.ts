@@ -7,6 +7,7 @@
  * stale read, a failed caller, a control that shows nothing, or too little done to mean anything.
  */
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { parseArgs } from "node:util"
 import { Effect } from "effect"
 import { faultsOf } from "./nemesis.ts"
@@ -68,12 +69,17 @@ const parse = () => {
   const topology = values.on as Topology
   if (!topologies.includes(topology)) throw new Misuse(`--on is ${values.on}, expected one of ${topologies.join(", ")}`)
   const possible = faultsOf(topology)
-  const named = values.faults === "all" ? possible : values.faults === "none" ? [] : values.faults.split(",")
+  const named =
+    values.faults === "all" ? possible : values.faults === "none" ? [] : [...new Set(values.faults.split(","))]
   const faults = possible.filter((kind) => named.includes(kind))
   if (faults.length !== named.length) {
     throw new Misuse(`--faults is ${values.faults}, expected all, none, or some of ${possible.join(",")}`)
   }
-  const [replicas, timeoutMillis = "500"] = values.durability?.split(",") ?? []
+  const [replicas, timeoutMillis = "500", ...more] = values.durability?.split(",") ?? []
+  // A cluster has one replica of each primary here, and so has the primary behind Sentinel.
+  if (replicas !== undefined && (topology === "standalone" || Number(replicas) !== 1 || more.length > 0)) {
+    throw new Misuse(`--durability is ${values.durability}, expected 1 or 1,<milliseconds>, on cluster or sentinel`)
+  }
   const options: RunOptions = {
     subject: "effect-cache",
     topology,
@@ -110,7 +116,8 @@ const program = Effect.gen(function*() {
       console.log(describeRun(result) + "\n")
       const found = objections(result)
       for (const objection of found) console.log(`FAILED: ${objection}`)
-      if (keep !== undefined) fs.cpSync(result.folder, keep, { recursive: true, filter: isPlain })
+      if (keep !== undefined)
+        fs.cpSync(result.folder, path.join(keep, options.subject), { recursive: true, filter: isPlain })
       results.push(result)
       return found.length === 0
     })
@@ -124,10 +131,13 @@ const program = Effect.gen(function*() {
 /** Sockets cannot be copied. */
 const isPlain = (file: string): boolean => !fs.statSync(file).isSocket()
 
-if (process.argv.includes("--help")) {
+if (process.argv.includes("--help") || process.argv.includes("-h")) {
   console.log(usage)
   process.exit(0)
 }
+
+// The servers and processes of a run end with this one, which a signal would not let happen.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
 
 // A fiber that waits keeps no process alive.
 const alive = setInterval(() => {}, 1 << 30)

@@ -69,19 +69,20 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
     // would lose more than what was not replicated yet.
     const network = yield* Semaphore.make(100)
 
-    /** Dates a fault. It starts when `begin` is called, which may be later than the effect. */
-    const dated = (kind: FaultKind, fault: Effect.Effect<Told, RedisServerError>) =>
+    /** Dates a fault. One that did nothing is none. */
+    const dated = (kind: FaultKind, fault: Effect.Effect<Told | undefined, RedisServerError>) =>
       Effect.suspend(() => {
         const start = startMicros()
-        return Effect.map(fault, (told) => void faults.push({ kind, start, end: endMicros(), ...told }))
+        return Effect.map(fault, (told) => {
+          if (told !== undefined) faults.push({ kind, start, end: endMicros(), ...told })
+        })
       })
 
     const withPrimaries = (command: ReadonlyArray<string>) =>
       Effect.flatMap(setup.primaries, (servers) =>
         // A server that is away, or does not have the slot, has nothing to lose.
-        Effect.forEach(servers, (server) => Effect.ignore(server.raw(...command)), {
-          concurrency: "unbounded",
-          discard: true
+        Effect.forEach(servers, (server) => Effect.orElseSucceed(server.raw(...command), () => ""), {
+          concurrency: "unbounded"
         })
       )
 
@@ -95,7 +96,9 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
             : luck < 13
               ? names.lease(pick(keys))
               : names.entry(pick(keys))
-      return Effect.as(withPrimaries(["UNLINK", name]), { detail: name })
+      return Effect.map(withPrimaries(["UNLINK", name]), (replies) =>
+        replies.some((reply) => reply.startsWith(":1")) ? { detail: name } : undefined
+      )
     })
 
     const frozen = Effect.suspend(() => {
@@ -128,6 +131,7 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
       network.withPermits(1)(
         Effect.suspend(() => {
           const links = someLinks()
+          if (links.length === 0) return Effect.succeed(undefined)
           return Effect.map(use(links), (what) => ({ detail: `${links.length} connections${what}` }))
         })
       )
@@ -196,18 +200,18 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
       return { detail: `on port ${server.port}` }
     })
 
-    const resharded = Effect.as(
-      Effect.orElseSucceed(setup.reshard?.(pick) ?? Effect.void, () => undefined),
-      {
-        detail: "to another primary"
-      }
+    const resharded = Effect.orElseSucceed(
+      Effect.as(setup.reshard?.(pick) ?? Effect.void, { detail: "to another primary" }),
+      () => undefined
     )
 
     const failedOver = network.withPermits(100)(
       Effect.gen(function*() {
         const failover = yield* setup.planFailover!(pick)
         const { detail, kept } = failover
-        yield* dated("failover", Effect.as(failover.run, { detail, lost: kept }))
+        const millis = yield* failover.run
+        const end = endMicros()
+        faults.push({ kind: "failover", start: end - millis * 1000, end, detail, lost: kept })
         yield* failover.revive
       })
     )

@@ -18,7 +18,8 @@ export interface Failover {
   readonly detail: string
   readonly kept: Kept
   /** Kills the primary, and waits until another is in its place. */
-  readonly run: Effect.Effect<void, RedisServerError>
+  /** Gives how long ago the primary was killed, in milliseconds. */
+  readonly run: Effect.Effect<number, RedisServerError>
   /** Brings the killed server back as a replica, in sync. */
   readonly revive: Effect.Effect<void, RedisServerError>
 }
@@ -77,7 +78,7 @@ const cluster = (namespace: string) =>
           return {
             detail: `of ${node.port}`,
             kept,
-            run: Effect.asVoid(cluster.failover(node)),
+            run: Effect.map(cluster.failover(node), ({ millis }) => millis),
             revive: cluster.revive(node)
           }
         }),
@@ -104,7 +105,7 @@ const sentinel = Effect.gen(function*() {
         return {
           detail: `of ${primary.port}`,
           kept: { keys, tags, epoch: true },
-          run: Effect.asVoid(sentinel.failover),
+          run: Effect.map(sentinel.failover, ({ millis }) => millis),
           revive: sentinel.revive(primary)
         }
       }),

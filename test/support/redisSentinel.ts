@@ -57,7 +57,9 @@ const periods = Object.entries({
   "INFO-PERIOD": 500,
   "PUBLISH-PERIOD": 250,
   "ASK-PERIOD": 200,
-  "TILT-PERIOD": 2000
+  "TILT-PERIOD": 2000,
+  // A connection that is young and silent is given up for another, too, and its server is not thought dead for that.
+  "MIN-LINK-RECONNECT-PERIOD": 500
 }).flat()
 
 const startSentinel = (config: ReadonlyArray<string>): Effect.Effect<RunningRedis, RedisServerError, Scope.Scope> =>
