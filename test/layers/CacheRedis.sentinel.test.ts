@@ -55,6 +55,26 @@ describe("Redis behind Sentinel", () => {
     )
   )
 
+  it.live("logs in to the sentinels as a user with no more rights than it needs", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { sentinels, url } = yield* shared
+        const rights = "resetchannels &+switch-master -@all +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe +info"
+        for (const sentinel of sentinels) {
+          yield* sentinel.raw("ACL", "SETUSER", "watcher", "reset", "on", ">watcher-password", ...rights.split(" "))
+        }
+        const watcher = { sentinelUsername: "watcher", sentinelPassword: "watcher-password" }
+        const client = yield* open({ url, ...watcher })
+        yield* client.run(invalidateKey("a"))
+        const denied = yield* Effect.forEach(sentinels, (sentinel) => sentinel.raw("ACL", "LOG"))
+        assert.notMatch(denied.join(), /switch-master|get-master-addr-by-name/)
+        const stranger = yield* open({ url, ...watcher, sentinelPassword: "wrong" })
+        const error = yield* Effect.flip(stranger.run(invalidateKey("a")))
+        assert.match(causeOf(error), /WRONGPASS/)
+      })
+    )
+  )
+
   it.live("says what is wrong when nobody knows the name, or no sentinel is there", () =>
     Effect.scoped(
       Effect.gen(function*() {
