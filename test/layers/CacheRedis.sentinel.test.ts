@@ -59,7 +59,8 @@ describe("Redis behind Sentinel", () => {
     Effect.scoped(
       Effect.gen(function*() {
         const { sentinels, url } = yield* shared
-        const rights = "resetchannels &+switch-master -@all +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe +info"
+        const rights =
+          "resetchannels &+switch-master -@all +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe +info"
         for (const sentinel of sentinels) {
           yield* sentinel.raw("ACL", "SETUSER", "watcher", "reset", "on", ">watcher-password", ...rights.split(" "))
         }

@@ -1,0 +1,159 @@
+/** The calls that actors make, on real patterns. */
+import { Effect, Schema } from "effect"
+import {
+  cacheAside,
+  CacheClient,
+  invalidateKey,
+  invalidateKeys,
+  invalidatePattern,
+  invalidateTags,
+  stampedeProtect,
+  tagCacheKey,
+  writeThrough
+} from "../../src/index.ts"
+import { Here, type Process } from "./process.ts"
+import type { Row } from "./server.ts"
+import type { World } from "./world.ts"
+
+/** One call. */
+export interface Op {
+  readonly name: string
+  /** It looks for a value. Otherwise it is a change, and gives the rows that are acknowledged with it. */
+  readonly look: boolean
+  /** The explorer says when it starts. Otherwise it starts at once, because its first step is one of its own. */
+  readonly free: boolean
+  /** Not before. */
+  readonly when?: ((world: World) => boolean) | undefined
+  /** A timeout may reach its caller. */
+  readonly mayFail?: boolean | undefined
+  /** It succeeds also when the store could not be told. */
+  readonly bypasses?: boolean | undefined
+  readonly run: (process: Process) => Effect.Effect<unknown, unknown, CacheClient | Here>
+}
+
+// The schema gives the fingerprint only: values stay objects here, as in memory.
+const settings = { key: "row:{id}", schema: Schema.Any, ttl: "1 hour" } as const
+
+type Id = { readonly id: string }
+
+const load = ({ id }: Id) => Here.use((process) => process.load(`row:${id}`))
+const commit = ({ id }: Id) =>
+  Effect.map(
+    Here.use((process) => process.commit([`row:${id}`])),
+    ([row]) => row!
+  )
+const commitAndFail = (id: Id) => Effect.flatMap(commit(id), (row) => Effect.fail(row))
+
+const patient = { lockTtl: "30 millis", waitTimeout: "200 millis" } as const
+
+const cached = {
+  plain: cacheAside(settings)(load),
+  /** Its tags are known before the load. */
+  tagged: cacheAside({ ...settings, tags: ["T"] })(load),
+  /** Its tags follow from the value. */
+  derived: cacheAside({ ...settings, tags: () => ["T"] })(load),
+  one: stampedeProtect({ ...settings, ...patient })(load),
+  oneTagged: stampedeProtect({ ...settings, ...patient, tags: ["T"] })(load)
+}
+
+type Name = keyof typeof cached
+
+const look = (name: string, run: Op["run"]): Op => ({ name, look: true, free: true, run })
+
+const first = { id: "1" }
+const key = "row:1"
+
+export const read = (of: Name = "plain", id = first): Op => look(`read ${of}`, () => cached[of](id))
+export const refresh = (of: Name = "plain"): Op => look(`refresh ${of}`, () => cached[of].refresh(first))
+export const peek = (of: Name = "plain"): Op => ({ ...look(`peek ${of}`, () => cached[of].peek(first)), mayFail: true })
+export const afterCommit: Op = { ...read(), when: ({ server }) => server.rows.size > 0 }
+export const afterBump: Op = { ...read("tagged"), when: ({ server }) => server.clock > 0 }
+export const get: Op = {
+  ...look("CacheClient.get", () => CacheClient.use((client) => client.get(key, Schema.Any))),
+  mayFail: true
+}
+
+/** A change of rows, and then an invalidation of them. */
+const change = (
+  name: string,
+  invalidate: Effect.Effect<unknown, unknown, CacheClient>,
+  keys: ReadonlyArray<string> = [key]
+): Op => ({
+  name,
+  look: false,
+  free: false,
+  run: (process) => Effect.flatMap(process.commit(keys), (rows) => Effect.as(invalidate, rows))
+})
+
+export const byKey = change("invalidateKey", invalidateKey(key))
+export const byKeys = change("invalidateKeys", invalidateKeys([key, "row:2"]), [key, "row:2"])
+export const byTag = change("invalidateTags", invalidateTags(["T"]))
+export const byTags = change("invalidateTags of two", invalidateTags(["T", "U"]))
+export const byPattern = change("invalidatePattern", invalidatePattern("row:*"))
+export const allByPattern = change("invalidatePattern", invalidatePattern("row:*"), [key, "row:2"])
+export const clear = change(
+  "clear",
+  CacheClient.use((client) => client.clear)
+)
+
+const writeOf = (name: string, tags: ReadonlyArray<string> | undefined, onCacheError: "bypass" | "fail"): Op => {
+  const write = writeThrough({ ...settings, ...(tags === undefined ? {} : { tags }), onCacheError })(commit)
+  return {
+    name,
+    look: false,
+    free: false,
+    bypasses: onCacheError === "bypass",
+    run: () => Effect.map(write(first), (row): ReadonlyArray<Row> => [row])
+  }
+}
+export const write = writeOf("writeThrough", undefined, "fail")
+export const writeTagged = writeOf("writeThrough, tagged", ["T"], "fail")
+export const writeAnyway = writeOf("writeThrough that goes on without the cache", undefined, "bypass")
+const failing = writeThrough(settings)(commitAndFail)
+/** The database changes the row and then fails. Nobody knows what it did, so nothing older may be left. */
+export const failingWrite: Op = {
+  name: "a writeThrough that fails after its commit",
+  look: false,
+  free: false,
+  run: () =>
+    Effect.matchEffect(failing(first), {
+      onSuccess: () => Effect.die("it must fail"),
+      onFailure: (row) => Effect.succeed([row])
+    })
+}
+
+/** Commits and sets, at one moment. */
+export const set: Op = {
+  name: "CacheClient.set",
+  look: false,
+  free: true,
+  run: (process) =>
+    Effect.suspend(() => {
+      const row = process.world.commit(key, process)
+      const done = CacheClient.use((client) => client.set(key, row, { schema: Schema.Any, ttl: "1 hour" }))
+      return Effect.as(done, [row])
+    })
+}
+
+/** Begins once a lease was taken over: with nobody else about, by a set. */
+export const keyAfterTakeOver: Op = {
+  ...byKey,
+  name: "invalidateKey after a take-over",
+  free: true,
+  when: ({ server }) => server.takeOvers > 0
+}
+
+/** Invalidates what it gave a tag to. The value that bore it must not be seen again. */
+export const tagAndInvalidate: Op = {
+  name: "tagCacheKey and invalidateTags",
+  look: false,
+  free: false,
+  run: (process) =>
+    Effect.gen(function*() {
+      if (!(yield* tagCacheKey(key, ["X"]))) return []
+      const tagged = process.tagged!
+      yield* invalidateTags(["X"])
+      process.world.ban(tagged)
+      return []
+    })
+}

@@ -1,0 +1,189 @@
+/**
+ * The primitives of a remote backend, as steps on the server: those of memory where they are one step on Redis too, and in
+ * more steps where Redis takes more (`src/layers/CacheRedis`).
+ */
+import { Effect } from "effect"
+import type { CacheEntry } from "../../src/CacheEntry.ts"
+import { matcherUnsafe } from "../../src/CacheKey.ts"
+import type { Primitives } from "../../src/internal/client/store.ts"
+import { together } from "../../src/internal/client/together.ts"
+import type { CacheError } from "../../src/CacheError.ts"
+import type { Process, Work } from "./process.ts"
+import type { Row } from "./server.ts"
+
+export const primitivesOf = (process: Process): Primitives => {
+  const { world } = process
+  const { server } = world
+  const { backend } = server.memory
+  const own = (token: string): string => world.nameToken(token, process)
+
+  /** One step that memory carries out. */
+  const step = <A>(key: string, label: string, primitive: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
+    process.one({ slot: key, label: `${label} of ${key}`, run: () => server.run(primitive) })
+
+  // Lease first, then the entry. The other way round, a load could fill between the two under its lease.
+  const removal = (key: string): ReadonlyArray<Work<boolean>> => [
+    {
+      slot: key,
+      label: `drop the lease of ${key}`,
+      run: () => {
+        server.dropLease(key)
+        return false
+      }
+    },
+    {
+      slot: key,
+      label: `drop the entry of ${key}`,
+      run: () => {
+        const there = server.entry(key) !== undefined
+        server.dropEntry(key)
+        return there
+      }
+    }
+  ]
+  const removed = (found: ReadonlyArray<boolean>): number => found.filter(Boolean).length
+
+  /**
+   * A scan: the cursor comes by each name once, in an order of the explorer's, and what it has found is unlinked in a
+   * command that goes out with the next step of the scan. Entry and lease go together, whichever was found.
+   */
+  const pass = (names: ReadonlyArray<string>): Effect.Effect<unknown, CacheError> => {
+    if (names.length === 0) return Effect.void
+    const scan = process.one({
+      slot: "scan",
+      label: "scan",
+      variants: names,
+      run: (name) => ({ name: name!, found: server.exists(name!) })
+    })
+    return Effect.flatMap(scan, ({ found, name }) => {
+      const rest = pass(names.filter((other) => other !== name))
+      if (!found) return rest
+      const key = name.slice(2)
+      const unlink = process.one(
+        name.startsWith("t")
+          ? { slot: name, label: `drop the marker of ${key}`, run: () => void server.markers.delete(key) }
+          : {
+              slot: key,
+              label: `drop entry and lease of ${key}`,
+              run: () => {
+                server.dropLease(key)
+                server.dropEntry(key)
+              }
+            }
+      )
+      return together(unlink, rest)
+    })
+  }
+  const entryNames = (matches: (key: string) => boolean): ReadonlyArray<string> =>
+    world.keys.filter(matches).flatMap((key) => [`e:${key}`, `l:${key}`])
+
+  const getEpoch = process.one({ slot: "epoch", label: "read the epoch", run: () => server.epoch })
+  const createEpoch = process.one({ slot: "epoch", label: "create the epoch", run: () => server.createEpoch() })
+  const epoch = Effect.flatMap(getEpoch, (found) => (found === undefined ? createEpoch : Effect.succeed(found)))
+  const bump = process.one({ slot: "epoch", label: "move the epoch on", run: () => server.bumpEpoch() })
+
+  return {
+    backend: {
+      ...backend,
+      name: "model",
+      local: undefined,
+      deadlineMillis: 1,
+      read: (key) => step(key, "read the entry", backend.read(key)),
+      acquire: (key, token, ttl) => step(key, `${own(token)}: take the lease`, backend.acquire(key, token, ttl)),
+      // As a script would not, but two commands do: the lease, then the entry.
+      takeOver: (key, token, ttl, { unlink }) => {
+        const take: Work<unknown> = {
+          slot: key,
+          label: `${own(token)}: take the lease of ${key} over`,
+          run: () => {
+            server.takeOvers++
+            return server.run(backend.takeOver(key, token, ttl, { unlink: false }))
+          }
+        }
+        return Effect.asVoid(process.send(unlink ? [take, removal(key)[1]!] : [take]))
+      },
+      renew: (key, token, ttl) => step(key, `${own(token)}: renew the lease`, backend.renew(key, token, ttl)),
+      fill: (key, token, write, onLost) => {
+        const { value } = write.stored as CacheEntry
+        return step(key, `${own(token)}: fill v${(value as Row).version}`, backend.fill(key, token, write, onLost))
+      },
+      release: (key, token, onLost) =>
+        step(key, `${own(token)}: release the lease`, backend.release(key, token, onLost)),
+      remove: (keys) => Effect.map(process.send(keys.flatMap(removal)), removed),
+      removeMatching: (pattern) => Effect.as(pass(entryNames(matcherUnsafe(pattern))), 0),
+      addTags: (key, tags) =>
+        process.one({
+          slot: key,
+          label: `tag the entry of ${key} with ${tags.join(", ")}`,
+          run: () => {
+            const added = server.run(backend.addTags(key, tags))
+            if (added) process.tagged = server.entry(key)!.value as Row
+            return added
+          }
+        }),
+      awaitRelease: (key, token) =>
+        process.wait("hint", {
+          label: `hint: ${world.tokenName(token)} no longer holds ${key}`,
+          enabled: () => server.lease(key) !== token,
+          run: () => undefined
+        }),
+      clear: Effect.suspend(() => {
+        const everything = Effect.andThen(pass(entryNames(() => true)), pass(world.tags.map((tag) => `t:${tag}`)))
+        return bump.pipe(Effect.andThen(everything), Effect.andThen(everything), Effect.asVoid)
+      })
+    },
+    tags: {
+      epoch,
+      markers: (tags) =>
+        Effect.map(
+          process.send(
+            tags.map((tag) => ({
+              slot: `t:${tag}`,
+              label: `read the marker of ${tag}`,
+              run: () => server.markers.get(tag)
+            }))
+          ),
+          (found) => found.map((marker) => (typeof marker === "string" ? Infinity : marker))
+        ),
+      ensure: (tags) =>
+        Effect.suspend(() => {
+          const text = process.pendingText()
+          const pend = process.send(
+            tags.map((tag) => ({
+              slot: `t:${tag}`,
+              label: `pend the marker of ${tag}`,
+              run: () => server.pendMarker(tag, text)
+            }))
+          )
+          return Effect.flatMap(pend, (found) =>
+            found.every((marker) => typeof marker === "number")
+              ? Effect.void
+              : // The epoch is read after the pending text was in place.
+                Effect.map(epoch, (now) => {
+                  found.forEach((marker, i) => {
+                    if (typeof marker !== "string") return
+                    const tag = tags[i]!
+                    process.post({
+                      slot: `t:${tag}`,
+                      label: `confirm the marker of ${tag} at ${now}`,
+                      run: () => server.confirmMarker(tag, marker, now)
+                    })
+                  })
+                })
+          )
+        }),
+      invalidate: (tags) =>
+        Effect.flatMap(bump, (now) =>
+          Effect.asVoid(
+            process.send(
+              tags.map((tag) => ({
+                slot: `t:${tag}`,
+                label: `raise the marker of ${tag} to ${now}`,
+                run: () => server.raiseMarker(tag, now)
+              }))
+            )
+          )
+        )
+    }
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * The programs: who makes which calls, over which store, and what may go wrong meanwhile.
+ */
+import {
+  afterBump,
+  afterCommit,
+  allByPattern,
+  byKey,
+  byKeys,
+  byPattern,
+  byTag,
+  byTags,
+  clear,
+  failingWrite,
+  get,
+  keyAfterTakeOver,
+  type Op,
+  peek,
+  read,
+  refresh,
+  set,
+  tagAndInvalidate,
+  write,
+  writeAnyway,
+  writeTagged
+} from "./calls.ts"
+import type { Budget } from "./moves.ts"
+
+export interface Program {
+  readonly name: string
+  /** `remote`: each primitive is one or more steps. `memory`: `CacheMemory`, where a primitive takes no time. */
+  readonly store: "remote" | "memory"
+  /** For each process its actors, for each of these its calls. */
+  readonly processes: ReadonlyArray<ReadonlyArray<ReadonlyArray<Op>>>
+  readonly budget: Budget
+  /** Of the read that each process makes at the end. */
+  readonly reader: Op
+  /** Loads of a key: one at a time in a process or in the world, or only one at all. */
+  readonly oneLoad?: "process" | "world" | "ever" | undefined
+  /** What a process committed before it died counts as acknowledged: a writer that dies leaves no older value behind. */
+  readonly deadWritesCount?: boolean | undefined
+  readonly keys?: ReadonlyArray<string> | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
+}
+
+const calm: Budget = { evictions: 0, crashes: 0, timeouts: 0, late: 0, ticks: 0, together: 0, interrupts: 0 }
+
+type Processes = Program["processes"]
+
+const program = (
+  name: string,
+  processes: Processes,
+  budget: Partial<Budget> = {},
+  more: Partial<Program> = {}
+): Program => ({
+  name,
+  store: "remote",
+  processes,
+  budget: { ...calm, ...budget },
+  reader: read(),
+  ...more
+})
+
+// An actor that makes one call.
+const r = [read()]
+const t = [read("tagged")]
+const d = [read("derived")]
+const one = [read("one")]
+const oneTagged = [read("oneTagged")]
+// What the last reads read.
+const tagged = { reader: read("tagged") }
+const derived = { reader: read("derived") }
+const inMemory = { store: "memory" } as const
+
+/**
+ * Small: every schedule can be gone through, given the time. Processes are in brackets of their own, actors within them.
+ */
+export const small: ReadonlyArray<Program> = [
+  program("key", [[r], [r], [[byKey]]]),
+  program("key-evict", [[r], [[byKey]]], { evictions: 2 }),
+  program("key-late", [[r], [[byKey]]], { late: 2 }),
+  program("key-time", [[r], [[byKey]]], { ticks: 2 }),
+  program("key-timeout", [[r], [[byKey]]], { timeouts: 1 }),
+  program("key-crash", [[r], [[byKey]]], { crashes: 1, evictions: 1 }),
+  program("key-again", [[[read(), read()]], [[byKey]]]),
+  program("peek", [[[peek()]], [r], [[byKey]]]),
+  program("get", [[[get]], [[set]]], { evictions: 1 }),
+  program("join-key", [[r, r], [[byKey]]]),
+  program("join-three-key", [[r, [afterCommit], [afterCommit]], [[byKey]]]),
+  program("join-key-together", [[r, r], [[byKey]]], { together: 2 }),
+  program("join-key-interrupt", [[r, r], [[byKey]]], { interrupts: 1 }),
+  program("join-tag", [[t, t], [[byTag]]], {}, tagged),
+  program("tag", [[t], [t], [[byTag]]], {}, tagged),
+  program("tag-evict", [[t], [[byTag]]], { evictions: 2 }, tagged),
+  program("tag-evict-once", [[t], [[byTag]]], { evictions: 1 }, tagged),
+  program("tag-late", [[t], [[byTag]]], { late: 1 }, tagged),
+  program("tag-timeout", [[t], [[byTag]]], { timeouts: 1 }, tagged),
+  program("tag-tag", [[t], [[byTag]], [[byTag]]], {}, tagged),
+  program("tag-tag-evict", [[[afterBump]], [[byTag]], [[byTag]]], { evictions: 1 }, tagged),
+  program("derived-tag", [[d], [[byTag]]], { evictions: 1 }, derived),
+  program("derived-tag-again", [[[...d, ...d]], [[byTag]]], {}, derived),
+  program("write", [[r], [[write]]], { evictions: 1 }),
+  program("write-write", [[[write]], [[write]]], { evictions: 2 }),
+  program("write-write-read", [[r], [[write]], [[write]]]),
+  program("write-crash", [[r], [[write]]], { crashes: 1 }),
+  program("write-dies", [[r], [[write]]], { crashes: 1 }, { deadWritesCount: true }),
+  program("write-fails", [[r], [[failingWrite]]], { evictions: 1 }),
+  program("write-interrupt", [[r], [[write]]], { interrupts: 1 }),
+  program("write-timeout", [[[write]]], { timeouts: 2 }),
+  program("write-key", [[[write]], [[byKey]]], { evictions: 1 }),
+  program("write-tag", [[t], [[writeTagged]], [[byTag]]], {}, tagged),
+  program("refresh-key", [[[refresh()]], [[byKey]]], { evictions: 1 }),
+  program("refresh-read-key", [[[refresh()]], [r], [[byKey]]]),
+  program("pattern", [[r], [[byPattern]]]),
+  program("pattern-evict", [[r], [[byPattern]]], { evictions: 1 }),
+  program("clear", [[t], [[clear]]], {}, tagged),
+  program("set", [[r], [[set]]], { evictions: 1 }),
+  program("set-key", [[[set]], [[keyAfterTakeOver]]], { evictions: 1 }),
+  program("tag-key", [[r], [[tagAndInvalidate]]], {}, { tags: ["X"] }),
+  program("one", [[one], [one]], {}, { oneLoad: "ever" }),
+  program("one-time", [[one], [one]], { ticks: 1 }, { oneLoad: "world" }),
+  program("one-together", [[one, one], [one]], { together: 1 }, { oneLoad: "ever" }),
+  program("one-tagged", [[oneTagged], [oneTagged]], {}, { oneLoad: "world", ...tagged }),
+  program("one-crash", [[one], [one]], { crashes: 1 }),
+  program("one-key", [[one], [one], [[byKey]]]),
+  program("memory-key", [[r, r, r, [byKey]]], {}, inMemory),
+  program("memory-tag", [[t, t, [byTag]]], { evictions: 1 }, { ...inMemory, ...tagged }),
+  program("memory-write", [[r, [write], [write]]], {}, inMemory)
+]
+
+const storm: Budget = { evictions: 3, crashes: 1, timeouts: 0, late: 3, ticks: 2, together: 2, interrupts: 1 }
+const twoKeys = { keys: ["row:1", "row:2"] }
+const outage: Partial<Budget> = { timeouts: 3, ticks: 6, late: 1, evictions: 1 }
+
+/** Too large for that; random schedules go through them. */
+export const large: ReadonlyArray<Program> = [
+  program("reads-tag", [[t], [t], [t], [[byTag]]], { evictions: 2 }, tagged),
+  program("reads-tag-key", [[t], [t], [[byTag]], [[byKey]]], { evictions: 2 }, tagged),
+  program("reads-write-write", [[r], [r], [[write]], [[write]]], { evictions: 1 }),
+  program("reads-write-tag", [[t], [t], [[writeTagged]], [[byTag]]], { evictions: 1 }, tagged),
+  program("reads-pattern", [[r], [r], [r], [[byPattern]]], { evictions: 1 }),
+  program(
+    "storm-key",
+    [
+      [r, r, r],
+      [r, [byKey]],
+      [r, [byKey]]
+    ],
+    storm
+  ),
+  program(
+    "storm-tag",
+    [
+      [t, t, t],
+      [t, [byTag]],
+      [t, [byTag]]
+    ],
+    storm,
+    tagged
+  ),
+  program(
+    "storm-derived",
+    [
+      [d, d, [refresh("derived")]],
+      [d, [byTag, byTag]],
+      [d, [byTag]]
+    ],
+    storm,
+    derived
+  ),
+  program(
+    "storm-write",
+    [
+      [r, [write], r],
+      [r, [write]],
+      [[byKey], r]
+    ],
+    storm
+  ),
+  program(
+    "storm-write-tag",
+    [
+      [t, [writeTagged]],
+      [t, [byTag]],
+      [t, [writeTagged]]
+    ],
+    storm,
+    tagged
+  ),
+  program("storm-pattern", [[r, r], [[read(), read("plain", { id: "2" })]], [[allByPattern]]], storm, twoKeys),
+  program("storm-keys", [[r, [read("plain", { id: "2" })]], [r, [byKeys]], [[write]]], storm, twoKeys),
+  program(
+    "storm-refresh",
+    [
+      [[refresh()], r, [refresh()]],
+      [[refresh()], [byKey]],
+      [r, [write]]
+    ],
+    storm
+  ),
+  program("storm-clear", [[t, t], [t, [byTag]], [[clear]]], storm, tagged),
+  program(
+    "storm-tag-key",
+    [
+      [r, [tagAndInvalidate]],
+      [r, [byKey]],
+      [r, [tagAndInvalidate]]
+    ],
+    storm,
+    { tags: ["X"] }
+  ),
+  program(
+    "storm-two-tags",
+    [
+      [t, t, [byTags]],
+      [t, [byTag]]
+    ],
+    storm,
+    { ...tagged, tags: ["T", "U"] }
+  ),
+  program("storm-set", [[r, r], [[set], r], [r]], storm),
+  program(
+    "storm-one",
+    [
+      [one, one],
+      [one, [byKey]],
+      [one, one]
+    ],
+    storm,
+    { reader: read("one") }
+  ),
+  program("storm-one-tagged", [[oneTagged, oneTagged], [oneTagged, [byTag]], [oneTagged]], storm, tagged),
+  program(
+    "ones",
+    [
+      [one, one],
+      [one, one],
+      [one, one]
+    ],
+    { late: 4, together: 4 },
+    { oneLoad: "world" }
+  ),
+  program(
+    "ones-tagged",
+    [[oneTagged, oneTagged], [oneTagged], [oneTagged]],
+    { late: 4 },
+    { oneLoad: "world", ...tagged }
+  ),
+  program(
+    "reads-one-process",
+    [
+      [r, r, r],
+      [r, r, r]
+    ],
+    { late: 4, together: 4 },
+    { oneLoad: "process" }
+  ),
+  program("outage-away", [[r, [afterCommit], [byKey]], [[byKey]]], { timeouts: 1 }),
+  program(
+    "outage-key",
+    [
+      [r, r, [byKey]],
+      [r, [byKey]]
+    ],
+    outage
+  ),
+  program(
+    "outage-tag",
+    [
+      [t, t, [byTag]],
+      [t, [byTag]]
+    ],
+    outage,
+    tagged
+  ),
+  program(
+    "outage-write",
+    [
+      [r, [write]],
+      [r, [write]]
+    ],
+    outage
+  ),
+  program(
+    "outage-write-anyway",
+    [
+      [r, r, [writeAnyway], r],
+      [r, [byKey]]
+    ],
+    outage
+  ),
+  program(
+    "outage-pattern",
+    [
+      [r, [byPattern], r],
+      [r, [byPattern]]
+    ],
+    outage
+  ),
+  program(
+    "memory-storm",
+    [[t, t, t, [byTag], [writeTagged], [refresh("tagged")], [byKey]]],
+    { late: 5, evictions: 2, together: 3, interrupts: 2 },
+    {
+      ...inMemory,
+      ...tagged
+    }
+  )
+]

@@ -1,0 +1,124 @@
+/**
+ * What all processes of a world share: the store and the database.
+ *
+ * Entries and leases are those of the real memory primitives. Epoch and markers are as the scripts of
+ * `src/layers/CacheRedis/tagIndex.ts` keep them, each script one step: between its steps a marker is a pending text, which
+ * memory does not have.
+ */
+import { Clock, Context, Effect } from "effect"
+import type { CacheEntry } from "../../src/CacheEntry.ts"
+import {
+  makeMemoryPrimitivesWithState,
+  type MemoryPrimitives,
+  type MemoryState
+} from "../../src/internal/memoryPrimitives.ts"
+import { StandingClock } from "./scheduler.ts"
+
+/** A row as the database gave it out: its version only grows. */
+export class Row {
+  readonly key: string
+  readonly version: number
+  /** Who read or wrote it, so that two of one version are told apart. */
+  readonly by: string
+  /** Once a tag that this very value bore was invalidated: the number of that invalidation. */
+  bannedBy = 0
+  constructor(key: string, version: number, by: string) {
+    this.key = key
+    this.version = version
+    this.by = by
+  }
+}
+
+const context = Context.make(Clock.Clock, new StandingClock())
+
+const now = 0
+
+export class Server {
+  readonly memory: MemoryPrimitives & { readonly state: MemoryState }
+  readonly rows = new Map<string, number>()
+  readonly markers = new Map<string, number | string>()
+  /** Leases that were taken over. */
+  takeOvers = 0
+  epoch: number | undefined = undefined
+  /** Its clock, from which a lost epoch is created again. */
+  clock = 0
+
+  constructor() {
+    this.memory = Effect.runSync(makeMemoryPrimitivesWithState({ maxEntries: 16 }))
+  }
+
+  /** Carries out a primitive of memory. */
+  run<A>(primitive: Effect.Effect<A, unknown>): A {
+    return Effect.runSyncWith(context)(primitive)
+  }
+
+  entry(key: string): CacheEntry | undefined {
+    return this.memory.state.entries.peek(key, now)?.value
+  }
+
+  lease(key: string): string | undefined {
+    return this.memory.state.leases.get(key)?.token
+  }
+
+  dropEntry(key: string): void {
+    this.memory.state.entries.delete(key, now)
+  }
+
+  dropLease(key: string): void {
+    this.memory.state.endLease(key)
+  }
+
+  /** Whether there is an entry (`e:`), a lease (`l:`) or a marker (`t:`) of this name. */
+  exists(name: string): boolean {
+    const key = name.slice(2)
+    if (name.startsWith("e:")) return this.entry(key) !== undefined
+    if (name.startsWith("l:")) return this.lease(key) !== undefined
+    return this.markers.has(key)
+  }
+
+  /** Loses it. */
+  drop(name: string): void {
+    const key = name.slice(2)
+    if (name === "the epoch") this.epoch = undefined
+    else if (name.startsWith("e:")) this.dropEntry(key)
+    else if (name.startsWith("l:")) this.dropLease(key)
+    else this.markers.delete(key)
+  }
+
+  /** `createEpoch`. */
+  createEpoch(): number {
+    return (this.epoch ??= ++this.clock)
+  }
+
+  /** `bumpEpoch`: above what it was, and above every value it had before it was lost. */
+  bumpEpoch(): number {
+    this.clock = Math.max(this.clock, this.epoch ?? 0) + 1
+    return (this.epoch = this.clock)
+  }
+
+  /** `pendMarker`: the marker, or the pending text that is in its place now. */
+  pendMarker(tag: string, text: string): number | string {
+    const found = this.markers.get(tag)
+    if (found !== undefined) return found
+    this.markers.set(tag, text)
+    return text
+  }
+
+  /** `confirmMarker`: replaces that very text. */
+  confirmMarker(tag: string, text: string, epoch: number): boolean {
+    if (this.markers.get(tag) !== text) return false
+    this.markers.set(tag, epoch)
+    return true
+  }
+
+  /**
+   * `raiseMarker`: never lowers a marker, and never creates one. One that is missing may have been evicted after a later
+   * invalidation, so this epoch could be too low; while it is missing nothing is valid, and who creates it reads the epoch
+   * then. A pending text goes, because its epoch may have been read before this invalidation.
+   */
+  raiseMarker(tag: string, epoch: number): void {
+    const found = this.markers.get(tag)
+    if (typeof found !== "number") this.markers.delete(tag)
+    else if (found < epoch) this.markers.set(tag, epoch)
+  }
+}
