@@ -16,7 +16,14 @@ describe("CacheError", () => {
 
   it("knows its reasons", () => {
     expect<CacheError["reason"]["_tag"]>().type.toBe<
-      "InvalidKey" | "InvalidOption" | "EncodeFailed" | "TimedOut" | "Unavailable" | "WaitTimeout" | "LockLost"
+      | "InvalidKey"
+      | "InvalidOption"
+      | "EncodeFailed"
+      | "TimedOut"
+      | "Unavailable"
+      | "NotReplicated"
+      | "WaitTimeout"
+      | "LockLost"
     >()
   })
 })

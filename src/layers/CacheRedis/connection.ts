@@ -139,14 +139,13 @@ export class Connection {
         : status === "wait" || status === "connecting" || status === "connect"
           ? "first"
           : "down"
-    // Failures arrive as events; the promise has nothing to add.
+    // Failures arrive as events.
     if (status === "wait") this.client.connect().catch(noop)
   }
 
   get ready(): boolean {
     return this.state === "ready"
   }
-
   /** It is not known to be away: a command would be sent, or wait for the first connect. */
   get usable(): boolean {
     return this.state === "ready" || this.state === "first"
