@@ -28,7 +28,11 @@ export class TagIndex extends Context.Service<
      */
     readonly ensure: (tags: ReadonlyArray<string>, ttlMillis: number) => Effect.Effect<void, CacheError>
 
-    /** Bumps the epoch and raises the marker of each tag to it, never lowering one. Its cost ignores the entries. */
+    /**
+     * Bumps the epoch and raises the marker of each tag to it, never lowering one. Its cost ignores the entries. Where the two are
+     * two steps, a marker that is missing in the second must stay missing: it may have been lost since the first, with a later
+     * invalidation in it.
+     */
     readonly invalidate: (tags: ReadonlyArray<string>) => Effect.Effect<void, CacheError>
   }
 >()("effect-cache/TagIndex") {}

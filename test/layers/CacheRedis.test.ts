@@ -304,7 +304,7 @@ describe("commands", () => {
           assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
           yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
           yield* tags.invalidate(["a"])
-          assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
+          assert.deepStrictEqual(yield* tags.markers(["a"]), [undefined], junk)
         }
       })
     )
@@ -319,7 +319,7 @@ describe("lost bookkeeping", () => {
     const one = yield* makeRedisPrimitives({ url: server.url, namespace })
     const two = yield* makeRedisPrimitives({ url: server.url, namespace })
     yield* one.tags.invalidate(["warm"])
-    return { client, namespace, one, two, marker: `${namespace}:t:a` }
+    return { client, server, namespace, one, two, marker: `${namespace}:t:a` }
   })
 
   it.effect("a pending text is above every epoch, and whoever ensures next confirms it", () =>
@@ -333,7 +333,36 @@ describe("lost bookkeeping", () => {
         // An invalidation does not wait for whoever left it.
         yield* Effect.promise(() => client.set(marker, "?left-2", "PX", 60_000))
         yield* one.tags.invalidate(["a"])
-        assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+        assert.deepStrictEqual(yield* one.tags.markers(["a"]), [undefined])
+      })
+    )
+  )
+
+  it.effect("an invalidation that is late does not bring a lost marker back below a later one", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, namespace, one, server } = yield* setup
+        // A client whose raise is on its way for as long as the test likes.
+        const slow = yield* admin(server)
+        const send = slow.sendCommand.bind(slow)
+        let arrive: (() => void) | undefined
+        slow.sendCommand = (command, stream) => {
+          if (!command.args.includes(marker)) return send(command, stream)
+          arrive = () => void send(command)
+          return command.promise
+        }
+        const late = yield* makeRedisPrimitives({ client: slow, namespace, timeout: "30 seconds" })
+        yield* one.tags.ensure(["a"], 60_000)
+        const invalidation = yield* Effect.forkChild(late.tags.invalidate(["a"]), { startImmediately: true })
+        yield* eventually(Effect.sync(() => arrive !== undefined))
+        // What is loaded now is newer than that invalidation, and older than the next.
+        const born = yield* one.tags.epoch
+        yield* one.tags.invalidate(["a"])
+        yield* Effect.promise(() => client.del(marker))
+        arrive!()
+        yield* Fiber.join(invalidation)
+        yield* one.tags.ensure(["a"], 60_000)
+        assert.isAbove((yield* one.tags.markers(["a"]))[0]!, born)
       })
     )
   )

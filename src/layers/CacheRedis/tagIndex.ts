@@ -71,21 +71,20 @@ redis.call("SET", KEYS[1], ARGV[2], "KEEPTTL")
 return 1`
 )
 
-/** KEYS: a marker. ARGV: epoch, ttl for a new one. Raises it, never lowers it; a pending text gives way. */
+/**
+ * KEYS: a marker. ARGV: epoch. Raises it, and never lowers it. One that is missing stays missing, and a pending text goes: this
+ * epoch was read a while ago, and the marker may have been lost since, and with it a later invalidation. Only `ensure`, which
+ * looks first and then reads the epoch, may make it anew; until then everything under it is stale.
+ */
 const raiseMarker = script(
   1,
   `
 ${luaCount}
-local text = redis.pcall("GET", KEYS[1])
-local found = count(text)
-if found and found >= tonumber(ARGV[1]) then return 0 end
-if type(text) == "string" then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL")
-else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
+local found = count(redis.pcall("GET", KEYS[1]))
+if not found then redis.call("UNLINK", KEYS[1])
+elseif found < tonumber(ARGV[1]) then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL") end
 return 1`
 )
-
-/** How long a marker stays that an invalidation creates: no entry needs it, loads in flight might soon. */
-const newMarkerMillis = 3_600_000
 
 /** Starts it, and waits for nothing. A primitive sends its commands before it first suspends. */
 const sendOnly = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<void> =>
@@ -149,7 +148,7 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
    * have been lost with the marker, and has an epoch of at most that one. But no single-slot script sees both marker and
    * epoch. So the marker is first set to a pending text, under which nothing is valid; then, later on the same connection,
    * the epoch is read; then a script replaces the pending text, and only that very text, by this epoch.
-   * - An invalidation in between overwrites the pending text, so the confirmation finds it gone and does nothing.
+   * - An invalidation in between removes the pending text, so the confirmation finds it gone and does nothing.
    * - An eviction in between leaves nothing, so it does nothing: no marker, a miss. The text is never used twice, so it
    *   cannot come back for a later absence.
    * - A confirmation that is lost leaves the pending text: misses, until the next `ensure` confirms it.
@@ -217,7 +216,7 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
         Effect.flatMap(bump(on), (now) =>
           Effect.asVoid(
             all(wanted.length, (i, reply) => {
-              on.run("invalidate", raiseMarker, [names.marker(wanted[i]!), now, newMarkerMillis], reply)
+              on.run("invalidate", raiseMarker, [names.marker(wanted[i]!), now], reply)
             })
           )
         )
