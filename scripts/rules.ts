@@ -158,7 +158,7 @@ export const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: invalidate,
-        find: "Effect.andThen(done(backend.removeMatching(pattern)), backend.removeMatching(pattern))",
+        find: "Effect.andThen(carriedOut(backend.removeMatching(pattern)), backend.removeMatching(pattern))",
         replace: "backend.removeMatching(pattern)"
       }
     ]

@@ -8,8 +8,8 @@ import type { Primitives } from "./client/store.ts"
 /** The primary has carried it out, and its word is what reads go by; only that replicas have it is not known. */
 export const isCarriedOut = (error: CacheError | undefined): boolean => error?.reason._tag === "NotReplicated"
 
-/** That replicas have it is not asked for. */
-export const done = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
+/** Succeeds when the primary has carried it out, whatever replicas say. */
+export const carriedOut = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
   Effect.catch(self, (error) => (isCarriedOut(error) ? Effect.void : Effect.fail(error)))
 
 export class Journal {
@@ -69,14 +69,14 @@ export class Journal {
       this.#tags = new Set()
       this.#everything = false
       const work = batch.everything
-        ? done(backend.clear)
+        ? carriedOut(backend.clear)
         : Effect.gen(function*() {
-            if (batch.keys.size > 0) yield* done(backend.remove([...batch.keys]))
-            if (batch.tags.size > 0) yield* done(tags.invalidate([...batch.tags]))
+            if (batch.keys.size > 0) yield* carriedOut(backend.remove([...batch.keys]))
+            if (batch.tags.size > 0) yield* carriedOut(tags.invalidate([...batch.tags]))
             // Two full passes, as for any pattern.
             for (const pattern of batch.patterns) {
-              yield* done(backend.removeMatching(pattern))
-              yield* done(backend.removeMatching(pattern))
+              yield* carriedOut(backend.removeMatching(pattern))
+              yield* carriedOut(backend.removeMatching(pattern))
             }
           })
       return Effect.onError(work, () =>

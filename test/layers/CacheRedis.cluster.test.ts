@@ -27,6 +27,7 @@ import { removeScanned } from "../../src/layers/CacheRedis/scan.ts"
 import { runHistory } from "../protocol/random.ts"
 import { buildClient, type Client, freshNamespace, makeGate } from "../support/client.ts"
 import { type ClusterNode, RedisCluster, type RunningCluster } from "../support/redisCluster.ts"
+import { table } from "../support/table.ts"
 import { until } from "../support/until.ts"
 
 class Shared extends Context.Service<Shared, RunningCluster>()("effect-cache/test/Cluster") {}
@@ -73,19 +74,6 @@ const world = (title: string, body: (world: World) => Effect.Effect<void, unknow
 
 const rows = (count: number) => Array.from({ length: count }, (_, i) => String(i))
 
-/** A table that counts its reads. */
-const table = () => {
-  const state = { reads: 0, row: 0 }
-  return {
-    state,
-    load: (_: Id) =>
-      Effect.sync(() => {
-        state.reads++
-        return state.row
-      })
-  }
-}
-
 describe("Redis Cluster", () => {
   world("keys of all slots are found again, invalidated by key, tag and pattern, and counted", ({ client, cluster }) =>
     Effect.gen(function*() {
@@ -128,6 +116,28 @@ describe("Redis Cluster", () => {
           assert.notMatch(yield* replica.raw("INFO", "commandstats"), /cmdstat_get:/)
         }
       }
+    })
+  )
+
+  world("addresses that the cluster gives out are looked up in natMap", ({ another, cluster, namespace }) =>
+    Effect.gen(function*() {
+      const natMap = Object.fromEntries(
+        cluster.nodes.map(({ clientPort }) => [`127.0.0.1:${clientPort}`, `localhost:${clientPort}`])
+      )
+      const client = yield* another({ natMap })
+      const { load, state } = table()
+      const get = cacheAside(settings)(load)
+      for (let i = 0; i < 2; i++) yield* client.run(Effect.forEach(rows(20), (id) => get({ id })))
+      assert.strictEqual(state.reads, 20)
+      const resolved = yield* resolve({ url: cluster.url, namespace, natMap })
+      const context = yield* Effect.context<never>()
+      const nodes = yield* Effect.acquireRelease(
+        Effect.sync(() => openNodes(resolved, context, undefined)),
+        (nodes) => Effect.promise(() => nodes.close())
+      )
+      const { primaries } = yield* nodes.survey
+      assert.strictEqual(primaries.length, 3)
+      for (const { endpoint } of primaries) assert.match(endpoint, /^localhost:/)
     })
   )
 

@@ -8,6 +8,7 @@ import { cacheAside, type CacheError, invalidateKey, invalidateTags } from "../.
 import { CacheRedis, type RedisOptions } from "../../src/redis/index.ts"
 import { buildClient, freshNamespace } from "../support/client.ts"
 import { RedisSentinel, type RunningSentinel } from "../support/redisSentinel.ts"
+import { table } from "../support/table.ts"
 import { until } from "../support/until.ts"
 
 class Shared extends Context.Service<Shared, RunningSentinel>()("effect-cache/test/Sentinel") {}
@@ -15,21 +16,7 @@ const runtime = ManagedRuntime.make(Layer.orDie(Layer.effect(Shared, RedisSentin
 afterAll(() => runtime.dispose())
 const shared = Effect.promise(() => runtime.runPromise(Shared))
 
-type Id = { readonly id: string }
 const settings = { key: "row:{id}", schema: Schema.Number, ttl: "1 minute" } as const
-
-/** A table that counts its reads. */
-const table = () => {
-  const state = { reads: 0, row: 0 }
-  return {
-    state,
-    load: (_: Id) =>
-      Effect.sync(() => {
-        state.reads++
-        return state.row
-      })
-  }
-}
 
 const causeOf = (error: CacheError): string => error.message
 

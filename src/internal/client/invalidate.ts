@@ -4,7 +4,7 @@
 import { Effect, Metric } from "effect"
 import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../../CacheKey.ts"
-import { done } from "../journal.ts"
+import { carriedOut } from "../journal.ts"
 import { spanned } from "./span.ts"
 import type { Store } from "./store.ts"
 
@@ -80,7 +80,7 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
         "pattern",
         1,
         // The second is carried out also when too few replicas have the first: if they have the second, they have both.
-        ({ backend }) => Effect.andThen(done(backend.removeMatching(pattern)), backend.removeMatching(pattern)),
+        ({ backend }) => Effect.andThen(carriedOut(backend.removeMatching(pattern)), backend.removeMatching(pattern)),
         only
       )
     )
