@@ -9,6 +9,7 @@ import type { Plan, Request } from "../internal/client/load.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import type { Options } from "../internal/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { Read, type Reader } from "./read.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -149,6 +150,9 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
         }
         return call(client, { plan, key, args }, fiber)
       })
+  const reader: Reader = { region: plan.region, build, otherwise: through(call) }
+  const main =
+    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reader, args) as never : through(call)
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
     <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>
@@ -160,7 +164,7 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
           return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
         }
       })
-  return Object.assign(through(call), {
+  return Object.assign(main, {
     invalidate: byName((client, key) => client.invalidate(plan.region, { key })),
     refresh: through(call === read ? refresh : call),
     peek: byName((client, key) => client.peek(plan.region, key)),
@@ -171,20 +175,22 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
 
 /** An effect that carries controls: the run loop evaluates it as it would the call. */
 class CachedEffectImpl {
-  readonly call: () => Effect.Effect<unknown, unknown, unknown>
+  readonly self: Effect.Effect<unknown, unknown, unknown>
   readonly invalidate: Effect.Effect<void, CacheError, CacheClient>
   readonly refresh: Effect.Effect<unknown, unknown, unknown>
   readonly peek: Effect.Effect<Option.Option<unknown>, CacheError, unknown>
   readonly key: string
   readonly clear: Effect.Effect<void, CacheError, CacheClient>
   constructor(cached: AnyCached) {
-    const self = cached()
-    this.call = () => self
+    this.self = cached()
     this.invalidate = cached.invalidate()
     this.refresh = cached.refresh()
     this.peek = cached.peek()
     this.key = cached.key()
     this.clear = cached.invalidate()
+  }
+  [Symbol.iterator](): Iterator<unknown, unknown> {
+    return this.self[Symbol.iterator]()
   }
 }
 Object.setPrototypeOf(
@@ -192,7 +198,7 @@ Object.setPrototypeOf(
   Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & CachedEffectImpl>({
     label: "CachedEffect",
     evaluate() {
-      return this.call()
+      return this.self
     }
   })
 )

@@ -8,6 +8,7 @@ import { normalizeKey } from "../../CacheKey.ts"
 import { CacheClient } from "../../services/CacheClient.ts"
 import { codecOf } from "../entryCodec.ts"
 import type { AnyCodec } from "../erased.ts"
+import { momentOf } from "../moment.ts"
 import { makeUnsafe, positiveMillis, type Region } from "../region.ts"
 import { makeTokens } from "../token.ts"
 import { attempt, makeInvalidations } from "./invalidate.ts"
@@ -97,7 +98,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
       })
 
-    const { bypass, getOrLoad, handOut, refresh } = makeReads({
+    const { bypass, getOrLoad, handOut, hit, refresh } = makeReads({
       context,
       counters,
       primary,
@@ -164,6 +165,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     )
 
     return CacheClient.of({
+      hit,
       getOrLoad,
       bypass,
       refresh,
@@ -193,7 +195,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
               Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
                 Effect.sync(() => {
                   const stats = counters.of(manual)
-                  if (Option.isSome(found)) stats.hit(fiber.context)
+                  if (Option.isSome(found)) stats.hit(momentOf(fiber))
                   else stats.miss("miss", fiber.context)
                 })
               )

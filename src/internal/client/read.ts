@@ -2,8 +2,10 @@
  * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
  * same in memory.
  */
-import { Cause, Clock, Effect, Exit, type Fiber, Option } from "effect"
+import { Cause, Effect, Exit, type Fiber, Option } from "effect"
+import type { CacheEntry } from "../../CacheEntry.ts"
 import type { CacheError } from "../../CacheError.ts"
+import { type Moment, momentOf } from "../moment.ts"
 import type { Region } from "../region.ts"
 import { board, Flight, launch } from "./flights.ts"
 import {
@@ -45,6 +47,20 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       ? Effect.catch(cloneOf(region, value), () => Effect.succeed(value))
       : Exit.succeed(value)
 
+  /** Callers share what is stored, so a hit can be handed out as it is found. */
+  const handsOutAsIs = ({ backend }: Store) => backend.local !== undefined && backend.isolation === "reference"
+  const primaryAsIs = handsOutAsIs(primary)
+  const localAsIs = handsOutAsIs(local)
+
+  const hit = (region: Region, key: string, moment: Moment): CacheEntry | undefined => {
+    const schemaless = region.codec === undefined
+    if (!(schemaless ? localAsIs : primaryAsIs)) return undefined
+    const found = (schemaless ? local : primary).readLocal(region, key, moment.now())
+    if (typeof found !== "object") return undefined
+    counters.of(region.name).hit(moment)
+    return found
+  }
+
   const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
     readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
 
@@ -58,10 +74,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       plan: { region }
     } = request
     if (store.backend.local !== undefined) {
-      const found = store.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      const moment = momentOf(fiber)
+      const found = store.readLocal(region, key, moment.now())
       const stats = counters.of(region.name)
       if (typeof found === "object") {
-        stats.hit(fiber.context)
+        stats.hit(moment)
         return handOut(store, region, found.value)
       }
       stats.miss(found, fiber.context)
@@ -79,7 +96,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         onSuccess: (found) => {
           const stats = counters.of(region.name)
           if (typeof found === "object") {
-            stats.hit(fiber.context)
+            stats.hit(momentOf(fiber))
             return Exit.succeed(found.value)
           }
           stats.miss(found, fiber.context)
@@ -197,5 +214,5 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
     })
 
-  return { getOrLoad, bypass, refresh, handOut }
+  return { hit, getOrLoad, bypass, refresh, handOut }
 }

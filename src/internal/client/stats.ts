@@ -3,6 +3,8 @@
  */
 import { type Context, Duration, Metric } from "effect"
 import type { CacheError, CacheErrorReason } from "../../CacheError.ts"
+import type { Moment } from "../moment.ts"
+import { type HitSeries, hitSeries } from "./hitSeries.ts"
 
 /** How a read ended. `stale`: there was an entry, but an invalidation or its TTL had overtaken it; it counts as a miss too. */
 export type Outcome = "hit" | "miss" | "stale"
@@ -49,6 +51,8 @@ export class RegionCounters {
   }
   readonly errors: Partial<Record<CacheErrorReason["_tag"], number>> = {}
   readonly #layer: string
+  /** Where hits were counted last. */
+  #hits: HitSeries | undefined = undefined
   // One metric instance per attribute set: a shared one would look its series up again on each update.
   readonly #hit: Metric.Counter<number>
   readonly #miss: Metric.Counter<number>
@@ -74,9 +78,11 @@ export class RegionCounters {
     })
   }
 
-  hit(context: Context.Context<never>): void {
+  hit(moment: Moment): void {
     this.counts.hits++
-    this.#hit.updateUnsafe(1, context)
+    let hits = this.#hits
+    if (hits === undefined || !hits.isOf(moment)) this.#hits = hits = hitSeries(this.#hit, moment)
+    hits.tally.count++
   }
 
   miss(found: "miss" | "stale" | "unsettled", context: Context.Context<never>): void {
@@ -118,18 +124,26 @@ const rate = (counts: { readonly hits: number; readonly misses: number }): numbe
 export class Counters {
   readonly #regions = new Map<string, RegionCounters>()
   readonly #layer: string
+  /** Reads of one region come in runs. */
+  #last: RegionCounters | undefined
 
   constructor(layer: string) {
     this.#layer = layer
   }
 
   of(region: string): RegionCounters {
+    const last = this.#last
+    return last !== undefined && last.region === region ? last : this.#find(region)
+  }
+
+  #find(region: string): RegionCounters {
     let found = this.#regions.get(region)
     if (found === undefined) {
       const label = this.#regions.size < maxRegions ? region : "(other)"
       found = this.#regions.get(label) ?? new RegionCounters(label, this.#layer)
       this.#regions.set(label, found)
     }
+    this.#last = found
     return found
   }
 
