@@ -82,7 +82,7 @@ const program = Effect.gen(function*() {
     const text = yield* response.text
     const cache = response.headers["x-cache"] ?? "-"
     yield* Console.log(
-      `GET ${path.padEnd(12)} ${response.status} ${cache.padEnd(6)} age ${response.headers["age"] ?? "-"}  ${text}`
+      `GET ${path.padEnd(12)} ${response.status} ${cache.padEnd(6)} ${response.headers["age"] === undefined ? "no age" : "an age"}  ${text}`
     )
     return { status: response.status, cache, text, etag: response.headers["etag"] ?? "" }
   })

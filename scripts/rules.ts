@@ -28,13 +28,14 @@ const memory = "src/internal/memoryPrimitives.ts"
 const scripts = "src/layers/CacheRedis/backendScripts.ts"
 const tagIndex = "src/layers/CacheRedis/tagIndex.ts"
 const store = "src/internal/client/store.ts"
+const verdict = "src/internal/client/verdict.ts"
 const load = "src/internal/client/load.ts"
+const localLoad = "src/internal/client/localLoad.ts"
 const write = "src/internal/client/write.ts"
 const flights = "src/internal/client/flights.ts"
 const invalidate = "src/internal/client/invalidate.ts"
 
-const memoryFence =
-  'if (!state.holds(key, token)) {\n          if (onLost === "unlink") state.remove(key, now)\n          return false'
+const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
 const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
 
 export const ablations: ReadonlyArray<Ablation> = [
@@ -42,7 +43,7 @@ export const ablations: ReadonlyArray<Ablation> = [
     rule: "fence on fill",
     test: "rule: fence on fill",
     patches: [
-      { on: "memory", file: memory, find: memoryFence, replace: "if (false) {\n          return false" },
+      { on: "memory", file: memory, find: memoryFence, replace: "this.store(" },
       { on: "redis", file: scripts, find: redisFence, replace: "if true then\n  if ARGV[3]" }
     ]
   },
@@ -54,7 +55,7 @@ export const ablations: ReadonlyArray<Ablation> = [
         on: "memory",
         file: memory,
         find: memoryFence,
-        replace: memoryFence.replace("if (", "if (state.leases.has(key) && ")
+        replace: memoryFence.replace("if (", "if (this.leases.has(key) && ")
       },
       {
         on: "redis",
@@ -85,7 +86,10 @@ export const ablations: ReadonlyArray<Ablation> = [
   {
     rule: "epoch read before the load",
     test: "rule: the epoch is read before the load",
-    patches: [{ file: load, find: "born: flight.epoch", replace: "born: yield* Effect.orDie(store.tags.epoch)" }]
+    patches: [
+      { file: load, find: "born: flight.epoch", replace: "born: yield* Effect.orDie(store.tags.epoch)" },
+      { file: localLoad, find: "const born = this.epoch", replace: "const born = local.epoch()" }
+    ]
   },
   {
     rule: "missing marker is stale",
@@ -99,7 +103,7 @@ export const ablations: ReadonlyArray<Ablation> = [
       },
       {
         on: "redis",
-        file: store,
+        file: verdict,
         find: 'if (marker === undefined) return "stale"',
         replace: "if (marker === undefined) continue"
       }
@@ -112,8 +116,8 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "memory",
         file: memory,
-        find: "state.markers.ensure(tag, state.epoch)",
-        replace: "state.markers.ensure(tag, 1)"
+        find: "this.markers.ensure(tags[i]!, this.epoch)",
+        replace: "this.markers.ensure(tags[i]!, 1)"
       },
       {
         on: "redis",

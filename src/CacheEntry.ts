@@ -1,40 +1,54 @@
 /**
  * The stored envelope: what a value carries with it, and its binary form.
  *
- * **Layout, version 1.** Numbers are big-endian. A Redis script finds the tags from byte 32 alone.
+ * **Layout, version 2.** Numbers are big-endian, and what can be written in two ways is read in one of them only. An entry
+ * without tags is its payload and 30 bytes. The length of the payload is not stored: JSON shows where it was cut, but for
+ * numbers, hence the space.
  *
- * | offset      | size | what                                                                                  |
- * | ----------- | ---- | ------------------------------------------------------------------------------------- |
- * | 0           | 1    | magic, `0xEC`                                                                         |
- * | 1           | 1    | version, `1`                                                                          |
- * | 2           | 1    | codec: 0 no payload, the value is `undefined`; 1 JSON in UTF-8; 2 JSON in ASCII       |
- * | 3           | 1    | compressor: 0 none, 1 gzip, 2 zstd, others as a `Compressor` says                      |
- * | 4           | 8    | born, float64: finite, 0 or more (epochs are integers up to 2^53)                     |
- * | 12          | 8    | createdAt, float64: finite                                                            |
- * | 20          | 8    | freshUntil, float64: any number or an infinity, not NaN                               |
- * | 28          | 4    | loadMillis, float32: finite, 0 or more                                                |
- * | 32          | 1    | F, the length of the fingerprint                                                      |
- * | 33          | F    | fingerprint, ASCII                                                                    |
- * | 33+F        | 4    | L, uint32: the length of the rest of the tag section                                  |
- * | 37+F        | 2    | uint16: the number of tags                                                            |
- * | 39+F        | L-2  | per tag: uint16 length, then its text in UTF-8 (`%` as `%25`, lone surrogates `%uD800`) |
- * | 37+F+L      | 4    | uint32: the length of the payload before compression, at most 64 MiB                  |
- * | 41+F+L      | rest | payload, compressed as byte 3 says                                                    |
+ * | size | what                                                                                              |
+ * | ---- | ------------------------------------------------------------------------------------------------- |
+ * | 1    | magic, `0xEC`                                                                                     |
+ * | 1    | version 2 times 64, and flags: 1 and 2 the codec (0 no payload, the value is `undefined`; 1 JSON  |
+ * |      | in UTF-8; 2 JSON in ASCII), 4 and 8 the fingerprint (0 none, 4 nine bytes, 8 text), 16 tags, 32   |
+ * |      | compressed                                                                                        |
+ * | 7    | born, an integer up to 2^53 - 1                                                                   |
+ * | 6    | createdAt, in whole milliseconds                                                                  |
+ * | 4    | from createdAt to freshUntil: milliseconds below 2^31 (24 days), otherwise 2^31 and the seconds;  |
+ * |      | all bits set: it is fresh for ever                                                                |
+ * | 2    | loadMillis, the upper half of a float32: finite, 0 or more                                        |
+ * | 9    | with flag 4: the fingerprint, 12 characters of base64url                                          |
+ * | 1, F | with flag 8: the length of the fingerprint, and its ASCII; for any that is not such 12 characters |
+ * |      | with flag 16: the number of tags, at least 1, then for each the length of its text and its text   |
+ * |      | in UTF-8 (`%` as `%25`, lone surrogates `%uD800`). These numbers are one byte below 255;          |
+ * |      | otherwise 255 and a uint16                                                                        |
+ * | 1, 4 | with flag 32: 1 gzip, 2 zstd, others as a `Compressor` says; the length before compression, at    |
+ * |      | most 64 MiB                                                                                       |
+ * | rest | payload; a number at its top level is followed by one space                                       |
  *
  * There is no checksum: a store that flips bits inside a JSON string is not noticed here. Whatever breaks the structure
  * is a miss.
  */
+import * as Bytes from "./internal/entryBytes.ts"
+import * as Fingerprint from "./internal/entryFingerprint.ts"
 import * as Layout from "./internal/entryLayout.ts"
+import * as Tags from "./internal/entryTags.ts"
 
 /** What an entry says about its value. */
 export interface EntryHeader {
-  /** The epoch read before the load: the entry is as old as this. */
+  /** The epoch read before the load: the entry is as old as this. An integer, 0 or more. */
   readonly born: number
-  /** When it was stored, in milliseconds by the writer's clock. For people and for `Age`, never for validity. */
+  /**
+   * When it was stored, in milliseconds by the writer's clock. For people and for `Age`, never for validity. Stored in whole
+   * milliseconds, rounded down.
+   */
   readonly createdAt: number
-  /** Until when it counts as fresh, in milliseconds by the writer's clock; `Infinity` for ever. */
+  /**
+   * Until when it counts as fresh, in milliseconds by the writer's clock; `Infinity` for ever. Stored in whole milliseconds,
+   * rounded up: a clock that counts them sees no difference. 24 days after `createdAt` or more, it is rounded up to whole
+   * seconds after it; 68 years or more are `Infinity`; and what is before `createdAt` is stored as `createdAt`.
+   */
   readonly freshUntil: number
-  /** How long the load took, in milliseconds. Stored in single precision. */
+  /** How long the load took, in milliseconds. Stored with two to three digits: within 0.4 %. */
   readonly loadMillis: number
   /** The fingerprint of the schema it was written with; `""` for values without a schema. */
   readonly fingerprint: string
@@ -66,41 +80,12 @@ export const ageMillis = (header: EntryHeader, now: number): number => Math.max(
 /** Whether the entry is still fresh at `now`. Whether it is valid is up to the markers of its tags. */
 export const isFresh = (header: EntryHeader, now: number): boolean => now < header.freshUntil
 
-const encoder = new TextEncoder()
-// Fatal, so that bytes that are no UTF-8 are a miss rather than another value; a leading BOM belongs to the tag.
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-
-const noTags: ReadonlyArray<string> = Object.freeze([])
-
-// Small entries are put together here and copied out once: a fresh array and DataView for each step cost more than the
-// bytes. Safe because `encode` and `decode` never suspend; nothing below keeps a part of it.
+// Small entries are put together here and copied out once: fresh arrays for each step cost more than the bytes. Safe
+// because `encode` never suspends; nothing below keeps a part of it.
 const scratch = new Uint8Array(16 * 1024)
-const scratchView = new DataView(scratch.buffer)
-// `decode` reads the numbers through this, for the same reason.
-const head = new Uint8Array(Layout.FINGERPRINT_LENGTH_OFFSET)
-const headView = new DataView(head.buffer)
 
-// Where there is a Buffer, two of its functions are several times faster than the portable way. No import: this module
-// must run, and bundle, where there is no Node.
-const NodeBuffer = (
-  globalThis as {
-    readonly Buffer?: {
-      readonly allocUnsafe?: (size: number) => Uint8Array
-      readonly prototype?: { readonly latin1Slice?: (this: Uint8Array, start: number, end: number) => string }
-    }
-  }
-).Buffer
-const latin1Slice = NodeBuffer?.prototype?.latin1Slice
-const hasLatin1 = (() => {
-  try {
-    return latin1Slice?.call(new Uint8Array([120, 97, 98]), 1, 3) === "ab"
-  } catch {
-    return false
-  }
-})()
-// Not zeroed and from a shared pool, so whoever calls this writes every byte.
-const allocate = (size: number): Uint8Array =>
-  NodeBuffer?.allocUnsafe === undefined ? new Uint8Array(size) : NodeBuffer.allocUnsafe(size)
+const float = new Float32Array(1)
+const floatBits = new Uint32Array(float.buffer)
 
 /**
  * The binary form of an entry: header and JSON payload. `undefined` is stored as such.
@@ -124,135 +109,221 @@ export const encode = (
     const made = JSON.stringify(json) as string | undefined
     if (made === undefined) throw new TypeError(`a ${typeof json} has no JSON form`)
     if (made.length > Layout.MAX_PAYLOAD_BYTES) throw tooLarge(made.length)
-    text = made
+    text = endsInDigit(made.charCodeAt(made.length - 1)) ? `${made} ` : made
   }
-  const tags = tagTexts(header.tags)
-  const headBound = Layout.MIN_ENTRY_BYTES + header.fingerprint.length + boundOfTags(tags)
+  const headBound =
+    Layout.HEAD_BYTES + 1 + header.fingerprint.length + Tags.boundOfTags(header.tags) + Layout.COMPRESSION_BYTES
+  const target = headBound <= scratch.length ? scratch : new Uint8Array(headBound)
+  const at = writeHead(target, header)
+  if (json === undefined) return copyOf(target, at)
+
+  // A small text is written first and measured then; a large one the other way round, so that it is written in its place.
   const small = headBound + text.length * 3 <= scratch.length
-  const target = small ? scratch : new Uint8Array(headBound)
-  const view = small ? scratchView : new DataView(target.buffer)
-  const lengthAt = writeHead(target, view, header, tags)
-  const payloadAt = lengthAt + Layout.PAYLOAD_LENGTH_SIZE
+  const length = small ? Bytes.writeText(target, text, at) : Bytes.byteLength(text)
+  if (length > Layout.MAX_PAYLOAD_BYTES) throw tooLarge(length)
+  target[Layout.FLAGS_OFFSET]! |= length === text.length ? Layout.CODEC_JSON_ASCII : Layout.CODEC_JSON
 
-  let payload: Uint8Array = small
-    ? scratch.subarray(payloadAt, payloadAt + encoder.encodeInto(text, scratch.subarray(payloadAt)).written)
-    : encoder.encode(text)
-  const payloadLength = payload.length
-  if (payloadLength > Layout.MAX_PAYLOAD_BYTES) throw tooLarge(payloadLength)
-  target[Layout.CODEC_OFFSET] =
-    json === undefined
-      ? Layout.CODEC_UNDEFINED
-      : payloadLength === text.length
-        ? Layout.CODEC_JSON_ASCII
-        : Layout.CODEC_JSON
-  target[Layout.COMPRESSOR_OFFSET] = 0
-  view.setUint32(lengthAt, payloadLength)
-
-  if (compressor !== undefined && payloadLength > 0 && payloadLength >= threshold!) {
+  if (compressor !== undefined && length >= threshold!) {
+    const payload = small ? scratch.subarray(at, at + length) : Bytes.utf8Bytes(text)
     const { id, bytes } = compressor.compress(payload)
     if (id >= 1 && id <= 255) {
-      target[Layout.COMPRESSOR_OFFSET] = id
-      payload = bytes
+      // The payload in the scratch space may be what `bytes` is a view of, so its head is copied out first.
+      const head = copyOf(target, at, Layout.COMPRESSION_BYTES)
+      head[Layout.FLAGS_OFFSET]! |= Layout.COMPRESSED
+      head[at] = id
+      Bytes.setUint32(head, at + 1, length)
+      return Bytes.concat(head, bytes)
     }
+    if (!small) return Bytes.concat(target.subarray(0, at), payload)
   }
-  const out = allocate(payloadAt + payload.length)
-  out.set(target.subarray(0, payloadAt))
-  out.set(payload, payloadAt)
+  return small ? copyOf(target, at + length) : Bytes.joined(target.subarray(0, at), text, length)
+}
+
+/** Only of a number does the text end so. It gets a space, because a part of it would be another number. */
+const endsInDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+
+const copyOf = (bytes: Uint8Array, length: number, room = 0): Uint8Array => {
+  const out = Bytes.allocate(length + room)
+  out.set(bytes.subarray(0, length))
   return out
 }
 
-// Everything before the length of the payload, without codec and compressor. Returns where it ends.
-const writeHead = (target: Uint8Array, view: DataView, header: EntryHeader, tags: ReadonlyArray<string>): number => {
-  const { born, createdAt, fingerprint, freshUntil } = header
-  if (!sane(born, createdAt, freshUntil)) {
-    throw new RangeError(`an entry cannot be born at ${born}, created at ${createdAt}, fresh until ${freshUntil}`)
-  }
-  target[Layout.MAGIC_OFFSET] = Layout.MAGIC
-  target[Layout.VERSION_OFFSET] = Layout.VERSION
-  view.setFloat64(Layout.BORN_OFFSET, born)
-  view.setFloat64(Layout.CREATED_AT_OFFSET, createdAt)
-  view.setFloat64(Layout.FRESH_UNTIL_OFFSET, freshUntil)
-  const loadMillis = Math.fround(header.loadMillis)
-  view.setFloat32(Layout.LOAD_MILLIS_OFFSET, loadMillis > 0 && loadMillis < Infinity ? loadMillis : 0)
-  if (fingerprint.length > 255) throw new RangeError("a fingerprint has at most 255 characters")
-  target[Layout.FINGERPRINT_LENGTH_OFFSET] = fingerprint.length
-  let at = Layout.FINGERPRINT_OFFSET
-  for (let i = 0; i < fingerprint.length; i++) {
-    const code = fingerprint.charCodeAt(i)
-    if (code > 127) throw new RangeError("a fingerprint is ASCII")
-    target[at++] = code
-  }
-  const sectionAt = at
-  at += Layout.TAG_SECTION_LENGTH_SIZE
-  view.setUint16(at, tags.length)
-  at += Layout.TAG_COUNT_SIZE
-  for (const tag of tags) {
-    const start = at + Layout.TAG_LENGTH_SIZE
-    const { written } = encoder.encodeInto(tag, target.subarray(start))
-    if (written > Layout.MAX_TAG_BYTES) throw tagTooLong()
-    view.setUint16(at, written)
-    at = start + written
-  }
-  view.setUint32(sectionAt, at - sectionAt - Layout.TAG_SECTION_LENGTH_SIZE)
-  return at
-}
-
-// Written so that NaN fails.
-const sane = (born: number, createdAt: number, freshUntil: number): boolean =>
-  born >= 0 && born < Infinity && createdAt > -Infinity && createdAt < Infinity && !Number.isNaN(freshUntil)
-
-/** Parses an entry. `undefined` for anything that is not one: another version, cut or mutated bytes. Never throws. */
-export const decode = (bytes: Uint8Array, compressor: Compressor | undefined): ParsedEntry | undefined => {
-  try {
-    return decodeUnsafe(bytes, compressor)
-  } catch {
-    // Text that is no UTF-8 or no JSON, or a compressor that throws.
-    return undefined
-  }
-}
-
-const decodeUnsafe = (bytes: Uint8Array, compressor: Compressor | undefined): ParsedEntry | undefined => {
-  const total = bytes.length
+// Everything before the payload, without codec and compression. Returns where it ends.
+const writeHead = (target: Uint8Array, header: EntryHeader): number => {
+  const { born, fingerprint, freshUntil, tags } = header
+  const createdAt = Math.floor(header.createdAt)
+  // Written so that NaN fails.
   if (
-    total < Layout.MIN_ENTRY_BYTES ||
-    bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
-    bytes[Layout.VERSION_OFFSET] !== Layout.VERSION
-  )
-    return undefined
+    !(Number.isSafeInteger(born) && born >= 0 && createdAt >= 0 && createdAt <= Layout.MAX_CREATED_AT) ||
+    Number.isNaN(freshUntil)
+  ) {
+    throw new RangeError(
+      `an entry cannot be born at ${born}, created at ${header.createdAt}, fresh until ${freshUntil}`
+    )
+  }
+  const form = Fingerprint.formOf(fingerprint)
+  target[Layout.MAGIC_OFFSET] = Layout.MAGIC
+  target[Layout.FLAGS_OFFSET] = Layout.VERSION | form | (tags.length === 0 ? 0 : Layout.TAGGED)
+  const bornHigh = Math.floor(born / 2 ** 32)
+  target[Layout.BORN_OFFSET] = bornHigh >>> 16
+  Bytes.setUint16(target, Layout.BORN_OFFSET + 1, bornHigh & 0xffff)
+  Bytes.setUint32(target, Layout.BORN_OFFSET + 3, born >>> 0)
+  Bytes.setUint16(target, Layout.CREATED_AT_OFFSET, Math.floor(createdAt / 2 ** 32))
+  Bytes.setUint32(target, Layout.CREATED_AT_OFFSET + 2, createdAt >>> 0)
+  Bytes.setUint32(target, Layout.FRESH_FOR_OFFSET, freshForOf(Math.max(0, Math.ceil(freshUntil) - createdAt)))
+  Bytes.setUint16(target, Layout.LOAD_MILLIS_OFFSET, upperHalf(header.loadMillis))
+  return Tags.writeTags(target, Fingerprint.writeFingerprint(target, Layout.HEAD_BYTES, fingerprint, form), tags)
+}
 
-  for (let i = Layout.BORN_OFFSET; i < Layout.FINGERPRINT_LENGTH_OFFSET; i++) head[i] = bytes[i] as number
-  const born = headView.getFloat64(Layout.BORN_OFFSET)
-  const createdAt = headView.getFloat64(Layout.CREATED_AT_OFFSET)
-  const freshUntil = headView.getFloat64(Layout.FRESH_UNTIL_OFFSET)
-  const loadMillis = headView.getFloat32(Layout.LOAD_MILLIS_OFFSET)
-  if (!sane(born, createdAt, freshUntil) || !(loadMillis >= 0 && loadMillis < Infinity)) return undefined
+const freshForOf = (millis: number): number =>
+  millis < Layout.FRESH_SECONDS
+    ? millis
+    : Math.min(Layout.FRESH_SECONDS + Math.ceil(millis / 1000), Layout.FRESH_FOR_EVER)
 
-  const tagsEnd = tagSectionEnd(bytes)
-  if (tagsEnd === undefined) return undefined
-  const payloadAt = tagsEnd + Layout.PAYLOAD_LENGTH_SIZE
-  const tags = decodeTags(bytes, tagsEnd)
-  if (tags === undefined) return undefined
-  const fingerprint = decodeFingerprint(bytes)
-  if (fingerprint === undefined) return undefined
+/** In milliseconds. */
+const freshForAt = (bytes: Uint8Array): number => {
+  const value = Bytes.uint32(bytes, Layout.FRESH_FOR_OFFSET)
+  return value < Layout.FRESH_SECONDS
+    ? value
+    : value === Layout.FRESH_FOR_EVER
+      ? Infinity
+      : (value - Layout.FRESH_SECONDS) * 1000
+}
 
-  const payloadLength = uint32(bytes, tagsEnd)
-  if (payloadLength > Layout.MAX_PAYLOAD_BYTES) return undefined
-  const codec = bytes[Layout.CODEC_OFFSET] as number
-  const compressorId = bytes[Layout.COMPRESSOR_OFFSET] as number
-  let json: unknown
-  if (codec === Layout.CODEC_UNDEFINED) {
-    if (payloadLength !== 0 || payloadAt !== total || compressorId !== 0) return undefined
-    json = undefined
-  } else if (codec === Layout.CODEC_JSON || codec === Layout.CODEC_JSON_ASCII) {
-    if (compressorId === 0) {
-      if (payloadLength !== total - payloadAt) return undefined
-      json = JSON.parse(payloadText(bytes, payloadAt, total, codec))
-    } else {
-      const payload = compressor?.decompress(compressorId, bytes.subarray(payloadAt), payloadLength)
-      if (payload === undefined || payload.length !== payloadLength) return undefined
-      json = JSON.parse(payloadText(payload, 0, payloadLength, codec))
+// Rounded to the nearest; what is no finite float32 of 0 or more gives 0.
+const upperHalf = (millis: number): number => {
+  float[0] = millis
+  const bits = floatBits[0]!
+  if (bits >= Layout.LOAD_MILLIS_END * 0x10000) return 0
+  return Math.min((bits + 0x8000) >>> 16, Layout.LOAD_MILLIS_END - 1)
+}
+
+/** In place of JSON: the payload is none. */
+export const notJson: unique symbol = Symbol("effect-cache/notJson")
+
+/**
+ * An entry whose payload has not been looked at, so that a reader can judge the header first. It looks into the bytes it
+ * was made from whenever it is asked, so it keeps them, and all of the reply they are a part of: not to be stored. The
+ * numbers are no properties of its own: `{ ...entry }` is without them.
+ */
+export class OpenEntry implements EntryHeader {
+  readonly fingerprint: string
+  readonly tags: ReadonlyArray<string>
+  /** Where fingerprint and tags end. */
+  readonly restAt: number
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array, restAt: number, fingerprint: string, tags: ReadonlyArray<string>) {
+    this.fingerprint = fingerprint
+    this.tags = tags
+    this.restAt = restAt
+    this.#bytes = bytes
+  }
+
+  get born(): number {
+    const bytes = this.#bytes
+    return (
+      (bytes[Layout.BORN_OFFSET]! * 0x10000 + Bytes.uint16(bytes, Layout.BORN_OFFSET + 1)) * 2 ** 32 +
+      Bytes.uint32(bytes, Layout.BORN_OFFSET + 3)
+    )
+  }
+
+  get createdAt(): number {
+    const bytes = this.#bytes
+    return Bytes.uint16(bytes, Layout.CREATED_AT_OFFSET) * 2 ** 32 + Bytes.uint32(bytes, Layout.CREATED_AT_OFFSET + 2)
+  }
+
+  get freshUntil(): number {
+    return this.createdAt + freshForAt(this.#bytes)
+  }
+
+  get loadMillis(): number {
+    floatBits[0] = Bytes.uint16(this.#bytes, Layout.LOAD_MILLIS_OFFSET) << 16
+    return float[0]!
+  }
+
+  /** The payload as JSON, or `notJson`. Never throws. */
+  json(compressor: Compressor | undefined): unknown {
+    const bytes = this.#bytes
+    const at = this.restAt
+    const flags = bytes[Layout.FLAGS_OFFSET]!
+    const codec = flags & Layout.CODEC_MASK
+    if (codec === Layout.CODEC_UNDEFINED) return undefined
+    try {
+      if ((flags & Layout.COMPRESSED) === 0) return parse(bytes, at, bytes.length, codec)
+      const length = Bytes.uint32(bytes, at + 1)
+      const payload = compressor?.decompress(bytes[at]!, bytes.subarray(at + Layout.COMPRESSION_BYTES), length)
+      return payload === undefined || payload.length !== length ? notJson : parse(payload, 0, length, codec)
+    } catch {
+      // Text that is no UTF-8 or no JSON, or a compressor that throws.
+      return notJson
     }
-  } else return undefined
+  }
+}
+
+const parse = (bytes: Uint8Array, start: number, end: number, codec: number): unknown =>
+  isWhole(bytes, start, end)
+    ? JSON.parse(
+        codec === Layout.CODEC_JSON_ASCII ? Bytes.asciiText(bytes, start, end) : Bytes.utf8Text(bytes, start, end)
+      )
+    : notJson
+
+// What JSON.parse alone would not notice: a number that was cut, and space behind the end.
+const isWhole = (bytes: Uint8Array, start: number, end: number): boolean => {
+  const last = bytes[end - 1]!
+  return last > 0x20 ? !endsInDigit(last) : last === 0x20 && end - start > 1 && endsInDigit(bytes[end - 2]!)
+}
+
+/** Whether the head is one: its numbers, and the codec. */
+const isHead = (bytes: Uint8Array): boolean =>
+  bytes?.length >= Layout.HEAD_BYTES &&
+  bytes[Layout.MAGIC_OFFSET] === Layout.MAGIC &&
+  (bytes[Layout.FLAGS_OFFSET]! & Layout.VERSION_MASK) === Layout.VERSION &&
+  (bytes[Layout.FLAGS_OFFSET]! & Layout.CODEC_MASK) !== Layout.CODEC_MASK &&
+  // Above 2^53 the numbers have gaps.
+  bytes[Layout.BORN_OFFSET]! < 0x20 &&
+  (bytes[Layout.FRESH_FOR_OFFSET]! < 0x80 || freshForAt(bytes) >= Layout.FRESH_SECONDS) &&
+  Bytes.uint16(bytes, Layout.LOAD_MILLIS_OFFSET) < Layout.LOAD_MILLIS_END
+
+/**
+ * Reads the header of an entry. `undefined` for anything that is not one: another version, cut or mutated bytes. Never
+ * throws. Fingerprint and tags of entries read before are compared byte by byte and not made again.
+ */
+export const open = (bytes: Uint8Array): OpenEntry | undefined => {
+  if (!isHead(bytes)) return undefined
+  const flags = bytes[Layout.FLAGS_OFFSET]!
+  const form = flags & Layout.FINGERPRINT_MASK
+  const size = Fingerprint.fingerprintSize(bytes, form)
+  let at = Layout.HEAD_BYTES + size
+  if (size < 0 || at > bytes.length) return undefined
+  const kind = Fingerprint.kindOf(bytes, Layout.HEAD_BYTES, size, form)
+  if (kind === undefined) return undefined
+
+  let tags = Tags.noTags
+  if ((flags & Layout.TAGGED) !== 0) {
+    if (!kind.tags.read(bytes, at)) return undefined
+    tags = kind.tags.tags
+    at += kind.tags.size
+  }
+  return restIsSound(bytes, at, flags) ? new OpenEntry(bytes, at, kind.fingerprint, tags) : undefined
+}
+
+const restIsSound = (bytes: Uint8Array, at: number, flags: number): boolean => {
+  const compressed = (flags & Layout.COMPRESSED) !== 0
+  if ((flags & Layout.CODEC_MASK) === Layout.CODEC_UNDEFINED) return !compressed && at === bytes.length
+  if (!compressed) return true
+  if (at + Layout.COMPRESSION_BYTES > bytes.length || bytes[at] === 0) return false
+  const length = Bytes.uint32(bytes, at + 1)
+  return length > 0 && length <= Layout.MAX_PAYLOAD_BYTES
+}
+
+/** Parses an entry and its payload. `undefined` for anything that is not one. Never throws. */
+export const decode = (bytes: Uint8Array, compressor: Compressor | undefined): ParsedEntry | undefined => {
+  const entry = open(bytes)
+  if (entry === undefined) return undefined
+  const json = entry.json(compressor)
+  if (json === notJson) return undefined
+  const { born, createdAt, fingerprint, freshUntil, loadMillis, tags } = entry
   return { born, createdAt, freshUntil, loadMillis, fingerprint, tags, json }
 }
 
@@ -262,136 +333,19 @@ const decodeUnsafe = (bytes: Uint8Array, compressor: Compressor | undefined): Pa
  * entry. Throws a `RangeError` when a tag, or their number, is over the limit of `encode`.
  */
 export const addTags = (bytes: Uint8Array, tags: ReadonlyArray<string>): Uint8Array => {
-  const total = bytes.length
-  if (
-    tags.length === 0 ||
-    total < Layout.MIN_ENTRY_BYTES ||
-    bytes[Layout.MAGIC_OFFSET] !== Layout.MAGIC ||
-    bytes[Layout.VERSION_OFFSET] !== Layout.VERSION
-  )
-    return bytes
-  const tagsEnd = tagSectionEnd(bytes)
-  if (tagsEnd === undefined) return bytes
-  let present: ReadonlyArray<string> | undefined
-  try {
-    present = decodeTags(bytes, tagsEnd)
-  } catch {
-    present = undefined
-  }
-  if (present === undefined) return bytes
-
-  const known = new Set(present)
-  const added: Array<string> = []
-  for (const tag of tags) {
-    if (known.has(tag)) continue
-    known.add(tag)
-    added.push(tag)
-  }
-  if (added.length === 0) return bytes
-  const count = present.length + added.length
-  if (count > Layout.MAX_TAGS) throw tooManyTags()
-  const tagBytes = added.map(Layout.encodeTag)
-  let extra = 0
-  for (const tag of tagBytes) {
-    if (tag.length > Layout.MAX_TAG_BYTES) throw tagTooLong()
-    extra += Layout.TAG_LENGTH_SIZE + tag.length
-  }
-  const out = allocate(total + extra)
-  const view = new DataView(out.buffer, out.byteOffset, out.length)
-  const sectionAt = Layout.tagSectionOffset(bytes)
-  out.set(bytes.subarray(0, tagsEnd))
-  view.setUint32(sectionAt, uint32(bytes, sectionAt) + extra)
-  view.setUint16(sectionAt + Layout.TAG_SECTION_LENGTH_SIZE, count)
-  let at = tagsEnd
-  for (const tag of tagBytes) {
-    view.setUint16(at, tag.length)
-    out.set(tag, at + Layout.TAG_LENGTH_SIZE)
-    at += Layout.TAG_LENGTH_SIZE + tag.length
-  }
-  out.set(bytes.subarray(tagsEnd), at)
+  const entry = open(bytes)
+  if (entry === undefined) return bytes
+  const flags = bytes[Layout.FLAGS_OFFSET]!
+  const from = Layout.HEAD_BYTES + Fingerprint.fingerprintSize(bytes, flags & Layout.FINGERPRINT_MASK)
+  const section = Tags.withTags(bytes.subarray(from, entry.restAt), entry.tags, tags)
+  if (section === undefined) return bytes
+  const out = Bytes.allocate(from + section.length + bytes.length - entry.restAt)
+  out.set(bytes.subarray(0, from))
+  out[Layout.FLAGS_OFFSET] = flags | Layout.TAGGED
+  out.set(section, from)
+  out.set(bytes.subarray(entry.restAt), from + section.length)
   return out
 }
 
 const tooLarge = (length: number) =>
   new RangeError(`the payload has ${length} bytes, more than the ${Layout.MAX_PAYLOAD_BYTES} of an entry`)
-
-const tooManyTags = () => new RangeError(`an entry has at most ${Layout.MAX_TAGS} tags`)
-
-const tagTooLong = () => new RangeError(`a tag has at most ${Layout.MAX_TAG_BYTES} bytes`)
-
-const tagTexts = (tags: ReadonlyArray<string>): ReadonlyArray<string> => {
-  if (tags.length === 0) return tags
-  if (tags.length > Layout.MAX_TAGS) throw tooManyTags()
-  return tags.map(Layout.tagText)
-}
-
-const boundOfTags = (tags: ReadonlyArray<string>): number => {
-  let bound = 0
-  for (const tag of tags) {
-    if (tag.length > Layout.MAX_TAG_BYTES) throw tagTooLong()
-    bound += Layout.TAG_LENGTH_SIZE + tag.length * 3
-  }
-  return bound
-}
-
-const uint16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!
-
-const uint32 = (bytes: Uint8Array, at: number): number => uint16(bytes, at) * 0x10000 + uint16(bytes, at + 2)
-
-// Where the tag section ends, when it and the length of the payload lie within the bytes.
-const tagSectionEnd = (bytes: Uint8Array): number | undefined => {
-  const from = Layout.tagSectionOffset(bytes) + Layout.TAG_SECTION_LENGTH_SIZE
-  if (from + Layout.TAG_COUNT_SIZE + Layout.PAYLOAD_LENGTH_SIZE > bytes.length) return undefined
-  const length = uint32(bytes, from - Layout.TAG_SECTION_LENGTH_SIZE)
-  return length < Layout.TAG_COUNT_SIZE || from + length + Layout.PAYLOAD_LENGTH_SIZE > bytes.length
-    ? undefined
-    : from + length
-}
-
-// The tags must fill the section exactly.
-const decodeTags = (bytes: Uint8Array, end: number): ReadonlyArray<string> | undefined => {
-  let at = Layout.tagSectionOffset(bytes) + Layout.TAG_SECTION_LENGTH_SIZE
-  const count = uint16(bytes, at)
-  at += Layout.TAG_COUNT_SIZE
-  if (count === 0) return at === end ? noTags : undefined
-  // Before any array is made: a count that the section cannot hold costs nothing.
-  if (count * Layout.TAG_LENGTH_SIZE > end - at) return undefined
-  const tags: Array<string> = []
-  for (let i = 0; i < count; i++) {
-    const start = at + Layout.TAG_LENGTH_SIZE
-    if (start > end) return undefined
-    at = start + uint16(bytes, at)
-    if (at > end) return undefined
-    const tag = Layout.tagOfText(
-      isAscii(bytes, start, at) ? asciiText(bytes, start, at) : decoder.decode(bytes.subarray(start, at))
-    )
-    if (tag === undefined) return undefined
-    tags.push(tag)
-  }
-  return at === end ? tags : undefined
-}
-
-// Almost all entries that a process reads bear one of a few fingerprints, one after the other.
-let lastFingerprint = ""
-
-const decodeFingerprint = (bytes: Uint8Array): string | undefined => {
-  const end = Layout.tagSectionOffset(bytes)
-  if (lastFingerprint.length === end - Layout.FINGERPRINT_OFFSET) {
-    let i = 0
-    while (i < lastFingerprint.length && lastFingerprint.charCodeAt(i) === bytes[Layout.FINGERPRINT_OFFSET + i]) i++
-    if (i === lastFingerprint.length) return lastFingerprint
-  }
-  if (!isAscii(bytes, Layout.FINGERPRINT_OFFSET, end)) return undefined
-  return (lastFingerprint = asciiText(bytes, Layout.FINGERPRINT_OFFSET, end))
-}
-
-const isAscii = (bytes: Uint8Array, start: number, end: number): boolean => {
-  for (let i = start; i < end; i++) if (bytes[i]! > 127) return false
-  return true
-}
-
-const asciiText = (bytes: Uint8Array, start: number, end: number): string =>
-  hasLatin1 ? latin1Slice!.call(bytes, start, end) : decoder.decode(bytes.subarray(start, end))
-
-const payloadText = (bytes: Uint8Array, start: number, end: number, codec: number): string =>
-  codec === Layout.CODEC_JSON_ASCII ? asciiText(bytes, start, end) : decoder.decode(bytes.subarray(start, end))

@@ -45,7 +45,15 @@ export { type StampedeOptions, type StampedeProtect, stampedeProtect } from "./p
 export { getCacheStats } from "./patterns/stats.ts"
 export { invalidateTags, tagCacheKey } from "./patterns/tags.ts"
 export { type WriteOptions, type WriteThrough, writeThrough } from "./patterns/writeThrough.ts"
-export { type BackendUsage, CacheBackend, type LocalReads, type Stored, type Write } from "./services/CacheBackend.ts"
+export {
+  type BackendUsage,
+  CacheBackend,
+  type LocalPrimitives,
+  type Lookup,
+  type Lookups,
+  type Stored,
+  type Write
+} from "./services/CacheBackend.ts"
 export { type CacheCounters, CacheClient, type CacheStats, type SetOptions } from "./services/CacheClient.ts"
 export { type Lock, LockManager, type LockOptions, type LockStore } from "./services/LockManager.ts"
 export { TagIndex } from "./services/TagIndex.ts"

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as CacheEntry from "../src/CacheEntry.ts"
 import type { Compressor, EntryHeader } from "../src/CacheEntry.ts"
 import * as Layout from "../src/internal/entryLayout.ts"
-import { goldens } from "./golden/entry-v1.ts"
+import { goldens } from "./golden/entry-v2.ts"
 import { nodeCompressor } from "../src/internal/nodeCompressor.ts"
 import * as zlib from "node:zlib"
 
@@ -54,8 +54,8 @@ describe("golden bytes", () => {
 
 describe("encode and decode", () => {
   const Header = Schema.Struct({
-    born: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
-    createdAt: Schema.Finite,
+    born: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+    createdAt: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: Layout.MAX_CREATED_AT })),
     freshUntil: Schema.Number.check(Schema.makeFilter((n) => !Number.isNaN(n))),
     loadMillis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThan(1e30)),
     fingerprint: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{0,20}$/)),
@@ -72,13 +72,23 @@ describe("encode and decode", () => {
         nodeCompressor({ threshold: 64, prefer: "gzip" })
       ]) {
         const bytes = CacheEntry.encode(h, json, c)
-        const back = CacheEntry.decode(bytes, c ?? compressor)
+        const back = CacheEntry.decode(bytes, c ?? compressor)!
+        // -0 is 0.
+        const createdAt = Math.floor(h.createdAt) || 0
+        const freshFor = Math.max(0, Math.ceil(h.freshUntil) - createdAt)
+        const seconds = Math.ceil(freshFor / 1000)
+        const rounded = freshFor < 2 ** 31 ? freshFor : seconds < 2 ** 31 - 1 ? seconds * 1000 : Infinity
         assert.deepStrictEqual(back, {
           ...h,
-          // Single precision, and -0 is 0.
-          loadMillis: Math.fround(h.loadMillis) || 0,
+          born: h.born || 0,
+          createdAt,
+          freshUntil: createdAt + rounded,
+          loadMillis: back.loadMillis,
           json: JSON.parse(JSON.stringify(json))
         })
+        // Very small numbers have fewer digits.
+        assert.isAtMost(Math.abs(back.loadMillis - h.loadMillis), h.loadMillis / 250 + 1e-38)
+        assert.strictEqual(hex(CacheEntry.encode(back, json, c)), hex(bytes))
         // A Buffer over part of a larger one, as a driver hands it out, gives the same.
         const padded = Buffer.concat([Buffer.from([1, 2, 3]), bytes, Buffer.from([4])])
         assert.deepStrictEqual(CacheEntry.decode(padded.subarray(3, 3 + bytes.length), c ?? compressor), back)
@@ -114,6 +124,39 @@ describe("encode and decode", () => {
   it("holds epochs up to 2^53 exactly, and an infinite freshness", () => {
     const h = { ...header, born: Number.MAX_SAFE_INTEGER, freshUntil: Infinity }
     assert.deepStrictEqual(CacheEntry.decode(CacheEntry.encode(h, 1, undefined), undefined), { ...h, json: 1 })
+  })
+
+  it("is fresh to the same millisecond as before, and not before it was made", () => {
+    const stored = (createdAt: number, freshUntil: number) =>
+      CacheEntry.decode(CacheEntry.encode({ ...header, createdAt, freshUntil }, 1, undefined), undefined)!
+    for (const [createdAt, freshUntil, made, until] of [
+      [1000, 2000.25, 1000, 2001],
+      [1000.75, 2000, 1000, 2000],
+      [1000.75, 1000.8, 1000, 1001],
+      [1000, 5, 1000, 1000],
+      [1000, -Infinity, 1000, 1000],
+      [1000, 1000 + 2 ** 31 - 1, 1000, 1000 + 2 ** 31 - 1],
+      [1000, 1000 + 2 ** 31, 1000, 1000 + 2_147_484_000],
+      [1000, 1000 + (2 ** 31 - 2) * 1000, 1000, 1000 + (2 ** 31 - 2) * 1000],
+      [1000, 1000 + (2 ** 31 - 2) * 1000 + 1, 1000, Infinity],
+      [0, Number.MAX_VALUE, 0, Infinity]
+    ] as const) {
+      const back = stored(createdAt, freshUntil)
+      assert.deepStrictEqual([back.createdAt, back.freshUntil], [made, until])
+      for (let now = made; now < made + 3000; now++) {
+        const before = CacheEntry.isFresh({ ...header, freshUntil }, now)
+        if (CacheEntry.isFresh(back, now) !== before) assert.fail(`${freshUntil} at ${now}`)
+      }
+    }
+  })
+
+  it("is its payload and 30 bytes, with the bytes of its tags", () => {
+    const size = (tags: ReadonlyArray<string>, fingerprint = header.fingerprint) =>
+      CacheEntry.encode({ ...header, fingerprint, tags }, "x".repeat(98), undefined).length - 100
+    assert.strictEqual(size([]), 30)
+    assert.strictEqual(size([], ""), 21)
+    assert.strictEqual(size(["users"]), 30 + 1 + 6)
+    assert.strictEqual(size(["users", "tenant:acme"]), 30 + 1 + 6 + 12)
   })
 
   it("keeps entries above and below the size of the scratch space", () => {
@@ -153,6 +196,10 @@ describe("encode and decode", () => {
       { born: -1 },
       { born: NaN },
       { born: Infinity },
+      { born: 1.5 },
+      { born: 2 ** 53 },
+      { createdAt: -1 },
+      { createdAt: 2 ** 48 },
       { createdAt: NaN },
       { createdAt: Infinity },
       { freshUntil: NaN },
@@ -160,6 +207,7 @@ describe("encode and decode", () => {
       { fingerprint: "x".repeat(256) },
       { tags: ["x".repeat(65_536)] },
       { tags: ["é".repeat(40_000)] },
+      { tags: ["%".repeat(30_000)] },
       { tags: Array.from({ length: 65_536 }, () => "") }
     ]
     for (const part of wrong) {
@@ -177,7 +225,8 @@ describe("encode and decode", () => {
   })
 
   it("compresses from the threshold on, and only when it helps", () => {
-    const idOf = (bytes: Uint8Array) => bytes[Layout.COMPRESSOR_OFFSET]
+    const idOf = (bytes: Uint8Array) =>
+      (bytes[Layout.FLAGS_OFFSET]! & Layout.COMPRESSED) === 0 ? 0 : bytes[CacheEntry.open(bytes)!.restAt]
     const text = "x".repeat(98)
     assert.strictEqual(idOf(CacheEntry.encode(header, text, nodeCompressor({ threshold: 101 }))), 0)
     assert.notStrictEqual(idOf(CacheEntry.encode(header, text, nodeCompressor({ threshold: 100 }))), 0)
@@ -221,13 +270,13 @@ describe("addTags", () => {
     const bytes = CacheEntry.encode(header, 1, undefined)
     assert.strictEqual(CacheEntry.addTags(bytes, []), bytes)
     assert.strictEqual(CacheEntry.addTags(bytes, ["users"]), bytes)
-    for (let length = 0; length < bytes.length - 5; length++) {
+    for (let length = 0; length < bytes.length; length++) {
       const cut = bytes.subarray(0, length)
       const out = CacheEntry.addTags(cut, ["t"])
       assert.strictEqual(CacheEntry.decode(out, undefined), undefined)
     }
     const other = bytes.slice()
-    other[Layout.VERSION_OFFSET] = 2
+    other[Layout.FLAGS_OFFSET] = 1
     assert.strictEqual(CacheEntry.addTags(other, ["t"]), other)
   })
 
@@ -247,48 +296,119 @@ describe("addTags", () => {
 
 describe("bytes that are not an entry", () => {
   const good = CacheEntry.encode(header, { id: 1, name: "Ada" }, undefined)
-  const sectionAt = Layout.tagSectionOffset(good)
-  const tagsEnd = sectionAt + 4 + new DataView(good.buffer, good.byteOffset).getUint32(sectionAt)
-  const changed = (f: (view: DataView) => void) => {
-    const copy = new Uint8Array(good)
+  const packed = CacheEntry.encode(header, "x".repeat(1000), compressor)
+  const sectionAt = Layout.HEAD_BYTES + Layout.FINGERPRINT_BYTES
+  const restAt = CacheEntry.open(good)!.restAt
+  const changed = (f: (view: DataView) => void, from: Uint8Array = good) => {
+    const copy = new Uint8Array(from)
     f(new DataView(copy.buffer))
     return CacheEntry.decode(copy, compressor)
   }
+  const flags = (value: number) => (view: DataView) => view.setUint8(Layout.FLAGS_OFFSET, Layout.VERSION | value)
+  const { CODEC_JSON_ASCII, COMPRESSED, FINGERPRINT_HASH, FINGERPRINT_MASK, FINGERPRINT_TEXT, TAGGED } = Layout
 
   it("each rule of the layout by itself", () => {
+    assert.strictEqual(good[Layout.FLAGS_OFFSET], Layout.VERSION | CODEC_JSON_ASCII | FINGERPRINT_HASH | TAGGED)
     const cases: Record<string, (view: DataView) => void> = {
       magic: (v) => v.setUint8(Layout.MAGIC_OFFSET, 0x7b),
-      version: (v) => v.setUint8(Layout.VERSION_OFFSET, 2),
-      codec: (v) => v.setUint8(Layout.CODEC_OFFSET, 3),
-      "undefined with a payload": (v) => v.setUint8(Layout.CODEC_OFFSET, Layout.CODEC_UNDEFINED),
-      "unknown compressor": (v) => v.setUint8(Layout.COMPRESSOR_OFFSET, 99),
-      "not compressed": (v) => v.setUint8(Layout.COMPRESSOR_OFFSET, 1),
-      "born negative": (v) => v.setFloat64(Layout.BORN_OFFSET, -1),
-      "born NaN": (v) => v.setFloat64(Layout.BORN_OFFSET, NaN),
-      "born infinite": (v) => v.setFloat64(Layout.BORN_OFFSET, Infinity),
-      "createdAt NaN": (v) => v.setFloat64(Layout.CREATED_AT_OFFSET, NaN),
-      "createdAt infinite": (v) => v.setFloat64(Layout.CREATED_AT_OFFSET, -Infinity),
-      "freshUntil NaN": (v) => v.setFloat64(Layout.FRESH_UNTIL_OFFSET, NaN),
-      "loadMillis negative": (v) => v.setFloat32(Layout.LOAD_MILLIS_OFFSET, -1),
-      "loadMillis NaN": (v) => v.setFloat32(Layout.LOAD_MILLIS_OFFSET, NaN),
-      "loadMillis infinite": (v) => v.setFloat32(Layout.LOAD_MILLIS_OFFSET, Infinity),
-      "fingerprint length": (v) => v.setUint8(Layout.FINGERPRINT_LENGTH_OFFSET, 255),
-      "fingerprint not ASCII": (v) => v.setUint8(Layout.FINGERPRINT_OFFSET, 200),
-      "section too long": (v) => v.setUint32(sectionAt, 0xffffffff),
-      "section too short": (v) => v.setUint32(sectionAt, 1),
-      "too many tags": (v) => v.setUint16(sectionAt + 4, 0xffff),
-      "too few tags": (v) => v.setUint16(sectionAt + 4, 1),
-      "no tags in a section with some": (v) => v.setUint16(sectionAt + 4, 0),
-      "tag too long": (v) => v.setUint16(sectionAt + 6, 0xffff),
-      "tag no UTF-8": (v) => v.setUint8(sectionAt + 8, 0xff),
-      "tag with a bare %": (v) => v.setUint8(sectionAt + 8, 0x25),
-      "payload length over": (v) => v.setUint32(tagsEnd, 100),
-      "payload length under": (v) => v.setUint32(tagsEnd, 3),
-      "payload length huge": (v) => v.setUint32(tagsEnd, 0xffffffff),
-      "no JSON": (v) => v.setUint8(tagsEnd + 4, 0x5d)
+      "version 0": (v) => v.setUint8(Layout.FLAGS_OFFSET, v.getUint8(Layout.FLAGS_OFFSET) - 0x80),
+      "the first version": (v) => v.setUint8(Layout.FLAGS_OFFSET, 1),
+      "version 1": (v) => v.setUint8(Layout.FLAGS_OFFSET, v.getUint8(Layout.FLAGS_OFFSET) - 0x40),
+      "version 3": (v) => v.setUint8(Layout.FLAGS_OFFSET, v.getUint8(Layout.FLAGS_OFFSET) + 0x40),
+      "a codec that there is not": flags(3 | FINGERPRINT_HASH | TAGGED),
+      "undefined with a payload": flags(Layout.CODEC_UNDEFINED | FINGERPRINT_HASH | TAGGED),
+      "no fingerprint": flags(CODEC_JSON_ASCII | TAGGED),
+      "two fingerprints": flags(CODEC_JSON_ASCII | FINGERPRINT_MASK | TAGGED),
+      "no tags": flags(CODEC_JSON_ASCII | FINGERPRINT_HASH),
+      "not compressed": flags(CODEC_JSON_ASCII | FINGERPRINT_HASH | TAGGED | COMPRESSED),
+      "born above 2^53": (v) => v.setUint8(Layout.BORN_OFFSET, 0x20),
+      "few milliseconds in seconds": (v) => v.setUint32(Layout.FRESH_FOR_OFFSET, 2 ** 31 + 2_147_483),
+      "loadMillis negative": (v) => v.setUint16(Layout.LOAD_MILLIS_OFFSET, 0xbf80),
+      "loadMillis NaN": (v) => v.setUint16(Layout.LOAD_MILLIS_OFFSET, 0x7fc0),
+      "loadMillis infinite": (v) => v.setUint16(Layout.LOAD_MILLIS_OFFSET, 0x7f80),
+      "too many tags": (v) => v.setUint8(sectionAt, 0xfe),
+      "a long number of tags": (v) => v.setUint8(sectionAt, 0xff),
+      "too few tags": (v) => v.setUint8(sectionAt, 1),
+      "no tags in a section with some": (v) => v.setUint8(sectionAt, 0),
+      "tag too long": (v) => v.setUint8(sectionAt + 1, 0xfe),
+      "a long tag": (v) => v.setUint8(sectionAt + 1, 0xff),
+      "tag too short": (v) => v.setUint8(sectionAt + 1, 4),
+      "tag no UTF-8": (v) => v.setUint8(sectionAt + 2, 0xff),
+      "tag with a bare %": (v) => v.setUint8(sectionAt + 2, 0x25),
+      "no JSON": (v) => v.setUint8(restAt, 0x5d)
     }
     assert.isDefined(changed(() => {}))
     for (const [name, change] of Object.entries(cases)) assert.isUndefined(changed(change), name)
+  })
+
+  it("each rule of compressed entries by itself", () => {
+    const cases: Record<string, (view: DataView) => void> = {
+      "no compressor": (v) => v.setUint8(restAt, 0),
+      "unknown compressor": (v) => v.setUint8(restAt, 99),
+      "length over": (v) => v.setUint32(restAt + 1, 1003),
+      "length under": (v) => v.setUint32(restAt + 1, 1001),
+      "length zero": (v) => v.setUint32(restAt + 1, 0),
+      "length huge": (v) => v.setUint32(restAt + 1, 0xffffffff),
+      undefined: flags(Layout.CODEC_UNDEFINED | FINGERPRINT_HASH | TAGGED | COMPRESSED)
+    }
+    assert.isDefined(changed(() => {}, packed))
+    for (const [name, change] of Object.entries(cases)) assert.isUndefined(changed(change, packed), name)
+  })
+
+  it("what can be written in two ways is read in one", () => {
+    const head = (flags: number) => [
+      ...good.subarray(0, Layout.FLAGS_OFFSET),
+      Layout.VERSION | flags,
+      ...good.subarray(Layout.FLAGS_OFFSET + 1, Layout.HEAD_BYTES)
+    ]
+    const text = (text: string) => [text.length, ...Buffer.from(text)]
+    const read = (...bytes: ReadonlyArray<number>) => CacheEntry.decode(Uint8Array.from(bytes), undefined)
+    const ascii = (name: string) => read(...head(CODEC_JSON_ASCII | FINGERPRINT_TEXT), ...text(name), 0x5b, 0x5d)
+    assert.strictEqual(ascii("suite")?.fingerprint, "suite")
+    assert.strictEqual(ascii("abcdefghijk=")?.fingerprint, "abcdefghijk=")
+    // These have a form of their own.
+    for (const name of ["", "abcdefghijkl"]) assert.isUndefined(ascii(name))
+    assert.isUndefined(read(...head(CODEC_JSON_ASCII | FINGERPRINT_TEXT), 1, 0xe9, 0x5b, 0x5d))
+    const tagged = (...section: ReadonlyArray<number>) =>
+      read(...head(CODEC_JSON_ASCII | TAGGED), ...section, 0x5b, 0x5d)
+    assert.deepStrictEqual(tagged(1, 1, 0x61)?.tags, ["a"])
+    assert.isUndefined(tagged(0xff, 0, 1, 1, 0x61))
+    assert.isUndefined(tagged(1, 0xff, 0, 1, 0x61))
+    assert.isUndefined(tagged(1, 0xff, 0, 254, ...Buffer.alloc(254, "a")))
+    assert.strictEqual(tagged(1, 0xff, 0, 255, ...Buffer.alloc(255, "a"))?.tags[0]?.length, 255)
+  })
+
+  it("entries read one after the other do not mix", () => {
+    const tags = [["a", "b"], ["a", "c"], ["a"], ["a", "b", "c"], [], ["é", "%"], ["x".repeat(300)], ["a", "b"]]
+    // The second and the third share a place where what was read last is remembered.
+    const fingerprints = ["", "AAAAAAAAAAAA", "AAAAAAAAAAAB", "QAAAAAAAAAAA", "text", "abcdefghijkl"]
+    const all = fingerprints.flatMap((fingerprint) => tags.map((tags) => ({ ...header, fingerprint, tags })))
+    const bytes = all.map((h) => CacheEntry.encode(h, null, undefined))
+    const random = generator(7)
+    const order = [...all.keys(), ...Array.from({ length: 3000 }, () => Math.floor(random() * all.length))]
+    for (const i of order) {
+      assert.deepStrictEqual(CacheEntry.decode(bytes[i]!, undefined), { ...all[i]!, json: null })
+      // A cut one leaves nothing behind.
+      const cut = Math.floor(random() * bytes[i]!.length)
+      assert.isUndefined(CacheEntry.decode(bytes[i]!.subarray(0, cut), undefined))
+    }
+    const [first, second] = [bytes[9]!, Uint8Array.from(bytes[9]!)].map((b) => CacheEntry.open(b)!)
+    assert.strictEqual(first!.tags, second!.tags)
+  })
+
+  it("a header can be read before its payload", () => {
+    const broken = Uint8Array.from(good)
+    broken[restAt] = 0x5d
+    const entry = CacheEntry.open(broken)!
+    assert.deepStrictEqual(
+      [entry.born, entry.createdAt, entry.freshUntil, entry.loadMillis, entry.fingerprint, entry.tags],
+      [7, 1000, 2000, 1.5, "abcdefghijkl", ["users", "tenant:acme"]]
+    )
+    assert.strictEqual(entry.json(compressor), CacheEntry.notJson)
+    assert.strictEqual(CacheEntry.open(packed)!.json(undefined), CacheEntry.notJson)
+    assert.deepStrictEqual(CacheEntry.open(good)!.json(undefined), { id: 1, name: "Ada" })
+    const none = CacheEntry.open(CacheEntry.encode(header, undefined, undefined))!
+    assert.isUndefined(none.json(undefined))
   })
 
   it("a tag that is not in its one form", () => {
@@ -298,6 +418,19 @@ describe("bytes that are not an entry", () => {
       const copy = bytes.slice()
       copy.set(Buffer.from(text), at)
       assert.isUndefined(CacheEntry.decode(copy, undefined), text)
+    }
+  })
+
+  it("numbers that were cut, and space behind the end", () => {
+    for (const json of [0, 12345, -1.5, 1e21, [1], "5", "a ", { a: 1 }, true, false, null, " "]) {
+      const bytes = CacheEntry.encode({ ...header, tags: [] }, json, undefined)
+      assert.deepStrictEqual(CacheEntry.decode(bytes, undefined)?.json, json)
+      for (let length = 0; length < bytes.length; length++) {
+        assert.isUndefined(CacheEntry.decode(bytes.subarray(0, length), undefined), `${json} cut at ${length}`)
+      }
+      for (const tail of [" ", "  ", "0", "\t", "\n", "\r", "\u2028", "\0", "0 ", " 0 "]) {
+        assert.isUndefined(CacheEntry.decode(Buffer.concat([bytes, Buffer.from(tail)]), undefined), `${json} ${tail}`)
+      }
     }
   })
 
@@ -362,7 +495,7 @@ describe("bytes that are not an entry", () => {
       }
     }
     const bytes = CacheEntry.encode({ ...header, tags: [] }, "x".repeat(20_000_000), watch)
-    const at = Layout.tagSectionOffset(bytes) + 6
+    const at = CacheEntry.open(bytes)!.restAt + 1
     const claim = (length: number) => {
       const copy = new Uint8Array(bytes)
       new DataView(copy.buffer).setUint32(at, length)
@@ -391,7 +524,7 @@ describe("bytes that are not an entry", () => {
         bytes = new Uint8Array(int(120))
         for (let j = 0; j < bytes.length; j++) bytes[j] = int(256)
         // Half of them get past the first check.
-        if (i % 8 === 0) bytes.set([Layout.MAGIC, Layout.VERSION, int(4), int(3)].slice(0, bytes.length))
+        if (i % 8 === 0) bytes.set([Layout.MAGIC, Layout.VERSION | int(64)].slice(0, bytes.length))
       } else {
         const from = seeds[int(seeds.length)]!
         bytes = from.slice()

@@ -2,59 +2,74 @@
  * Where things stand in a stored entry. The layout itself is described in `CacheEntry.ts`; the numbers live here so
  * that the Lua script which adds tags to an entry inside Redis and the TypeScript codec cannot drift apart.
  *
- * Offsets count from 0, as in a `DataView`; a Lua string counts from 1.
+ * Offsets count from 0, as in a `DataView`; a Lua string counts from 1. Numbers are big-endian.
  */
 
 /** First byte of every entry. It is no character of UTF-8 text, JSON or a compressed stream. */
 export const MAGIC = 0xec
-/** Second byte. Another layout gets another number, and the readers of this one see a miss. */
-export const VERSION = 1
+/**
+ * The two upper bits of the second byte; the others are flags. Another layout gets another number, and the readers of this one
+ * see a miss. (In version 1, the second byte was 1.)
+ */
+export const VERSION = 0b10_000000
+export const VERSION_MASK = 0b11_000000
 
 /** uint8 {@link MAGIC}. */
 export const MAGIC_OFFSET = 0
-/** uint8 {@link VERSION}. */
-export const VERSION_OFFSET = 1
-/** uint8, one of {@link CODEC_UNDEFINED}, {@link CODEC_JSON}, {@link CODEC_JSON_ASCII}. */
-export const CODEC_OFFSET = 2
-/** uint8, the id of the compressor; 0 for none. */
-export const COMPRESSOR_OFFSET = 3
-/** float64 BE. */
-export const BORN_OFFSET = 4
-/** float64 BE. */
-export const CREATED_AT_OFFSET = 12
-/** float64 BE. */
-export const FRESH_UNTIL_OFFSET = 20
-/** float32 BE. */
-export const LOAD_MILLIS_OFFSET = 28
-/** uint8, the length of the fingerprint in bytes. */
-export const FINGERPRINT_LENGTH_OFFSET = 32
-/** The bytes of the fingerprint. The tag section starts where they end: at `33 + fingerprintLength`. */
-export const FINGERPRINT_OFFSET = 33
+/** uint8 {@link VERSION} and the flags below. */
+export const FLAGS_OFFSET = 1
+/** uint56, at most 2^53 - 1. */
+export const BORN_OFFSET = 2
+/** uint48, milliseconds. */
+export const CREATED_AT_OFFSET = 9
+/** uint32, from createdAt to freshUntil: milliseconds, {@link FRESH_SECONDS} and seconds, or {@link FRESH_FOR_EVER}. */
+export const FRESH_FOR_OFFSET = 15
+/** uint16, the upper half of a float32. */
+export const LOAD_MILLIS_OFFSET = 19
+/** The fingerprint, then the tag section, then what undoes the compression, as far as the flags say so; then the payload. */
+export const HEAD_BYTES = 21
 
-/** In the tag section: uint32 BE, how many bytes of the section follow this field. */
-export const TAG_SECTION_LENGTH_SIZE = 4
-/** Then: uint16 BE, the number of tags. */
-export const TAG_COUNT_SIZE = 2
-/** Then for each tag: uint16 BE, its length in bytes, and the bytes of {@link encodeTag}. */
-export const TAG_LENGTH_SIZE = 2
-/** After the tag section: uint32 BE, the length of the payload before compression. The payload fills the rest. */
-export const PAYLOAD_LENGTH_SIZE = 4
+/** Bits 0 and 1 of the flags: {@link CODEC_UNDEFINED}, {@link CODEC_JSON} or {@link CODEC_JSON_ASCII}. */
+export const CODEC_MASK = 0b11
+/** There is no payload, and the value is `undefined`. */
+export const CODEC_UNDEFINED = 0
+/** The payload is JSON in UTF-8. */
+export const CODEC_JSON = 1
+/** The payload is JSON in ASCII: the same text, but it can be read without decoding UTF-8. */
+export const CODEC_JSON_ASCII = 2
 
-/** The shortest entry there is: no fingerprint, no tags, no payload. */
-export const MIN_ENTRY_BYTES = FINGERPRINT_OFFSET + TAG_SECTION_LENGTH_SIZE + TAG_COUNT_SIZE + PAYLOAD_LENGTH_SIZE
+/** Bits 2 and 3 of the flags. Neither bit: no fingerprint. */
+export const FINGERPRINT_MASK = 0b1100
+/** {@link FINGERPRINT_BYTES} bytes, which are base64url of {@link FINGERPRINT_CHARS} characters. */
+export const FINGERPRINT_HASH = 0b0100
+/** Any other text: uint8 length, and ASCII. */
+export const FINGERPRINT_TEXT = 0b1000
+export const FINGERPRINT_CHARS = 12
+export const FINGERPRINT_BYTES = 9
+
+/** There is a tag section: the number of tags, at least 1, and for each its length and the bytes of {@link tagText}. */
+export const TAGGED = 0b10000
+/** Before the payload stand the id of the compressor, uint8, and the length before compression, uint32, both not 0. */
+export const COMPRESSED = 0b100000
+export const COMPRESSION_BYTES = 5
+
+/** In the tag section a number below this is one byte; any other is this byte and a uint16. */
+export const LONG_NUMBER = 0xff
+/** From here on the duration is in seconds, because in milliseconds it would not be below this. */
+export const FRESH_SECONDS = 2 ** 31
+/** In place of a duration: it never stops being fresh. */
+export const FRESH_FOR_EVER = 2 ** 32 - 1
+/** The most milliseconds of createdAt, in the year 10889. */
+export const MAX_CREATED_AT = 2 ** 48 - 1
+/** The upper half of a float32 from here on is no finite number that is 0 or more. */
+export const LOAD_MILLIS_END = 0x7f80
+
 /** The most bytes of one tag, encoded. */
 export const MAX_TAG_BYTES = 0xffff
 /** The most tags of one entry. */
 export const MAX_TAGS = 0xffff
 /** The most bytes of a payload before compression: 64 MiB. What claims more is not an entry. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-
-/** The payload is empty and stands for `undefined`. */
-export const CODEC_UNDEFINED = 0
-/** The payload is JSON in UTF-8. */
-export const CODEC_JSON = 1
-/** The payload is JSON in ASCII: the same text, but it can be read without decoding UTF-8. */
-export const CODEC_JSON_ASCII = 2
 
 const encoder = new TextEncoder()
 
@@ -80,7 +95,3 @@ export const tagOfText = (text: string): string | undefined => {
 
 /** The bytes of a tag in the tag section, without its length: {@link tagText} in UTF-8. */
 export const encodeTag = (tag: string): Uint8Array => encoder.encode(tagText(tag))
-
-/** Where the tag section starts. The caller has checked that there are at least {@link MIN_ENTRY_BYTES}. */
-export const tagSectionOffset = (bytes: Uint8Array): number =>
-  FINGERPRINT_OFFSET + (bytes[FINGERPRINT_LENGTH_OFFSET] as number)

@@ -134,27 +134,33 @@ export const guard = (
         )
       })
 
+    // Made once: it is the same for all calls.
+    const outcome = {
+      onFailure: (error: CacheError) => {
+        const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
+        const failed = Effect.fail(error)
+        return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
+      },
+      onSuccess: (value: unknown) => {
+        // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
+        answers++
+        failures = 0
+        return Exit.succeed(value)
+      }
+    }
+
+    const outcomeOf = <A>() =>
+      outcome as { readonly onFailure: typeof outcome.onFailure; readonly onSuccess: (value: A) => Exit.Exit<A> }
+
     /** A call to the primary, while it is trusted. */
     const call = <A>(
       operation: string,
       self: Effect.Effect<A, CacheError>,
       bound: typeof within = bounded
-    ): Effect.Effect<A, CacheError> => {
-      const watched = Effect.matchEffect(bound(operation, self), {
-        onFailure: (error) => {
-          const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
-          const failed = Effect.fail(error)
-          return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
-        },
-        onSuccess: (value) => {
-          // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
-          answers++
-          failures = 0
-          return Exit.succeed(value)
-        }
-      })
-      return Effect.suspend(() => (away ? Effect.fail(heldOff(operation)) : watched))
-    }
+    ): Effect.Effect<A, CacheError> =>
+      Effect.suspend(() =>
+        away ? Effect.fail(heldOff(operation)) : Effect.matchEffect(bound(operation, self), outcomeOf<A>())
+      )
 
     /**
      * An invalidation: what is not acknowledged is written down before the caller hears of it. It runs in the scope of the
@@ -194,6 +200,8 @@ export const guard = (
       backend: {
         ...backend,
         read: (key) => call("read", backend.read(key)),
+        lookup: backend.lookup && ((key, list) => call("lookup", backend.lookup!(key, list))),
+        lookupMany: backend.lookupMany && ((keys, list) => call("lookupMany", backend.lookupMany!(keys, list))),
         acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
         takeOver: (key, token, ttl, how) =>
           call("takeOver", backend.takeOver(key, token, ttl, how), how.unlink ? boundedWrite : bounded),

@@ -94,15 +94,15 @@ export class MemoryState {
 
   /** Adds tags to an entry; value, born and expiry stay. */
   addTags(key: string, tags: ReadonlyArray<string>, now: number): boolean {
-    const node = this.entries.peek(key, now)
-    if (node === undefined) return false
-    const known = new Set(node.value.tags)
+    const before = this.entries.peek(key, now)
+    if (before === undefined) return false
+    const known = new Set(before.tags)
     const added = tags.filter((tag) => !known.has(tag) && known.add(tag))
     if (added.length === 0) return true
-    const entry: CacheEntry = { ...node.value, tags: [...known] }
-    const weight = added.reduce((sum, tag) => sum + tagWeight(tag), node.weight)
+    const entry: CacheEntry = { ...before, tags: [...known] }
+    const weight = added.reduce((sum, tag) => sum + tagWeight(tag), this.entries.weightOf(key))
     this.markers.retain(entry.tags)
-    if (this.entries.set(key, entry, weight, node.expiresAt, now)) return true
+    if (this.entries.update(key, entry, weight, now)) return true
     this.markers.release(entry.tags)
     return false
   }
@@ -113,6 +113,34 @@ export class MemoryState {
     if (lease === undefined) return
     this.leases.delete(key)
     wake(lease)
+  }
+
+  /** Takes the lease if nobody holds it. Returns who does. It never expires: its holder lives in this process. */
+  acquire(key: string, token: string): string {
+    const lease = this.leases.get(key)
+    if (lease !== undefined) return lease.token
+    this.leases.set(key, { token, waiters: undefined })
+    return token
+  }
+
+  /** Stores if the lease is held with this token, and ends it. */
+  fill(key: string, token: string, stored: Stored, ttlMillis: number, now: number): boolean {
+    // Fence on fill: only the holder of the lease stores, and an absent lease is a lost one.
+    if (!this.holds(key, token)) return false
+    this.store(key, stored, ttlMillis, now)
+    this.endLease(key)
+    return true
+  }
+
+  release(key: string, token: string): boolean {
+    if (!this.holds(key, token)) return false
+    this.endLease(key)
+    return true
+  }
+
+  /** Makes sure that each tag has a marker: at the epoch of now, or an invalidation that was lost with one would be undone. */
+  ensure(tags: ReadonlyArray<string>): void {
+    for (let i = 0; i < tags.length; i++) this.markers.ensure(tags[i]!, this.epoch)
   }
 
   takeOver(key: string, token: string): void {
@@ -227,7 +255,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       // A map gives out its keys in the order they came, so as many as there are now cover all that are there now.
       const { entries, leases } = Ref.getUnsafe(ref)
       const pass = [
-        { keys: entries.nodes.keys(), left: entries.nodes.size },
+        { keys: entries.keys(), left: entries.size },
         {
           keys: leases.keys(),
           left: leases.size
@@ -263,17 +291,14 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       get: (key, now) => Ref.getUnsafe(ref).entries.get(key, now),
       marker: (tag) => Ref.getUnsafe(ref).markers.get(tag),
       holder: (key) => Ref.getUnsafe(ref).leases.get(key)?.token,
-      epoch: () => Ref.getUnsafe(ref).epoch
+      epoch: () => Ref.getUnsafe(ref).epoch,
+      acquire: (key, token) => Ref.getUnsafe(ref).acquire(key, token),
+      ensure: (tags) => Ref.getUnsafe(ref).ensure(tags),
+      fill: (key, token, entry, ttlMillis, now) => Ref.getUnsafe(ref).fill(key, token, entry, ttlMillis, now),
+      release: (key, token) => Ref.getUnsafe(ref).release(key, token)
     },
     read: (key) => timed((state, now) => state.entries.get(key, now)),
-    // Leases never expire: their holder lives in this process, and ends them when it ends.
-    acquire: (key, token) =>
-      step((state) => {
-        const lease = state.leases.get(key)
-        if (lease !== undefined) return lease.token
-        state.leases.set(key, { token, waiters: undefined })
-        return token
-      }),
+    acquire: (key, token) => step((state) => state.acquire(key, token)),
     takeOver: (key, token, _ttlMillis, { unlink }) =>
       timed((state, now) => {
         if (unlink) state.entries.delete(key, now)
@@ -282,24 +307,16 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     renew: (key, token) => step((state) => state.holds(key, token)),
     fill: (key, token, write: Write, onLost) =>
       timed((state, now) => {
-        // Fence on fill: only the holder of the lease stores, and an absent lease is a lost one.
-        if (!state.holds(key, token)) {
-          if (onLost === "unlink") state.remove(key, now)
-          return false
-        }
-        state.store(key, write.stored, write.ttlMillis, now)
-        state.endLease(key)
-        return true
+        const filled = state.fill(key, token, write.stored, write.ttlMillis, now)
+        // The losing writer unlinks.
+        if (!filled && onLost === "unlink") state.remove(key, now)
+        return filled
       }),
     release: (key, token, onLost) =>
       timed((state, now) => {
-        if (!state.holds(key, token)) {
-          // The losing writer unlinks.
-          if (onLost === "unlink") state.remove(key, now)
-          return false
-        }
-        state.endLease(key)
-        return true
+        const held = state.release(key, token)
+        if (!held && onLost === "unlink") state.remove(key, now)
+        return held
       }),
     remove: (keys) =>
       timed((state, now) => {
@@ -324,7 +341,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     clear: step((state) => state.clear()),
     usage: step((state) => ({
       scope: "process",
-      entries: state.entries.nodes.size,
+      entries: state.entries.size,
       bytes: state.entries.weight,
       evictions: state.entries.evictions
     }))
@@ -336,12 +353,8 @@ const makeTags = (ref: Ref.Ref<MemoryState>): TagIndex["Service"] => {
   return TagIndex.of({
     epoch: step((state) => state.epoch),
     markers: (tags) => step((state) => tags.map((tag) => state.markers.get(tag))),
-    // The epoch of now, never an older one: a marker below an invalidation would bring its entries back. How long a
-    // marker is kept needs no time to live here: see `Markers`.
-    ensure: (tags) =>
-      step((state) => {
-        for (const tag of tags) state.markers.ensure(tag, state.epoch)
-      }),
+    // How long a marker is kept needs no time to live here: see `Markers`.
+    ensure: (tags) => step((state) => state.ensure(tags)),
     invalidate: (tags) =>
       step((state) => {
         state.epoch++

@@ -2,118 +2,46 @@
  * A map bounded by count and by weight, evicted by S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you
  * need for cache eviction", SOSP 2023), with lazy expiry.
  *
- * New keys enter a **small** queue of a tenth of the room. What is read again before it reaches the end moves to the
- * **main** queue; the rest leaves, and its key is remembered in a **ghost**, so that a second coming goes to main at
- * once. A hit only raises a counter of two bits: nothing moves, so a hot key costs no more than a cold one.
+ * New keys enter a **small** queue of a tenth of the room. What is read twice before it reaches the end moves to the
+ * **main** queue; the rest leaves, and its hash is remembered in a **ghost**, so that a second coming goes to main at
+ * once. At the end of main, each read since it came there saves an entry once. A hit only raises a counter: nothing
+ * moves, so a hot key costs no more than a cold one.
+ *
+ * Two things differ from the paper. While main has room, the end of small **spills** into it, read or not: nothing has to
+ * leave yet, and a loop over more keys than fit finds a full main that stays, not one that begins empty. And the counter
+ * goes up to 7, not 3, which tells the hottest keys from the warm ones.
+ *
+ * An entry is a **slot**: an index into typed arrays and into two plain ones. The arrays grow by doubling, up to the most
+ * entries held at once; slots that are free are used again; `clear` gives all room back. Slots 0 and 1 hold no entry:
+ * they close the rings of the small and of the main queue.
  *
  * Invariants, true between any two calls:
  *
- * - `nodes` holds exactly the nodes that are in one of the two queues.
- * - `nodes.size <= maxEntries` and the sum of the weights is `weight <= maxWeight`.
+ * - `slots` holds exactly the keys whose slots are in one of the two rings; every other slot is in the free list.
+ * - `slots.size <= maxEntries`, and the sum of the weights is `weight <= maxWeight`.
+ * - A free slot holds neither key nor value, and never expires, so the sweep passes it by.
  * - `onLeave` has been called once for each value that was stored and is not there any more.
- * - The ghost holds hashes, no keys, and at most as many as there are entries (or `GHOST_MIN`).
  */
+import { Ghost, hashOf } from "./s3fifoGhost.ts"
 
-/** Twice read: the counter's range is 0 to 3. */
-const FREQUENCY_MAX = 3
+const READS_MAX = 7
 /** Reads that carry a key from the small queue to the main one. */
 const PROMOTE_AT = 2
 const SMALL_SHARE = 0.1
 const GHOST_MIN = 64
-/** Nodes looked at on each write for being expired. More than one, so that sweeping outruns writing. */
+/** Slots looked at on each write for being expired. More than one, so that sweeping outruns writing. */
 const SWEEP_STEPS = 4
+/** V8's `Map` throws beyond 2^24 keys, and those that were deleted since it last grew count. */
+const ENTRIES_MAX = 2 ** 23
 
-export class Node<V> {
-  readonly key: string
-  value: V
-  weight: number
-  /** Milliseconds of the clock its writer used; `Infinity` for never. */
-  expiresAt: number
-  frequency = 0
-  queue: Queue<V> | undefined = undefined
-  older: Node<V> | undefined = undefined
-  newer: Node<V> | undefined = undefined
-  constructor(key: string, value: V, weight: number, expiresAt: number) {
-    this.key = key
-    this.value = value
-    this.weight = weight
-    this.expiresAt = expiresAt
-  }
-}
+/** The queues, and the slots that close their rings. */
+const SMALL = 0
+const MAIN = 1
+/** The end of the free list. */
+const NONE = 0
+const SLOTS_MIN = 32
 
-class Queue<V> {
-  oldest: Node<V> | undefined = undefined
-  newest: Node<V> | undefined = undefined
-  count = 0
-  weight = 0
-
-  push(node: Node<V>): void {
-    node.queue = this
-    node.older = this.newest
-    node.newer = undefined
-    if (this.newest === undefined) this.oldest = node
-    else this.newest.newer = node
-    this.newest = node
-    this.count++
-    this.weight += node.weight
-  }
-
-  detach(node: Node<V>): void {
-    if (node.older === undefined) this.oldest = node.newer
-    else node.older.newer = node.newer
-    if (node.newer === undefined) this.newest = node.older
-    else node.newer.older = node.older
-    node.queue = node.older = node.newer = undefined
-    this.count--
-    this.weight -= node.weight
-  }
-}
-
-/** The hashes of keys that left, in the order they left. Two keys with one hash cost a wrong guess, nothing else. */
-class Ghost {
-  private order: Array<number> = []
-  private start = 0
-  private dropped = 0
-  private readonly seqs = new Map<number, number>()
-
-  get size(): number {
-    return this.order.length - this.start
-  }
-
-  add(hash: number, window: number): void {
-    this.seqs.set(hash, this.dropped + this.size)
-    this.order.push(hash)
-    while (this.size > window) {
-      const oldest = this.order[this.start++]!
-      // Only if it did not come again since: then a younger place in the order stands for it.
-      if (this.seqs.get(oldest) === this.dropped) this.seqs.delete(oldest)
-      this.dropped++
-    }
-    if (this.start > 1024 && this.start * 2 > this.order.length) {
-      this.order = this.order.slice(this.start)
-      this.start = 0
-    }
-  }
-
-  take(hash: number): boolean {
-    return this.seqs.delete(hash)
-  }
-
-  clear(): void {
-    this.order = []
-    this.start = 0
-    this.dropped = 0
-    this.seqs.clear()
-  }
-}
-
-const hashOf = (key: string): number => {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
-  // FNV alone leaves the high bits of short keys alike.
-  hash ^= hash >>> 15
-  return Math.imul(hash, 0x85ebca6b) ^ (hash >>> 13)
-}
+type Queue = typeof SMALL | typeof MAIN
 
 export interface S3FifoOptions<V> {
   /** At least 1. */
@@ -124,176 +52,320 @@ export interface S3FifoOptions<V> {
   readonly onLeave: (value: V) => void
 }
 
-export class S3Fifo<V> {
-  readonly nodes = new Map<string, Node<V>>()
+const resized = <A extends Uint8Array | Uint32Array | Float64Array>(to: A, from: A): A => {
+  to.set(from)
+  return to
+}
+
+export class S3Fifo<V extends NonNullable<unknown>> {
   /** Dropped to make room, or refused because they fit nowhere, since the start. */
   evictions = 0
   readonly maxEntries: number
   readonly maxWeight: number
-  private readonly smallCount: number
-  private readonly smallWeight: number
   private readonly onLeave: (value: V) => void
-  private readonly small = new Queue<V>()
-  private readonly main = new Queue<V>()
-  private readonly ghost = new Ghost()
-  private cursor: Node<V> | undefined = undefined
+  private readonly ghost: Ghost
+  private readonly slots = new Map<string, number>()
+
+  private slotKeys: Array<string | undefined> = []
+  private slotValues: Array<V | undefined> = []
+  /** Milliseconds of the clock its writer used; `Infinity` for never. */
+  private expiries = new Float64Array(0)
+  private slotWeights = new Float64Array(0)
+  private hashes = new Uint32Array(0)
+  /** The neighbours in the ring; of a ring's own slot, `newer` is its oldest and `older` its newest. */
+  private older = new Uint32Array(0)
+  /** Of a free slot, the next free one. */
+  private newer = new Uint32Array(0)
+  private reads = new Uint8Array(0)
+  private queues = new Uint8Array(0)
+  private free = NONE
+  /** The next slot that the sweep looks at. */
+  private cursor = 0
+
+  /** Of the small and of the main queue. */
+  private readonly counts: [number, number] = [0, 0]
+  private readonly weights: [number, number] = [0, 0]
+  private readonly countRooms: readonly [number, number]
+  private readonly weightRooms: readonly [number, number]
 
   constructor(options: S3FifoOptions<V>) {
-    this.maxEntries = options.maxEntries
+    this.maxEntries = Math.min(options.maxEntries, ENTRIES_MAX)
     this.maxWeight = options.maxWeight
     this.onLeave = options.onLeave
-    this.smallCount = Math.max(1, Math.floor(options.maxEntries * SMALL_SHARE))
-    this.smallWeight = Math.max(1, Math.floor(options.maxWeight * SMALL_SHARE))
+    this.ghost = new Ghost(Math.max(GHOST_MIN, this.maxEntries))
+    const count = Math.max(1, Math.floor(this.maxEntries * SMALL_SHARE))
+    const weight = Math.max(1, Math.floor(this.maxWeight * SMALL_SHARE))
+    this.countRooms = [count, this.maxEntries - count]
+    this.weightRooms = [weight, this.maxWeight === Infinity ? Infinity : this.maxWeight - weight]
+    this.reset()
+  }
+
+  get size(): number {
+    return this.slots.size
   }
 
   get weight(): number {
-    return this.small.weight + this.main.weight
+    return this.weights[SMALL] + this.weights[MAIN]
   }
 
   get ghostSize(): number {
-    return this.ghost.size
+    return this.ghost.size(this.window)
   }
 
   /** The value of a key, counted as a hit. The hot path: one lookup, one comparison, one counter. */
   get(key: string, now: number): V | undefined {
-    const node = this.nodes.get(key)
-    if (node === undefined) return undefined
+    const slot = this.slots.get(key)
+    if (slot === undefined) return undefined
     // Written so that an expiry that is no number counts as past.
-    if (!(node.expiresAt > now)) {
-      this.leave(node, true)
+    if (!(this.expiries[slot]! > now)) {
+      this.leave(slot, true)
       return undefined
     }
-    if (node.frequency < FREQUENCY_MAX) node.frequency++
-    return node.value
+    const reads = this.reads[slot]!
+    if (reads < READS_MAX) this.reads[slot] = reads + 1
+    return this.slotValues[slot]
   }
 
-  /** The node of a key, when it is not expired. Not counted as a hit. */
-  peek(key: string, now: number): Node<V> | undefined {
-    const node = this.nodes.get(key)
-    return node !== undefined && node.expiresAt > now ? node : undefined
+  /** The value of a key, when it is not expired. Not counted as a hit. */
+  peek(key: string, now: number): V | undefined {
+    const slot = this.find(key, now)
+    return slot === undefined ? undefined : this.slotValues[slot]
+  }
+
+  /** The weight of a key's value, expired or not; 0 without one. */
+  weightOf(key: string): number {
+    const slot = this.slots.get(key)
+    return slot === undefined ? 0 : this.slotWeights[slot]!
+  }
+
+  /** The expiry of a key's value; `undefined` without one. */
+  expiresAtOf(key: string): number | undefined {
+    const slot = this.slots.get(key)
+    return slot === undefined ? undefined : this.expiries[slot]
+  }
+
+  /** The keys, also those that have expired, in the order in which they came; a key that is replaced keeps its place. */
+  keys(): IterableIterator<string> {
+    return this.slots.keys()
   }
 
   /** Stores a value. `false`: it is heavier than the whole room; nothing is stored, and an older value is gone too. */
   set(key: string, value: V, weight: number, expiresAt: number, now: number): boolean {
     this.sweep(now)
-    const node = this.nodes.get(key)
-    if (!(weight <= this.maxWeight)) {
-      if (node !== undefined) this.leave(node, false)
-      this.evictions++
-      return false
-    }
-    if (node !== undefined) {
-      this.replace(node, value, weight, now)
-      node.expiresAt = expiresAt
+    const slot = this.slots.get(key)
+    if (!this.fits(weight, slot)) return false
+    if (slot !== undefined) {
+      this.expiries[slot] = expiresAt
+      this.replace(slot, value, weight, now)
       return true
     }
     this.makeRoom(1, weight, now)
-    const fresh = new Node(key, value, weight, expiresAt)
-    this.nodes.set(key, fresh)
-    ;(this.ghost.take(hashOf(key)) ? this.main : this.small).push(fresh)
+    const hash = hashOf(key)
+    const queue = this.ghost.take(hash, this.window) ? MAIN : SMALL
+    const fresh = this.takeSlot()
+    this.slotKeys[fresh] = key
+    this.slotValues[fresh] = value
+    this.expiries[fresh] = expiresAt
+    this.slotWeights[fresh] = weight
+    this.hashes[fresh] = hash
+    this.reads[fresh] = 0
+    this.slots.set(key, fresh)
+    this.link(fresh, queue)
+    this.spill()
+    return true
+  }
+
+  /** Replaces a value and its weight; its expiry stays. `false`: there is none, or, as with `set`, it is too heavy. */
+  update(key: string, value: V, weight: number, now: number): boolean {
+    const slot = this.find(key, now)
+    if (slot === undefined || !this.fits(weight, slot)) return false
+    this.replace(slot, value, weight, now)
     return true
   }
 
   /** Removes a key. Returns whether there was an entry that had not expired. */
   delete(key: string, now: number): boolean {
-    const node = this.nodes.get(key)
-    if (node === undefined) return false
-    this.leave(node, true)
-    return node.expiresAt > now
+    const slot = this.slots.get(key)
+    if (slot === undefined) return false
+    const live = this.expiries[slot]! > now
+    this.leave(slot, true)
+    return live
   }
 
   clear(): void {
-    for (const node of this.nodes.values()) this.onLeave(node.value)
-    this.nodes.clear()
-    for (const queue of [this.small, this.main]) {
-      queue.oldest = queue.newest = undefined
-      queue.count = queue.weight = 0
-    }
+    const values = this.slotValues
+    this.slots.clear()
     this.ghost.clear()
-    this.cursor = undefined
+    this.reset()
+    for (const value of values) if (value !== undefined) this.onLeave(value)
   }
 
-  private replace(node: Node<V>, value: V, weight: number, now: number): void {
-    const before = node.value
-    const queue = node.queue!
-    if (this.weight - node.weight + weight <= this.maxWeight) {
-      queue.weight += weight - node.weight
-      node.weight = weight
+  private reset(): void {
+    this.slotKeys = [undefined, undefined]
+    this.slotValues = [undefined, undefined]
+    for (const queue of [SMALL, MAIN] as const) this.counts[queue] = this.weights[queue] = 0
+    this.free = NONE
+    this.cursor = 0
+    this.allocate(0)
+    this.older.set([SMALL, MAIN])
+    this.newer.set([SMALL, MAIN])
+    this.expiries.fill(Infinity, 0, 2)
+  }
+
+  /** Arrays for more slots. Those that are new are not in use before `slotKeys` reaches them. */
+  private allocate(slots: number): void {
+    const length = Math.min(Math.max(SLOTS_MIN, slots), this.maxEntries + 2)
+    const keep = Math.min(slots, this.slotKeys.length)
+    this.expiries = resized(new Float64Array(length), this.expiries.subarray(0, keep))
+    this.slotWeights = resized(new Float64Array(length), this.slotWeights.subarray(0, keep))
+    this.hashes = resized(new Uint32Array(length), this.hashes.subarray(0, keep))
+    this.older = resized(new Uint32Array(length), this.older.subarray(0, keep))
+    this.newer = resized(new Uint32Array(length), this.newer.subarray(0, keep))
+    this.reads = resized(new Uint8Array(length), this.reads.subarray(0, keep))
+    this.queues = resized(new Uint8Array(length), this.queues.subarray(0, keep))
+  }
+
+  private takeSlot(): number {
+    const slot = this.free
+    if (slot !== NONE) {
+      this.free = this.newer[slot]!
+      return slot
+    }
+    if (this.slotKeys.length === this.older.length) this.allocate(2 * this.older.length)
+    this.slotValues.push(undefined)
+    return this.slotKeys.push(undefined) - 1
+  }
+
+  private find(key: string, now: number): number | undefined {
+    const slot = this.slots.get(key)
+    return slot !== undefined && this.expiries[slot]! > now ? slot : undefined
+  }
+
+  /** What is heavier than everything counts as evicted, and what was there before goes. */
+  private fits(weight: number, slot: number | undefined): boolean {
+    if (weight <= this.maxWeight) return true
+    if (slot !== undefined) this.leave(slot, false)
+    this.evictions++
+    return false
+  }
+
+  private replace(slot: number, value: V, weight: number, now: number): void {
+    const before = this.slotValues[slot]!
+    const queue = this.queues[slot] as Queue
+    if (this.weight - this.slotWeights[slot]! + weight <= this.maxWeight) {
+      this.weights[queue] += weight - this.slotWeights[slot]!
+      this.slotWeights[slot] = weight
     } else {
       // Out of its queue while room is made, so that it cannot be evicted for itself.
-      this.detach(node)
-      node.weight = weight
+      this.unlink(slot)
       this.makeRoom(0, weight, now)
-      queue.push(node)
+      this.slotWeights[slot] = weight
+      this.link(slot, queue)
     }
-    node.value = value
+    this.slotValues[slot] = value
     this.onLeave(before)
   }
 
   private makeRoom(entries: number, weight: number, now: number): void {
-    while (this.small.count + this.main.count + entries > this.maxEntries || this.weight + weight > this.maxWeight) {
+    const { counts, weights } = this
+    while (counts[SMALL] + counts[MAIN] + entries > this.maxEntries || this.weight + weight > this.maxWeight) {
       const fromSmall =
-        this.small.count > 0 &&
-        (this.main.count === 0 || this.small.count >= this.smallCount || this.small.weight >= this.smallWeight)
+        counts[SMALL] > 0 &&
+        (counts[MAIN] === 0 || counts[SMALL] >= this.countRooms[SMALL] || weights[SMALL] >= this.weightRooms[SMALL])
       if (fromSmall) this.evictSmall(now)
       else this.evictMain(now)
     }
   }
 
-  /** Drops the oldest of the small queue that nobody read; those that were read move to main. May drop nothing. */
+  /** Drops the oldest of the small queue, unless it was read; then it moves to main. */
   private evictSmall(now: number): void {
-    while (this.small.oldest !== undefined) {
-      const node = this.small.oldest
-      if (!(node.expiresAt > now)) return this.leave(node, true)
-      if (node.frequency < PROMOTE_AT) {
-        this.evictions++
-        this.ghost.add(hashOf(node.key), this.ghostWindow())
-        return this.leave(node, false)
-      }
-      this.detach(node)
-      node.frequency = 0
-      this.main.push(node)
+    const slot = this.newer[SMALL]!
+    if (!(this.expiries[slot]! > now)) return this.leave(slot, true)
+    if (this.reads[slot]! < PROMOTE_AT) {
+      this.evictions++
+      this.ghost.add(this.hashes[slot]!, this.window)
+      return this.leave(slot, false)
     }
+    this.reads[slot] = 0
+    this.unlink(slot)
+    this.link(slot, MAIN)
   }
 
-  /** Each read saves a node once, so this ends after at most `FREQUENCY_MAX` rounds, paid for by the reads. */
+  /** Drops the oldest of the main queue, unless it was read; then it begins anew. Each read pays for one time. */
   private evictMain(now: number): void {
-    while (this.main.oldest !== undefined) {
-      const node = this.main.oldest
-      if (!(node.expiresAt > now)) return this.leave(node, true)
-      if (node.frequency === 0) {
-        this.evictions++
-        return this.leave(node, false)
-      }
-      this.detach(node)
-      node.frequency--
-      this.main.push(node)
+    const slot = this.newer[MAIN]!
+    if (!(this.expiries[slot]! > now)) return this.leave(slot, true)
+    if (this.reads[slot] === 0) {
+      this.evictions++
+      return this.leave(slot, false)
+    }
+    this.reads[slot]!--
+    this.unlink(slot)
+    this.link(slot, MAIN)
+  }
+
+  /** What is over the share of small moves to main while it has room. The newest stays, however heavy. */
+  private spill(): void {
+    const { countRooms, counts, weightRooms, weights } = this
+    while (
+      counts[SMALL] > 1 &&
+      (counts[SMALL] > countRooms[SMALL] || weights[SMALL] > weightRooms[SMALL]) &&
+      counts[MAIN] < countRooms[MAIN]
+    ) {
+      const slot = this.newer[SMALL]!
+      if (weights[MAIN] + this.slotWeights[slot]! > weightRooms[MAIN]) return
+      this.unlink(slot)
+      this.link(slot, MAIN)
     }
   }
 
-  private ghostWindow(): number {
-    return Math.max(GHOST_MIN, this.small.count + this.main.count)
+  private get window(): number {
+    return Math.max(GHOST_MIN, this.slots.size)
   }
 
   private sweep(now: number): void {
-    for (let i = 0; i < SWEEP_STEPS; i++) {
-      const node = this.cursor ?? this.main.oldest ?? this.small.oldest
-      if (node === undefined) return
-      this.cursor = node.newer ?? (node.queue === this.main ? this.small.oldest : this.main.oldest)
-      if (!(node.expiresAt > now)) this.leave(node, true)
+    const steps = Math.min(SWEEP_STEPS, this.slotKeys.length)
+    for (let i = 0; i < steps; i++) {
+      if (this.cursor >= this.slotKeys.length) this.cursor = 0
+      const slot = this.cursor++
+      if (!(this.expiries[slot]! > now)) this.leave(slot, true)
     }
   }
 
-  private detach(node: Node<V>): void {
-    if (this.cursor === node) this.cursor = node.newer
-    node.queue!.detach(node)
+  /** As the newest of a queue. */
+  private link(slot: number, queue: Queue): void {
+    const newest = this.older[queue]!
+    this.older[slot] = newest
+    this.newer[slot] = queue
+    this.newer[newest] = slot
+    this.older[queue] = slot
+    this.queues[slot] = queue
+    this.counts[queue]++
+    this.weights[queue] += this.slotWeights[slot]!
+  }
+
+  private unlink(slot: number): void {
+    const older = this.older[slot]!
+    const newer = this.newer[slot]!
+    const queue = this.queues[slot] as Queue
+    this.newer[older] = newer
+    this.older[newer] = older
+    this.weights[queue] -= this.slotWeights[slot]!
+    // An empty queue weighs nothing, whatever the rounding of weights that are no whole numbers.
+    if (--this.counts[queue] === 0) this.weights[queue] = 0
   }
 
   /** `remember`: it was in use, and did not leave for want of room, so its next value goes where it was. */
-  private leave(node: Node<V>, remember: boolean): void {
-    if (remember && node.queue === this.main) this.ghost.add(hashOf(node.key), this.ghostWindow())
-    this.detach(node)
-    this.nodes.delete(node.key)
-    this.onLeave(node.value)
+  private leave(slot: number, remember: boolean): void {
+    if (remember && this.queues[slot] === MAIN) this.ghost.add(this.hashes[slot]!, this.window)
+    const value = this.slotValues[slot]!
+    this.unlink(slot)
+    this.slots.delete(this.slotKeys[slot]!)
+    this.slotKeys[slot] = undefined
+    this.slotValues[slot] = undefined
+    this.expiries[slot] = Infinity
+    this.newer[slot] = this.free
+    this.free = slot
+    this.onLeave(value)
   }
 }

@@ -126,9 +126,59 @@ class Estimate {
   }
 }
 
+/** Objects that a small value may have, and children of each of them. */
+const FEW = 16
+
+/** What holds more than its properties tell. */
+const isSpecial = (value: object): boolean =>
+  value instanceof Map ||
+  value instanceof Set ||
+  value instanceof Error ||
+  value instanceof RegExp ||
+  value instanceof ArrayBuffer ||
+  ArrayBuffer.isView(value)
+
+/** The same for a value of few plain objects and arrays, which most are: nothing is queued. `NaN`: it is not one. */
+const sizeOfSmall = (value: unknown, seen: Array<object>): number => {
+  switch (typeof value) {
+    case "string":
+      return STRING + 2 * value.length
+    case "bigint":
+      return sizeOfBigInt(value)
+    case "function":
+      return OPAQUE
+    case "object":
+      break
+    default:
+      return 0
+  }
+  if (value === null || seen.includes(value)) return 0
+  if (seen.push(value) > FEW) return Number.NaN
+  if (Array.isArray(value)) {
+    if (value.length > FEW) return Number.NaN
+    let bytes = OBJECT + value.length * WORD
+    for (let i = 0; i < value.length; i++) bytes += sizeOfSmall(value[i], seen)
+    return bytes
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype && isSpecial(value)) return Number.NaN
+  const keys = Object.keys(value)
+  if (keys.length > FEW) return Number.NaN
+  let bytes = OBJECT + keys.length * 2 * WORD
+  for (let i = 0; i < keys.length; i++) {
+    const descriptor = Object.getOwnPropertyDescriptor(value, keys[i]!)
+    if (descriptor !== undefined && "value" in descriptor) bytes += sizeOfSmall(descriptor.value, seen)
+  }
+  return bytes
+}
+
 /** The estimate, in bytes, of any value. */
 export const sizeOf = (value: unknown): number => {
-  if (typeof value === "string") return STRING + 2 * value.length
+  try {
+    const small = sizeOfSmall(value, [])
+    if (!Number.isNaN(small)) return small
+  } catch {
+    // A proxy whose traps throw.
+  }
   const estimate = new Estimate()
   estimate.add(value, 1)
   return estimate.run()

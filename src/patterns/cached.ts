@@ -136,23 +136,25 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
   // A template without placeholders has one key, and that is no pattern.
   const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
-  const through =
-    (call: Call) =>
-    (...args: ReadonlyArray<unknown>): AnyEffect =>
-      Effect.withFiber((fiber): AnyEffect => {
-        const client = Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)
-        let key: string | CacheError
-        try {
-          key = build(args)
-        } catch (error) {
-          if (!(error instanceof CacheError)) return Effect.die(error)
-          key = error
-        }
-        return call(client, { plan, key, args }, fiber)
-      })
-  const reader: Reader = { region: plan.region, build, otherwise: through(call) }
+  const keyOf = (args: ReadonlyArray<unknown>): string | CacheError => {
+    try {
+      return build(args)
+    } catch (error) {
+      if (error instanceof CacheError) return error
+      throw error
+    }
+  }
+  const run =
+    (call: Call): Reader["run"] =>
+    (key, args, fiber) =>
+      call(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), { plan, key, args }, fiber)
+  const lazily = (call: Call) => {
+    const now = run(call)
+    return (...args: ReadonlyArray<unknown>): AnyEffect => Effect.withFiber((fiber) => now(keyOf(args), args, fiber))
+  }
+  const reader: Reader = { region: plan.region, keyOf, run: run(call) }
   const main =
-    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reader, args) as never : through(call)
+    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reader, args) as never : lazily(call)
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
     <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>
@@ -166,7 +168,7 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
       })
   return Object.assign(main, {
     invalidate: byName((client, key) => client.invalidate(plan.region, { key })),
-    refresh: through(call === read ? refresh : call),
+    refresh: lazily(call === read ? refresh : call),
     peek: byName((client, key) => client.peek(plan.region, key)),
     key: (...args: ReadonlyArray<unknown>) => build(args),
     clear: Effect.flatMap(CacheClient, (client) => client.invalidate(plan.region, all))

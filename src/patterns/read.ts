@@ -1,25 +1,30 @@
 /**
  * The call of a cached function, as an effect.
  */
-import { type Effect, Effectable, Exit, Fiber } from "effect"
+import { Effect, Effectable, Exit, Fiber } from "effect"
 import { SingleShotGen } from "effect/Utils"
-import type { CacheEntry } from "../CacheEntry.ts"
-import type { Plan } from "../internal/client/load.ts"
+import type { CacheError } from "../CacheError.ts"
+import type { Region } from "../internal/region.ts"
 import type { AnyEffect } from "../internal/erased.ts"
 import { momentOf } from "../internal/moment.ts"
 
 /** What the calls of one cached function share. */
 export interface Reader {
-  readonly region: Plan["region"]
-  readonly build: (args: ReadonlyArray<unknown>) => string
-  /** The call as an effect that does everything. */
-  readonly otherwise: (...args: ReadonlyArray<unknown>) => AnyEffect
+  readonly region: Region
+  /** The key, or what is wrong with it. */
+  readonly keyOf: (args: ReadonlyArray<unknown>) => string | CacheError
+  /** The way of a call, in the evaluation of the fiber that asks. */
+  readonly run: (
+    key: string | CacheError,
+    args: ReadonlyArray<unknown>,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => AnyEffect
 }
 
 /**
- * One call of a cached function: an effect for which a hit in memory is one step. Where a generator runs it by `yield*`, it is
- * no step at all: the hit is found in the iterator, in the middle of the run of the fiber that asks, and the run loop is not
- * told. Whatever is not such a hit goes the usual way, which decides everything anew.
+ * One call of a cached function. The run loop evaluates it like any effect. Where a generator runs it by `yield*`, it is
+ * evaluated when the generator asks for the iterator, which is in the middle of the run of the same fiber: what is done at
+ * once, as a hit in memory is, is handed over there, and the run loop is not told.
  */
 export class Read {
   readonly reader: Reader
@@ -29,27 +34,23 @@ export class Read {
     this.args = args
   }
 
-  find(fiber: Fiber.Fiber<unknown, unknown>): CacheEntry | undefined {
-    const moment = momentOf(fiber)
-    const { client } = moment
-    if (client === undefined) return undefined
-    const { build, region } = this.reader
-    let key: string
-    try {
-      key = build(this.args)
-    } catch {
-      return undefined
-    }
-    return client.hit(region, key, moment)
-  }
-
   [Symbol.iterator](): Iterator<unknown, unknown> {
     const fiber = Fiber.getCurrent()
-    if (fiber !== undefined && takeStep(fiber)) {
-      const entry = this.find(fiber)
-      if (entry !== undefined) return new Done(entry.value)
+    // Nobody's, or it is time for the run loop to give others their turn.
+    if (fiber === undefined || !takeStep(fiber)) return new SingleShotGen(this)
+    try {
+      const { args, reader } = this
+      const key = reader.keyOf(args)
+      if (typeof key === "string") {
+        const moment = momentOf(fiber)
+        const entry = moment.client?.hit(reader.region, key, moment)
+        if (entry !== undefined) return new Done(entry.value)
+      }
+      const effect = reader.run(key, args, fiber)
+      return Exit.isExit(effect) && effect._tag === "Success" ? new Done(effect.value) : new SingleShotGen(effect)
+    } catch (defect) {
+      return new SingleShotGen(Effect.die(defect))
     }
-    return new SingleShotGen(this)
   }
 }
 Object.setPrototypeOf(
@@ -57,8 +58,8 @@ Object.setPrototypeOf(
   Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & Read>({
     label: "Read",
     evaluate(fiber) {
-      const entry = this.find(fiber)
-      return entry === undefined ? this.reader.otherwise(...this.args) : Exit.succeed(entry.value)
+      const { args, reader } = this
+      return reader.run(reader.keyOf(args), args, fiber)
     }
   })
 )

@@ -10,8 +10,9 @@
  * - Keys are the logical keys of `CacheKey`: any string. A backend escapes them for its store, injectively.
  * - Each primitive is atomic on its own, and does nothing it is not asked to. Where one removes an entry and changes its
  *   lease, these may be two steps, the lease first: a load in flight must not store between them.
- * - A primitive sends its commands at once when it is run, before its first suspension, so that two primitives started
- *   in the same tick share one flush and are carried out in the order they were started.
+ * - A primitive queues its commands at once when it is run, before its first suspension, so that primitives started in the
+ *   same tick share one flush. What writes is carried out in the order in which it was started; what only reads, at any
+ *   place in the flush behind the writes that were started before it: it may see those that were started after it.
  * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`. That it has
  *   become unavailable the backend logs itself, as one warning an outage.
  * - Bytes that a backend did not write itself are `undefined` or a miss, never a crash.
@@ -22,6 +23,18 @@ import type { CacheError } from "../CacheError.ts"
 
 /** What a backend stores for a key: bytes when its format is `"bytes"`, the decoded entry when it is `"values"`. */
 export type Stored = Uint8Array | CacheEntry
+
+/** What was found of an entry and of some markers, in the order of their tags. */
+export interface Lookup {
+  readonly stored: Stored | undefined
+  readonly markers: ReadonlyArray<number | undefined>
+}
+
+/** The same of several entries, in the order of their keys. */
+export interface Lookups {
+  readonly stored: ReadonlyArray<Stored | undefined>
+  readonly markers: ReadonlyArray<number | undefined>
+}
 
 /** How big a store is, and whether the numbers speak of this process or of a server that others use too. */
 export interface BackendUsage {
@@ -41,8 +54,11 @@ export interface Write {
   readonly ttlMillis: number
 }
 
-/** Primitives that answer without an Effect, for a backend whose entries live in this process. */
-export interface LocalReads {
+/**
+ * Primitives that answer without an Effect, for a backend whose entries live in this process: the same as those of the
+ * backend, and of its `TagIndex`, that have their names.
+ */
+export interface LocalPrimitives {
   /** The entry of `key` when it is present and not past its hard TTL at `now` (milliseconds of Effect's Clock). */
   readonly get: (key: string, now: number) => CacheEntry | undefined
   /** The marker of `tag`, `undefined` when there is none. */
@@ -51,6 +67,14 @@ export interface LocalReads {
   readonly holder: (key: string) => string | undefined
   /** The epoch of now. */
   readonly epoch: () => number
+  /** Takes the lease of `key` if nobody holds it; returns the token of the holder. */
+  readonly acquire: (key: string, token: string) => string
+  /** Makes sure that each tag has a marker. */
+  readonly ensure: (tags: ReadonlyArray<string>) => void
+  /** The fenced fill: writes the entry and drops the lease if `token` holds it; otherwise changes nothing (`false`). */
+  readonly fill: (key: string, token: string, entry: CacheEntry, ttlMillis: number, now: number) => boolean
+  /** Drops the lease if `token` holds it. */
+  readonly release: (key: string, token: string) => boolean
 }
 
 export class CacheBackend extends Context.Service<
@@ -74,11 +98,22 @@ export class CacheBackend extends Context.Service<
     /** How much longer, in milliseconds, a write may take that waits until replicas have it. */
     readonly replicationMillis?: number | undefined
 
-    /** Present when reads need no trip. Leases then belong to this process, never expire, and are not renewed. */
-    readonly local: LocalReads | undefined
+    /** Present when nothing needs a trip. Leases then belong to this process, never expire, and are not renewed. */
+    readonly local: LocalPrimitives | undefined
 
     /** The entry of `key`, when it is not past its hard TTL. Reads of one key in one tick may share a command. */
     readonly read: (key: string) => Effect.Effect<Stored | undefined, CacheError>
+
+    /**
+     * What `read` gives for the key, and what the `markers` of its `TagIndex` gives for the tags, for a backend that can ask
+     * for them together. Without it the client asks for one after the other, in one tick.
+     */
+    readonly lookup?: ((key: string, tags: ReadonlyArray<string>) => Effect.Effect<Lookup, CacheError>) | undefined
+
+    /** The same for many keys. */
+    readonly lookupMany?:
+      | ((keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>)
+      | undefined
 
     /**
      * Takes the lease of `key` if nobody holds it, for `ttlMillis`. Returns the token of the holder: `token` itself when

@@ -73,6 +73,15 @@ export class CacheClient extends Context.Service<
     ) => Effect.Effect<Option.Option<A>, CacheError, RD>
 
     /**
+     * The values of many keys, in their order, as `get` gives each of them: in one trip, whatever their number; one more when
+     * tags of theirs are not known here yet. Never loads. For keys whose values share a schema.
+     */
+    readonly getMany: <A, I, RD, RE>(
+      keys: Iterable<string>,
+      schema: Schema.Codec<A, I, RD, RE>
+    ) => Effect.Effect<ReadonlyArray<Option.Option<A>>, CacheError, RD>
+
+    /**
      * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
      * it stores nothing. What the caller had read before calling is the caller's to answer for: between that read and this
      * call an invalidation may have come. Where that matters, use a pattern, which begins before the read.

@@ -194,20 +194,13 @@ const withFaults = (
   }
 }
 
-const entriesOf = (state: MemoryState, now: number): ReadonlyArray<TestEntry> =>
-  [...state.entries.nodes].flatMap(([key, node]) => {
-    const bytes = toBytes(node.value)!
-    return node.expiresAt <= now
-      ? []
-      : [
-          {
-            key,
-            json: decode(bytes, compressor)?.json,
-            tags: node.value.tags,
-            ttlMillis: node.expiresAt - now,
-            bytes: bytes.length
-          }
-        ]
+const entriesOf = ({ entries }: MemoryState, now: number): ReadonlyArray<TestEntry> =>
+  [...entries.keys()].flatMap((key) => {
+    const entry = entries.peek(key, now)
+    if (entry === undefined) return []
+    const bytes = toBytes(entry)!
+    const ttlMillis = entries.expiresAtOf(key)! - now
+    return [{ key, json: decode(bytes, compressor)?.json, tags: entry.tags, ttlMillis, bytes: bytes.length }]
   })
 
 const make = Effect.gen(function*() {

@@ -122,7 +122,8 @@ describe("each command at fault", { concurrent: true }, () => {
             assert.include([undefined, state.version], yield* found)
             if (!met) break
           }
-          assert.isAbove(n, 2)
+          // A hit is one command.
+          assert.isAbove(n, name === "cacheAside, a hit" ? 1 : 2)
         }).pipe(Effect.scoped, quietly)
       )
     }

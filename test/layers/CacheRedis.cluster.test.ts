@@ -21,6 +21,7 @@ import {
 import { CacheRedis, type RedisOptions } from "../../src/redis/index.ts"
 import { Commands, makeNames } from "../../src/layers/CacheRedis/commands.ts"
 import type { Connection } from "../../src/layers/CacheRedis/connection.ts"
+import { readOne, textOf } from "../../src/layers/CacheRedis/lookups.ts"
 import { resolve } from "../../src/layers/CacheRedis/options.ts"
 import { openNodes } from "../../src/layers/CacheRedis/primitives.ts"
 import { removeScanned } from "../../src/layers/CacheRedis/scan.ts"
@@ -197,6 +198,37 @@ describe("Redis Cluster", () => {
       yield* client.run(get({ id: "b" }))
       // No lease was left behind.
       assert.strictEqual(state.reads, before + 1)
+    })
+  )
+
+  world("reads of one slot share a command, and are asked for one by one while it moves", (world) =>
+    Effect.gen(function*() {
+      const { cluster, namespace } = world
+      const resolved = yield* resolve({ url: cluster.url, namespace })
+      const context = yield* Effect.context<never>()
+      const nodes = yield* Effect.acquireRelease(
+        Effect.sync(() => openNodes(resolved, context, undefined)),
+        (nodes) => Effect.promise(() => nodes.close())
+      )
+      yield* nodes.survey
+      const names = ["a", "b", "none"].map((name) => `${namespace}:${name}:{m}`)
+      const from = yield* cluster.primaryOf(names[0]!)
+      const to = (yield* cluster.primaries).find((node) => node !== from)!
+      for (const name of names.slice(0, 2)) yield* from.raw("SET", name, name)
+      const count = Effect.map(from.raw("INFO", "commandstats"), (stats) =>
+        ["get", "mget"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0))
+      )
+      const readAll = Effect.forEach(names, (name) => readOne(nodes, name, textOf), { concurrency: "unbounded" })
+      const [gets, mgets] = yield* count
+      assert.deepStrictEqual(yield* readAll, [names[0], names[1], undefined])
+      assert.deepStrictEqual(yield* count, [gets, mgets! + 1])
+      // One of them is not there, so for all that node knows it may be on the other: it refuses them together.
+      const finish = yield* cluster.openMigration(calculateSlot(names[0]!), to)
+      assert.deepStrictEqual(yield* readAll, [names[0], names[1], undefined])
+      yield* finish
+      // Known to be elsewhere only now.
+      assert.deepStrictEqual(yield* readAll, [names[0], names[1], undefined])
+      assert.deepStrictEqual(yield* readAll, [names[0], names[1], undefined])
     })
   )
 

@@ -9,6 +9,8 @@ import { inspect } from "node:util"
 import { afterAll, vi } from "vitest"
 import type { CacheError } from "../../src/CacheError.ts"
 import { Commands } from "../../src/layers/CacheRedis/commands.ts"
+import { readOne, textOf } from "../../src/layers/CacheRedis/lookups.ts"
+import { batchKeys } from "../../src/layers/CacheRedis/reads.ts"
 import { type RedisOptions, resolve } from "../../src/layers/CacheRedis/options.ts"
 import { makeRedisPrimitives, openNodes } from "../../src/layers/CacheRedis/primitives.ts"
 import { plant, type Primitives, valueOf, write } from "../services/primitives.ts"
@@ -191,25 +193,155 @@ describe("commands", () => {
     )
   )
 
-  it.effect("a read after a write of the same tick sees the write", () =>
+  it.effect("reads go out last: they see every write of their tick, whichever was asked for first", () =>
     Effect.scoped(
       Effect.gen(function*() {
         const { url } = yield* sharedServer
-        const { backend } = yield* makeRedisPrimitives({ url, namespace: fresh() })
-        yield* backend.read("warm")
-        const found = yield* Effect.all(
+        const { backend, tags } = yield* makeRedisPrimitives({ url, namespace: fresh() })
+        const together = { concurrency: "unbounded" } as const
+        const take = Effect.as(backend.takeOver("k", "a", 10_000, { unlink: false }), undefined)
+        const fill = Effect.as(backend.fill("k", "a", write(backend, 1), "keep"), undefined)
+        const filled = yield* Effect.all([backend.read("k"), take, fill, backend.read("k")], together)
+        assert.deepStrictEqual(
+          filled.map((bytes) => valueOf(backend, bytes)),
+          [1, undefined, undefined, 1]
+        )
+        // Who asks after the removal was asked for shares the place of the one before, and must not see what it removes.
+        const remove = Effect.as(backend.remove(["k"]), undefined)
+        const removed = yield* Effect.all([backend.read("k"), remove, backend.read("k")], together)
+        assert.deepStrictEqual(removed, [undefined, undefined, undefined])
+        // The claim: an epoch that is read with a lease is not older than it.
+        const [before] = yield* Effect.all([tags.epoch, tags.invalidate(["t"])], together)
+        const [, after] = yield* Effect.all([backend.acquire("k", "b", 10_000), tags.epoch], together)
+        assert.isAtLeast(after, before)
+      })
+    )
+  )
+
+  it.effect("reads of one tick are one command: entries, markers, the epoch, and a lookup with all of its tags", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const client = yield* admin(server)
+        const { backend, tags } = yield* makeRedisPrimitives({ url: server.url })
+        yield* tags.ensure(["a", "b"], 60_000)
+        yield* plant(backend, "k", write(backend, 1))
+        const epoch = yield* tags.epoch
+        yield* Effect.promise(() => client.config("RESETSTAT"))
+        const [read, markers, now, looked, many] = yield* Effect.all(
           [
             backend.read("k"),
-            Effect.as(backend.takeOver("k", "a", 10_000, { unlink: false }), undefined),
-            Effect.as(backend.fill("k", "a", write(backend, 1), "keep"), undefined),
-            backend.read("k"),
-            Effect.as(backend.remove(["k"]), undefined),
-            backend.read("k")
+            tags.markers(["a", "gone", "b"]),
+            tags.epoch,
+            backend.lookup!("k", ["b", "a"]),
+            backend.lookupMany!(["none", "k", "none", "k"], ["a"])
           ],
           { concurrency: "unbounded" }
         )
-        const values = found.map((bytes) => valueOf(backend, bytes))
-        assert.deepStrictEqual(values, [undefined, undefined, undefined, 1, undefined, undefined])
+        assert.deepStrictEqual([yield* calls(client, "mget"), yield* calls(client, "get")], [1, 0])
+        assert.deepStrictEqual([markers, now], [[epoch, undefined, epoch], epoch])
+        assert.deepStrictEqual([valueOf(backend, looked.stored), looked.markers], [1, [epoch, epoch]])
+        assert.deepStrictEqual(many.markers, [epoch])
+        assert.deepStrictEqual(
+          many.stored.map((bytes) => valueOf(backend, bytes)),
+          [undefined, 1, undefined, 1]
+        )
+        assert.strictEqual(valueOf(backend, read), 1)
+        // Nothing asked for is nothing sent.
+        assert.deepStrictEqual(yield* tags.markers([]), [])
+        assert.deepStrictEqual(yield* backend.lookupMany!([], []), { stored: [], markers: [] })
+        // No command holds the server up, however many keys are asked for.
+        yield* Effect.promise(() => client.config("RESETSTAT"))
+        const keys = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? "k" : `k${i}`))
+        const found = yield* backend.lookupMany!(keys, ["a"])
+        assert.strictEqual(found.stored.filter((bytes) => valueOf(backend, bytes) === 1).length, 500)
+        assert.strictEqual(yield* calls(client, "mget"), Math.ceil(502 / batchKeys))
+      })
+    )
+  )
+
+  it.effect("large and small entries of one flush arrive as they were sent, and are read together", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { url } = yield* sharedServer
+        const { backend } = yield* makeRedisPrimitives({ url, namespace: fresh(), timeout: "20 seconds" })
+        // Around what is written without a copy, and far more than one read of a socket gives.
+        const sizes = [0, 1, 16_000, 16_384, 17_000, 100_000, 3, 1_000_000]
+        const texts = sizes.map((size, i) => String.fromCharCode(97 + i, 228).repeat(size))
+        yield* Effect.forEach(
+          texts,
+          (text, i) =>
+            Effect.all(
+              [
+                backend.takeOver(`k${i}`, "a", 10_000, { unlink: true }),
+                backend.fill(`k${i}`, "a", write(backend, text), "keep")
+              ],
+              { concurrency: "unbounded" }
+            ),
+          { concurrency: "unbounded" }
+        )
+        const { stored } = yield* backend.lookupMany!(
+          texts.map((_, i) => `k${i}`),
+          []
+        )
+        for (const [i, bytes] of stored.entries()) assert.isTrue(valueOf(backend, bytes) === texts[i], `${sizes[i]}`)
+      })
+    )
+  )
+
+  it.effect("what is foreign among other reads is missing, and does them no harm", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* admin(server)
+        const namespace = fresh()
+        const { backend, tags } = yield* makeRedisPrimitives({ url: server.url, namespace })
+        yield* plant(backend, "k", write(backend, 1))
+        yield* Effect.promise(() => client.hset(`${namespace}:e:{hash}`, "a", "1"))
+        yield* Effect.promise(() => client.rpush(`${namespace}:t:list`, "1"))
+        yield* Effect.promise(() => client.mset({ [`${namespace}:t:9`]: "9".repeat(16), [`${namespace}:t:p`]: "?x-1" }))
+        const looked = yield* backend.lookupMany!(["hash", "k"], ["list", "9", "p"])
+        assert.isUndefined(looked.stored[0])
+        assert.strictEqual(valueOf(backend, looked.stored[1]), 1)
+        assert.deepStrictEqual(looked.markers, [undefined, undefined, Infinity])
+        assert.deepStrictEqual(yield* backend.lookup!("hash", []), { stored: undefined, markers: [] })
+        assert.deepStrictEqual(yield* tags.markers(["list"]), [undefined])
+      })
+    )
+  )
+
+  it.effect("a list of another length fails all who read, and the next read works", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const client = yield* admin(server)
+        const send = client.sendCommand.bind(client)
+        let meddle: ((command: Parameters<typeof send>[0]) => void) | undefined
+        client.sendCommand = (command, stream) => {
+          meddle?.(command)
+          return send(command, stream)
+        }
+        const { backend, tags } = yield* makeRedisPrimitives({ client, namespace: fresh() })
+        yield* plant(backend, "k", write(backend, 1))
+        for (const wrong of ["mget", "exists", "dbsize"]) {
+          meddle = (command) => {
+            if (command.name !== "mget") return
+            command.name = wrong
+            command.args = command.args.slice(1)
+          }
+          const reasons = yield* Effect.all(
+            [
+              reasonOf(backend.read("k")),
+              reasonOf(tags.markers(["a", "b"])),
+              reasonOf(backend.lookup!("l", ["a"])),
+              reasonOf(backend.lookupMany!(["k", "m"], []))
+            ],
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(new Set(reasons), new Set(["Unavailable"]))
+          meddle = undefined
+          assert.strictEqual(valueOf(backend, (yield* backend.lookup!("k", ["a"])).stored), 1)
+        }
       })
     )
   )
@@ -541,6 +673,8 @@ describe("outages", () => {
         assert.strictEqual(yield* reasonOf(backend.remove(["k"])), "Unavailable")
         assert.strictEqual(yield* reasonOf(tags.invalidate(["k"])), "Unavailable")
         assert.strictEqual(yield* reasonOf(backend.usage), "Unavailable")
+        // What was in flight fails before the log has a turn.
+        yield* eventually(Effect.sync(() => logs.lines.length > 0))
         assert.strictEqual(logs.lines.filter((line) => line.startsWith("Warn")).length, 1, logs.lines.join("\n"))
         yield* server.start
         yield* eventually(
@@ -561,13 +695,18 @@ describe("outages", () => {
         const direct = yield* makeRedisPrimitives({ url: server.url, namespace })
         // A client that resends what was in flight, as ioredis does unless told otherwise.
         const client = yield* openClient({ port: proxy.port, retryStrategy: () => 10 })
-        for (const options of [{ client }, { port: proxy.port }]) {
+        for (const [options, value] of [
+          [{ client }, "late"],
+          [{ client }, "large ".repeat(20_000)],
+          [{ port: proxy.port }, "late"]
+        ] as const) {
           const { backend } = yield* makeRedisPrimitives({ ...options, namespace, timeout: "20 seconds" })
           yield* backend.read("k")
           // The lease is there, so that nothing but its loss keeps the fill from being carried out.
           yield* direct.backend.takeOver("k", "a", 60_000, { unlink: false })
           proxy.blackhole(true)
-          const fill = yield* Effect.forkChild(reasonOf(backend.fill("k", "a", write(backend, "late"), "keep")), {
+          const late = write(backend, value)
+          const fill = yield* Effect.forkChild(reasonOf(backend.fill("k", "a", late, "keep")), {
             startImmediately: true
           })
           proxy.reset()
@@ -635,8 +774,7 @@ describe("outages", () => {
           (client) => Effect.sync(() => client.disconnect())
         )
         const commands = yield* openCommands({ client, timeout: 20 })
-        const ask = (key: string) =>
-          Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume))
+        const ask = (key: string) => readOne(commands.nodes, key, textOf)
         const [connection] = commands.nodes.primaries()
         for (let i = 0; i < 3; i++) {
           const reading = yield* Effect.forkChild(
@@ -645,10 +783,9 @@ describe("outages", () => {
               startImmediately: true
             }
           )
-          assert.deepStrictEqual([connection?.waiting, commands.sharing], [2, 2])
+          assert.strictEqual(connection?.waiting, 2)
           assert.deepStrictEqual(yield* Fiber.join(reading), ["TimedOut", "TimedOut"])
           yield* eventually(Effect.sync(() => connection?.waiting === 0))
-          assert.strictEqual(commands.sharing, 0)
         }
       })
     )
@@ -660,11 +797,10 @@ describe("outages", () => {
         const nobody = yield* RedisServer.scoped()
         yield* nobody.stop
         const commands = yield* openCommands({ url: nobody.url, timeout: "20 seconds" })
-        const read = (key: string) =>
-          reasonOf(Effect.callback<unknown, CacheError>((resume) => commands.get("read", key, null, resume)))
+        const read = (key: string) => reasonOf(readOne(commands.nodes, key, textOf))
         assert.strictEqual(yield* read("first"), "Unavailable")
         for (let i = 0; i < 100; i++) assert.strictEqual(yield* read(`k${i}`), "Unavailable")
-        assert.deepStrictEqual([commands.nodes.primaries()[0]?.waiting, commands.sharing], [0, 0])
+        assert.strictEqual(commands.nodes.primaries()[0]?.waiting, 0)
       })
     ).pipe(Effect.provide(captureLogs().layer))
   )
@@ -674,7 +810,7 @@ describe("outages", () => {
       Effect.gen(function*() {
         const server = yield* sharedServer
         const commands = yield* openCommands({ url: server.url })
-        const read = Effect.callback<unknown, CacheError>((resume) => commands.get("read", fresh(), null, resume))
+        const read = readOne(commands.nodes, fresh(), textOf)
         yield* read
         // As ioredis does when sentinels name another primary while it asks for one.
         commands.nodes.primaries()[0]!.client.disconnect()

@@ -23,15 +23,14 @@ const ever = Number.POSITIVE_INFINITY
 /** Counts what the state holds from scratch, and compares it with what the state says of itself. */
 const checkState = (state: MemoryState, maxEntries: number, maxBytes: number): void => {
   const { entries, markers } = state
-  assert.isAtMost(entries.nodes.size, maxEntries)
+  assert.isAtMost(entries.size, maxEntries)
   assert.isAtMost(entries.weight, maxBytes)
   let weight = 0
   const bearers = new Map<string, number>()
-  for (const [key, node] of entries.nodes) {
-    assert.strictEqual(node.key, key)
-    assert.isDefined(node.queue)
-    weight += node.weight
-    for (const tag of node.value.tags) bearers.set(tag, (bearers.get(tag) ?? 0) + 1)
+  for (const key of entries.keys()) {
+    weight += entries.weightOf(key)
+    // Before all time, so that what has expired is looked at too.
+    for (const tag of entries.peek(key, -ever)!.tags) bearers.set(tag, (bearers.get(tag) ?? 0) + 1)
   }
   assert.strictEqual(entries.weight, weight)
   assert.isAtMost(entries.ghostSize, Math.max(64, maxEntries))
@@ -343,12 +342,12 @@ describe("memoryPrimitives", () => {
           yield* act(made, 2000)
           checkState(made.state, maxEntries, maxBytes)
           const usage = yield* made.backend.usage
-          assert.strictEqual(usage.entries, made.state.entries.nodes.size)
+          assert.strictEqual(usage.entries, made.state.entries.size)
         }
         for (const [key, lease] of [...made.state.leases]) yield* made.backend.release(key, lease.token, "keep")
         assert.strictEqual(made.state.leases.size, 0)
         yield* made.backend.remove(Array.from({ length: 40 }, (_, i) => `k${i}`))
-        assert.strictEqual(made.state.entries.nodes.size, 0)
+        assert.strictEqual(made.state.entries.size, 0)
         assert.strictEqual(made.state.entries.weight, 0)
         assert.strictEqual(made.state.markers.size, made.state.markers.idle)
         yield* made.backend.clear

@@ -53,7 +53,7 @@ export class Server {
   }
 
   entry(key: string): CacheEntry | undefined {
-    return this.memory.state.entries.peek(key, now)?.value
+    return this.memory.state.entries.peek(key, now)
   }
 
   lease(key: string): string | undefined {

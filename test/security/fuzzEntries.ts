@@ -117,13 +117,16 @@ const nasty: ReadonlyArray<string> = [
   ``
 ]
 
-/** An entry around a payload that need not be JSON. */
-const around = (header: EntryHeader, payload: Buffer, compressor: number, claimed: number): Uint8Array => {
+/** An entry around a payload that need not be JSON. `claimed`: its length before compression. */
+export const around = (header: EntryHeader, payload: Uint8Array, compressor: number, claimed: number): Uint8Array => {
   const head = Buffer.from(encode(header, undefined, undefined))
-  head[Layout.CODEC_OFFSET] = Layout.CODEC_JSON
-  head[Layout.COMPRESSOR_OFFSET] = compressor
-  head.writeUInt32BE(claimed, head.length - Layout.PAYLOAD_LENGTH_SIZE)
-  return Buffer.concat([head, payload])
+  head[Layout.FLAGS_OFFSET]! |= Layout.CODEC_JSON
+  if (compressor === 0) return Buffer.concat([head, payload])
+  head[Layout.FLAGS_OFFSET]! |= Layout.COMPRESSED
+  const compression = Buffer.alloc(Layout.COMPRESSION_BYTES)
+  compression[0] = compressor
+  compression.writeUInt32BE(claimed, 1)
+  return Buffer.concat([head, compression, payload])
 }
 
 const pack = (compressor: number, payload: Buffer): Buffer =>
@@ -159,8 +162,13 @@ const mutate = (dice: Dice, from: Uint8Array, other: Uint8Array): Uint8Array => 
       return bytes
     }
     case 4: {
-      const born = dice.pick([0, 9, 10, 20, 4_999_999, 5_000_000, 1e300, -1, Number.NaN, Infinity])
-      if (bytes.length > 12) new DataView(bytes.buffer).setFloat64(Layout.BORN_OFFSET, born)
+      const born = dice.pick([0, 9, 10, 20, 4_999_999, 5_000_000, 2 ** 53 - 1, 2 ** 53, 2 ** 55])
+      if (bytes.length > 12) {
+        const view = new DataView(bytes.buffer)
+        view.setUint32(Layout.BORN_OFFSET + 3, born >>> 0)
+        view.setUint16(Layout.BORN_OFFSET + 1, Math.floor(born / 2 ** 32))
+        view.setUint8(Layout.BORN_OFFSET, Math.floor(born / 2 ** 48))
+      }
       return bytes
     }
     default:

@@ -49,46 +49,59 @@ const read = (bytes: Buffer): ReferenceEntry => {
     at += size
     return bytes.subarray(at - size, at)
   }
+  const short = (): number => {
+    const first = next(1).readUInt8()
+    if (first < 255) return first
+    const long = next(2).readUInt16BE()
+    demand(long >= 255)
+    return long
+  }
   demand(next(1).readUInt8() === 0xec)
-  demand(next(1).readUInt8() === 1)
-  const codec = next(1).readUInt8()
-  const compressor = next(1).readUInt8()
-  const born = next(8).readDoubleBE()
-  const createdAt = next(8).readDoubleBE()
-  const freshUntil = next(8).readDoubleBE()
-  const loadMillis = next(4).readFloatBE()
-  demand(Number.isFinite(born) && born >= 0 && Number.isFinite(createdAt) && !Number.isNaN(freshUntil))
-  demand(Number.isFinite(loadMillis) && loadMillis >= 0)
-  const fingerprint = next(next(1).readUInt8())
-  demand(fingerprint.every((byte) => byte < 128))
-  const section = next(4).readUInt32BE()
-  const tagsEnd = at + section
-  const tags = Array.from({ length: next(2).readUInt16BE() }, () => {
-    const tag = utf8(next(next(2).readUInt16BE()))
-    return tagOf(tag)
-  })
-  demand(at === tagsEnd)
-  const length = next(4).readUInt32BE()
-  demand(length <= 64 * 1024 * 1024 && codec <= 2)
+  const flags = next(1).readUInt8().toString(2).padStart(8, "0")
+  const bornBits = BigInt(`0x${next(7).toString("hex")}`)
+  demand(bornBits < 2n ** 53n)
+  const born = Number(bornBits)
+  const createdAt = next(6).readUIntBE(0, 6)
+  const [inSeconds, ...duration] = BigInt(next(4).readUInt32BE()).toString(2).padStart(32, "0")
+  const units = Number.parseInt(duration.join(""), 2)
+  demand(inSeconds === "0" || units * 1000 >= 2 ** 31)
+  const freshFor = inSeconds === "0" ? units : units === 2 ** 31 - 1 ? Infinity : units * 1000
+  const freshUntil = createdAt + freshFor
+  const half = next(2)
+  const loadMillis = Buffer.concat([half, Buffer.alloc(2)]).readFloatBE()
+  demand(Number.isFinite(loadMillis) && loadMillis >= 0 && half[0]! < 128)
+  demand(flags.startsWith("10"))
+  const compressed = flags[2] === "1"
+  const tagged = flags[3] === "1"
+  const kind = flags.slice(4, 6)
+  const codec = flags.slice(6)
+  demand(kind !== "11" && codec !== "11")
+  let fingerprint = ""
+  if (kind === "01") fingerprint = next(9).toString("base64url")
+  if (kind === "10") {
+    const text = next(next(1).readUInt8())
+    demand(text.length > 0 && text.every((byte) => byte < 128))
+    fingerprint = text.toString("latin1")
+    demand(!/^[A-Za-z0-9_-]{12}$/.test(fingerprint))
+  }
+  const count = tagged ? short() : 0
+  demand(tagged === count > 0)
+  const tags = Array.from({ length: count }, () => tagOf(utf8(next(short()))))
+  const id = compressed ? next(1).readUInt8() : 0
+  const length = compressed ? next(4).readUInt32BE() : bytes.length - at
+  demand(length <= 64 * 1024 * 1024)
   const rest = next(bytes.length - at)
   let json: unknown
-  if (codec === 0) demand(length === 0 && rest.length === 0 && compressor === 0)
+  if (codec === "00") demand(rest.length === 0 && !compressed)
   else {
-    const payload = unpack(compressor, rest, length)
+    demand(!compressed || (id > 0 && length > 0))
+    const payload = unpack(id, rest, length)
     demand(payload.length === length)
-    json = JSON.parse(codec === 1 ? utf8(payload) : Buffer.from(payload).toString("latin1"))
+    const text = codec === "01" ? utf8(payload) : Buffer.from(payload).toString("latin1")
+    demand(/[0-9] $|[^0-9\s]$/.test(text))
+    json = JSON.parse(text)
   }
-  const compressed = compressor !== 0
-  return {
-    born,
-    createdAt,
-    freshUntil,
-    loadMillis,
-    fingerprint: fingerprint.toString("latin1"),
-    tags,
-    json,
-    compressed
-  }
+  return { born, createdAt, freshUntil, loadMillis, fingerprint, tags, json, compressed }
 }
 
 /** `undefined` for what is no entry. */

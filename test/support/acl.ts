@@ -6,6 +6,7 @@
 export const cacheCommands = [
   // Read, claim, fill; the epoch and the markers.
   "get",
+  "mget",
   "set",
   "unlink",
   "eval",

@@ -1,7 +1,7 @@
 /**
  * Builds a `CacheClient` over its stores.
  */
-import { Duration, Effect, Option, type Scope } from "effect"
+import { Duration, Effect, type Fiber, Option, type Scope } from "effect"
 import type { CacheSettings } from "../../CacheConfig.ts"
 import type { CacheError } from "../../CacheError.ts"
 import { normalizeKey } from "../../CacheKey.ts"
@@ -74,6 +74,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const stores = [...new Set([primary, local, spare])]
     const beside = stores.filter((store) => store !== primary)
     const layer = primary.backend.name
+    const copied = primary.backend.format === "values" && primary.backend.isolation === "clone"
     const counters = new Counters(layer)
 
     const context: LoadContext = {
@@ -116,6 +117,36 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       )
     }
 
+    const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
+      const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
+      const found = spanned(fiber, "cache.readMany", attributes, primary.readMany(region, keys))
+      return Effect.flatMap(found, (entries) => {
+        const stats = counters.of(manual)
+        const moment = momentOf(fiber)
+        const values: Array<Option.Option<unknown>> = []
+        const copies: Array<Effect.Effect<void, unknown, unknown>> = []
+        for (const [i, entry] of entries.entries()) {
+          if (typeof entry !== "object") {
+            stats.miss(entry, fiber.context)
+            values.push(Option.none())
+            continue
+          }
+          stats.hit(moment)
+          values.push(Option.some(entry.value))
+          if (copied) {
+            copies.push(
+              Effect.map(handOut(primary, region, entry.value), (value) => {
+                values[i] = Option.some(value)
+              })
+            )
+          }
+        }
+        return copies.length === 0
+          ? Effect.succeed(values)
+          : Effect.as(Effect.orDie(Effect.all(copies, { discard: true })), values)
+      })
+    }
+
     /**
      * A write without a fence of its caller's, with one of its own: older loads in flight lose the lease, so they cannot
      * overwrite it; and if it is overtaken itself, by an invalidation or a newer write, it stores nothing.
@@ -131,7 +162,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             // if another write overtakes this one, what was there before both must not be read in between.
             const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
             const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
-            const sealed = yield* primary.seal(region, key, value, undefined, options)
+            const sealed = yield* primary.sealer.seal(region, key, value, undefined, options)
             return yield* primary.fill(key, token, sealed, "keep")
           })
           // A step that failed may have been carried out all the same.
@@ -200,6 +231,11 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
                 })
               )
             )
+        ),
+      getMany: (keys, schema) =>
+        Effect.flatMap(
+          attempt(() => [Array.from(keys, normalizeKey), regionOf(schema)] as const),
+          ([normal, region]) => Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
         ),
       set: (key, value, setOptions) =>
         Effect.flatMap(

@@ -6,10 +6,12 @@
  */
 import { Effect, type Exit, Fiber } from "effect"
 
-/** What tells whether two calls may share one load: the codec that gives values their type, and the function that loads. */
+/**
+ * What tells whether two calls may share one load: the codec that gives values their type, and the function that loads, which
+ * has one party for all its calls.
+ */
 export interface Party {
-  readonly codec: object | undefined
-  readonly source: object
+  readonly region: { readonly codec: object | undefined }
 }
 
 export class Flight {
@@ -18,16 +20,18 @@ export class Flight {
   readonly party: Party
   /** What it does: a refresh loads also when there is a valid entry. */
   readonly kind: "load" | "refresh"
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   waiters = 0
   /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. */
   open = true
   /** The last waiter left: it is being interrupted, and nobody may join. */
   abandoned = false
   /** Who held the lease when this flight's trip was carried out: its own token, or that of somebody else. */
-  holder: string | undefined
+  holder: string | undefined = undefined
   /** The epoch of that moment. */
   epoch = Number.NaN
+  /** The next flight of the same key. */
+  next: Flight | undefined = undefined
 
   constructor(key: string, token: string, party: Party, kind: "load" | "refresh") {
     this.key = key
@@ -39,36 +43,39 @@ export class Flight {
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
 const compatible = (a: Party, b: Party): boolean =>
-  a.codec === b.codec && (a.codec !== undefined || a.source === b.source)
+  a.region.codec === b.region.codec && (a.region.codec !== undefined || a === b)
 
 export class Flights {
-  readonly #byKey = new Map<string, Array<Flight>>()
+  /** The flights of a key, as a chain. */
+  readonly #byKey = new Map<string, Flight>()
 
   get size(): number {
-    let size = 0
-    for (const flights of this.#byKey.values()) size += flights.length
-    return size
+    return this.#all().length
   }
 
   add(flight: Flight): void {
-    const there = this.#byKey.get(flight.key)
-    if (there === undefined) this.#byKey.set(flight.key, [flight])
-    else there.push(flight)
+    flight.next = this.#byKey.get(flight.key)
+    this.#byKey.set(flight.key, flight)
   }
 
   remove(flight: Flight): void {
-    const there = this.#byKey.get(flight.key)
-    if (there === undefined) return
-    const at = there.indexOf(flight)
-    if (at !== -1) there.splice(at, 1)
-    if (there.length === 0) this.#byKey.delete(flight.key)
+    const first = this.#byKey.get(flight.key)
+    if (first === flight) {
+      if (flight.next === undefined) this.#byKey.delete(flight.key)
+      else this.#byKey.set(flight.key, flight.next)
+      return
+    }
+    for (let before = first; before !== undefined; before = before.next) {
+      if (before.next === flight) before.next = flight.next
+    }
   }
 
   /** A flight of this kind whose trip is not sent yet. */
   open(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
-    return this.#byKey
-      .get(key)
-      ?.find((flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party))
+    return this.#find(
+      key,
+      (flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party)
+    )
   }
 
   /**
@@ -77,27 +84,41 @@ export class Flights {
    * no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
    */
   joinable(key: string, party: Party, holder: string, epoch: number): Flight | undefined {
-    return this.#byKey
-      .get(key)
-      ?.find(
-        (flight) =>
-          flight.holder === holder &&
-          flight.epoch === epoch &&
-          !flight.abandoned &&
-          flight.fiber !== undefined &&
-          compatible(flight.party, party)
-      )
+    return this.#find(
+      key,
+      (flight) =>
+        flight.holder === holder &&
+        flight.epoch === epoch &&
+        !flight.abandoned &&
+        flight.fiber !== undefined &&
+        compatible(flight.party, party)
+    )
   }
 
   /** The flight of this process that holds the lease with this token, whatever its epoch. */
   byToken(self: Flight, token: string): Flight | undefined {
-    return this.#byKey.get(self.key)?.find((flight) => flight !== self && flight.token === token)
+    return this.#find(self.key, (flight) => flight !== self && flight.token === token)
   }
 
   /** Interrupts them all and waits until they are gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() =>
-    Fiber.interruptAll([...this.#byKey.values()].flat().flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber])))
+    Fiber.interruptAll(this.#all().flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber])))
   )
+
+  #find(key: string, matches: (flight: Flight) => boolean): Flight | undefined {
+    for (let flight = this.#byKey.get(key); flight !== undefined; flight = flight.next) {
+      if (matches(flight)) return flight
+    }
+    return undefined
+  }
+
+  #all(): ReadonlyArray<Flight> {
+    const all: Array<Flight> = []
+    for (const first of this.#byKey.values()) {
+      for (let flight: Flight | undefined = first; flight !== undefined; flight = flight.next) all.push(flight)
+    }
+    return all
+  }
 }
 
 /**

@@ -159,7 +159,7 @@ const loadAndFill = Effect.fnUntraced(function*(
     yield* release
     return yield* exit
   }
-  const seal = store.seal(region, key, exit.value, paramsOf(request), {
+  const seal = store.sealer.seal(region, key, exit.value, paramsOf(request), {
     born: flight.epoch,
     loadMillis,
     defaultTtl: context.defaultTtlMillis
@@ -269,7 +269,7 @@ const steps = Effect.fnUntraced(function*(
       const exit = yield* restore(follow(other))
       if (Exit.isSuccess(exit)) return exit.value
       // A failure belongs to the function that failed; one that was abandoned, to nobody.
-      if (other.party.source === flight.party.source && !other.abandoned) return yield* exit
+      if (other.party === flight.party && !other.abandoned) return yield* exit
       continue
     }
 

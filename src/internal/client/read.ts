@@ -19,9 +19,11 @@ import {
   type Request,
   StoreFailure
 } from "./load.ts"
-import { spanned } from "./span.ts"
+import { loadLocal } from "./localLoad.ts"
+import { isTraced, spanned } from "./span.ts"
 import type { Counters } from "./stats.ts"
-import { cloneOf, type Store } from "./store.ts"
+import { cloneOf } from "./seal.ts"
+import type { Store } from "./store.ts"
 
 interface Parts {
   readonly context: LoadContext
@@ -115,19 +117,28 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const { key, plan } = request
     const { region } = plan
     if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
+    const { isolation, local } = store.backend
+    if (local !== undefined && isolation === "reference" && local.holder(key) === undefined && !isTraced(fiber)) {
+      const flight = loadLocal(
+        { context, store, local, keep: keeps(store, plan) },
+        request,
+        fiber,
+        momentOf(fiber).now()
+      )
+      const exit = flight.fiber!.pollUnsafe()
+      return exit === undefined ? follow(store, request, flight) : settle(store, request, flight, exit, readThrough)
+    }
     return Effect.callback<unknown, unknown, unknown>((resume) => {
-      const party = { codec: region.codec, source: plan }
-      const { local } = store.backend
       const holder = local?.holder(key)
       // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
       let flight =
         local === undefined
-          ? store.flights.open(key, party, "load")
+          ? store.flights.open(key, plan, "load")
           : holder === undefined
             ? undefined
-            : store.flights.joinable(key, party, holder, local.epoch())
+            : store.flights.joinable(key, plan, holder, local.epoch())
       if (flight === undefined) {
-        flight = new Flight(key, context.makeToken(), party, "load")
+        flight = new Flight(key, context.makeToken(), plan, "load")
         launch(
           store.flights,
           flight,
@@ -147,6 +158,14 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     })
   }
 
+  /** Waits for a load that this caller started, in an evaluation of its own: others may have come and gone meanwhile. */
+  const follow = (store: Store, request: Request, flight: Flight) =>
+    Effect.callback<unknown, unknown, unknown>((resume) =>
+      flight.abandoned
+        ? resume(Effect.withFiber((fiber) => readThrough(store, request, fiber)))
+        : board(flight, resume, (exit) => settle(store, request, flight, exit, readThrough))
+    )
+
   /** How a shared load ended, for one of its callers; `again` is the way it came. */
   const settle = (
     store: Store,
@@ -159,7 +178,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.
-    return flight.party.source === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
+    return flight.party === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
   }
 
   /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
@@ -202,10 +221,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     Effect.callback<unknown, unknown, unknown>((resume) => {
       const { key, plan } = request
       const { region } = plan
-      const party = { codec: region.codec, source: plan }
-      let flight = store.flights.open(key, party, "refresh")
+      let flight = store.flights.open(key, plan, "refresh")
       if (flight === undefined) {
-        flight = new Flight(key, context.makeToken(), party, "refresh")
+        flight = new Flight(key, context.makeToken(), plan, "refresh")
         const attributes = { "cache.region": region.name, "cache.key": key, "cache.layer": layer }
         const body = renewNow(context, store, flight, request, keeps(store, plan))
         launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))

@@ -2,68 +2,59 @@
  * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
  * protocol. A client has a primary store, and in-process ones to fall back to.
  */
-import { Clock, Effect, Exit, Random } from "effect"
-import { type CacheEntry, decode, encode, type EntryHeader } from "../../CacheEntry.ts"
-import { CacheError, EncodeFailed } from "../../CacheError.ts"
-import type { Region } from "../region.ts"
-import type { CacheBackend, Stored, Write } from "../../services/CacheBackend.ts"
+import { Clock, Effect, Exit } from "effect"
+import { type CacheEntry, notJson, open, type OpenEntry } from "../../CacheEntry.ts"
+import type { CacheError } from "../../CacheError.ts"
+import type { CacheBackend, Lookup, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
+import type { Region } from "../region.ts"
 import { Flights } from "./flights.ts"
 import { Orphans } from "./orphans.ts"
+import { type Sealed, Sealer, type SealOptions, withValue } from "./seal.ts"
 import { together } from "./together.ts"
+import { bearsStaticTags, type Found, judge, KnownTags } from "./verdict.ts"
 
 export interface Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
 }
 
-export interface StoreOptions {
-  /** For tests: a value that does not come back from its schema as the same, by this measure, is a defect. */
-  readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
-  /** The longest TTL, whatever the region says. */
-  readonly maxTtlMillis?: number | undefined
+export interface StoreOptions extends SealOptions {
   /** Counts what makes all loads before it doubtful: see `catchUp`. For local reads. */
   readonly answers?: (() => number) | undefined
 }
 
-/**
- * What a read found: a valid entry, one that is no longer valid, or nothing that can be read. `"unsettled"`: an entry with a
- * tag whose marker is being created; it will be valid in a moment, if no invalidation comes first.
- */
-export type Found = CacheEntry | "stale" | "unsettled" | "miss"
-
 const noTags: ReadonlyArray<string> = []
+const noMarkers: ReadonlyArray<number | undefined> = []
 
 /** Invalidating it moves the epoch on. No entry bears it. */
 const answeredTag = "(answered)"
 
-/** Keys whose tags are remembered, so that their markers can be asked for together with the entry. */
-const rememberedKeys = 16_384
-/** An entry with more tags costs one more trip, and no memory here. */
-const rememberedTags = 64
+/** The most markers that are asked for together with many entries; an entry with others costs one more trip. */
+const knownTagsMax = 1_000
 
 export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
   readonly flights = new Flights()
   readonly orphans: Orphans
-  readonly #lastTags = new Map<string, ReadonlyArray<string>>()
+  readonly sealer: Sealer
+  readonly #known = new KnownTags()
 
   readonly #same: StoreOptions["same"]
-  readonly #maxTtlMillis: number
   readonly #answers: (() => number) | undefined
   /** The count at the last `catchUp`. */
   #caughtUp = 0
   /** Entries that were born before this epoch are stale. */
   #since = 0
 
-  constructor(primitives: Primitives, options?: StoreOptions) {
+  constructor(primitives: Primitives, options: StoreOptions = {}) {
     this.backend = primitives.backend
     this.orphans = new Orphans(primitives.backend)
+    this.sealer = new Sealer(primitives.backend, options)
     this.tags = primitives.tags
-    this.#same = options?.same
-    this.#maxTtlMillis = options?.maxTtlMillis ?? Infinity
-    this.#answers = options?.answers
+    this.#same = options.same
+    this.#answers = options.answers
   }
 
   /**
@@ -98,20 +89,66 @@ export class Store implements Primitives {
 
   /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */
   read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
-    const { backend } = this
-    if (backend.local !== undefined) {
+    if (this.backend.local !== undefined) {
       return Effect.withFiber((fiber) =>
         Effect.succeed(this.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
       )
     }
-    const known = this.#lastTags.get(key) ?? region.staticTags
-    return known.length === 0
-      ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, noTags, []))
-      : Effect.flatMap(together(backend.read(key), this.tags.markers(known)), ([stored, markers]) =>
-          this.#open(region, key, stored, known, markers)
-        )
+    const known = this.#known.of(key, region)
+    return Effect.flatMap(this.#lookup(key, known), ({ markers, stored }) =>
+      this.#open(region, key, stored, known, markers)
+    )
   }
 
+  /** The same for many keys: one trip, and one more for all whose tags turned up only in the header. */
+  readMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
+    if (this.backend.local !== undefined) {
+      return Effect.withFiber((fiber) => {
+        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+        return Effect.succeed(keys.map((key) => this.readLocal(region, key, now)))
+      })
+    }
+    const wanted = new Set<string>()
+    for (const key of keys) {
+      for (const tag of this.#known.of(key, region)) if (wanted.size < knownTagsMax) wanted.add(tag)
+    }
+    const known = [...wanted]
+    return Effect.flatMap(this.#lookupMany(keys, known), ({ markers, stored }) => {
+      const found = new Array<Found>(keys.length)
+      const later: Array<Effect.Effect<void, CacheError, unknown>> = []
+      keys.forEach((key, i) => {
+        const keep = (entry: Found) => {
+          found[i] = entry
+        }
+        const opened = this.#open(region, key, stored[i], known, markers)
+        const exit = Exit.isExit(opened) ? (opened as Exit.Exit<Found, CacheError>) : undefined
+        if (exit?._tag === "Success") keep(exit.value)
+        else later.push(Effect.map(opened, keep))
+      })
+      return later.length === 0
+        ? Effect.succeed(found)
+        : Effect.as(Effect.all(later, { concurrency: "unbounded", discard: true }), found)
+    })
+  }
+
+  #lookup(key: string, known: ReadonlyArray<string>): Effect.Effect<Lookup, CacheError> {
+    const { backend, tags } = this
+    if (backend.lookup !== undefined) return backend.lookup(key, known)
+    return known.length === 0
+      ? Effect.map(backend.read(key), (stored) => ({ stored, markers: noMarkers }))
+      : Effect.map(together(backend.read(key), tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  }
+
+  #lookupMany(keys: ReadonlyArray<string>, known: ReadonlyArray<string>): Effect.Effect<Lookups, CacheError> {
+    const { backend, tags } = this
+    if (backend.lookupMany !== undefined) return backend.lookupMany(keys, known)
+    const entries = Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" })
+    return known.length === 0
+      ? Effect.map(entries, (stored) => ({ stored, markers: noMarkers }))
+      : Effect.map(together(entries, tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  }
+
+  /** Judges by the header; only the payload of an entry that is valid is looked at. */
   #open(
     region: Region,
     key: string,
@@ -120,40 +157,31 @@ export class Store implements Primitives {
     markers: ReadonlyArray<number | undefined>
   ): Effect.Effect<Found, CacheError, unknown> {
     if (stored === undefined) return miss
-    const parsed = stored instanceof Uint8Array ? decode(stored, this.backend.compressor) : stored
-    if (parsed === undefined || parsed.fingerprint !== region.fingerprint) return miss
-    if (!bearsStaticTags(parsed.tags, region)) return stale
-    this.#remember(key, parsed.tags, known)
-    const verdict = judge(parsed, known, markers)
-    if (verdict === "valid") return this.#value(region, parsed)
+    const entry = stored instanceof Uint8Array ? open(stored) : stored
+    if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
+    if (!bearsStaticTags(entry.tags, region)) return stale
+    this.#known.remember(key, entry.tags, this.#known.of(key, region))
+    const verdict = judge(entry, known, markers)
+    if (verdict === "valid") return this.#value(region, entry)
     if (verdict !== "unknown") return Exit.succeed(verdict)
     // A tag that turned up only in the header costs one more trip, once.
-    return Effect.flatMap(this.tags.markers(parsed.tags), (found) => {
-      const verdict = judge(parsed, parsed.tags, found)
-      return verdict === "valid" ? this.#value(region, parsed) : verdict === "unsettled" ? Exit.succeed(verdict) : stale
+    return Effect.flatMap(this.tags.markers(entry.tags), (found) => {
+      const verdict = judge(entry, entry.tags, found)
+      return verdict === "valid" ? this.#value(region, entry) : verdict === "unsettled" ? Exit.succeed(verdict) : stale
     })
   }
 
-  #value(
-    region: Region,
-    parsed: (EntryHeader & { readonly json: unknown }) | CacheEntry
-  ): Effect.Effect<Found, never, unknown> {
-    if ("value" in parsed) return Effect.succeed(parsed)
-    const decoded = region.codec!.decode(parsed.json)
+  #value(region: Region, entry: OpenEntry | CacheEntry): Effect.Effect<Found, never, unknown> {
+    if ("value" in entry) return Effect.succeed(entry)
+    const json = entry.json(this.backend.compressor)
+    if (json === notJson) return miss
+    const decoded = region.codec!.decode(json)
     // The usual codec is synchronous, and its result already there.
     if (this.#same === undefined && Exit.isExit(decoded)) {
-      return Exit.isSuccess(decoded) ? Effect.succeed(withValue(parsed, decoded.value)) : miss
+      return Exit.isSuccess(decoded) ? Effect.succeed(withValue(entry, decoded.value)) : miss
     }
-    const entry = Effect.map(decoded, (value) => withValue(parsed, value))
-    return this.#same === undefined ? Effect.catch(entry, () => miss) : Effect.orDie(entry)
-  }
-
-  #remember(key: string, tags: ReadonlyArray<string>, known: ReadonlyArray<string>): void {
-    if (tags === known || tags.length > rememberedTags || sameTags(tags, known)) return
-    if (this.#lastTags.size >= rememberedKeys && !this.#lastTags.has(key)) {
-      this.#lastTags.delete(this.#lastTags.keys().next().value!)
-    }
-    this.#lastTags.set(key, tags)
+    const found = Effect.map(decoded, (value) => withValue(entry, value))
+    return this.#same === undefined ? Effect.catch(found, () => miss) : Effect.orDie(found)
   }
 
   /**
@@ -185,14 +213,14 @@ export class Store implements Primitives {
     const { tags, write } = sealed
     const fill = this.backend.fill(key, token, write, onLost)
     if (tags.length === 0) return fill
-    this.#remember(key, tags, noTags)
+    this.#known.remember(key, tags, noTags)
     return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
   }
 
   /** Adds tags to a valid entry. The check and the change are two steps: an entry stored in between gets the tags too. */
   addTags(key: string, tags: ReadonlyArray<string>): Effect.Effect<boolean, CacheError> {
     return Effect.flatMap(this.backend.read(key), (stored) => {
-      const header = stored instanceof Uint8Array ? decode(stored, this.backend.compressor) : stored
+      const header = stored instanceof Uint8Array ? open(stored) : stored
       if (header === undefined) return Effect.succeed(false)
       return Effect.flatMap(
         header.tags.length === 0 ? Effect.succeed([]) : this.tags.markers(header.tags),
@@ -208,67 +236,6 @@ export class Store implements Primitives {
       )
     })
   }
-
-  /** Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw. */
-  seal(
-    region: Region,
-    key: string,
-    value: unknown,
-    params: unknown,
-    options: {
-      readonly born: number
-      readonly loadMillis: number
-      readonly defaultTtl: number
-    }
-  ): Effect.Effect<Sealed, CacheError, unknown> {
-    return Effect.flatMap(Random.next, (random) =>
-      Effect.withFiber<Sealed, CacheError, unknown>((fiber) => {
-        let ttlMillis: number
-        let tags: ReadonlyArray<string>
-        try {
-          const wanted =
-            typeof region.ttl === "function" ? region.ttl(value, params) : (region.ttl ?? options.defaultTtl)
-          const ttl = Math.min(wanted, this.#maxTtlMillis)
-          ttlMillis = region.jitter === 0 || ttl === Infinity ? ttl : Math.max(1, ttl * (1 - region.jitter * random))
-          tags = region.tagsOf === undefined ? region.staticTags : region.tagsOf(value, params)
-        } catch (cause) {
-          return Effect.fail(cause instanceof CacheError ? cause : encodeFailed(key, cause))
-        }
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-        const header: EntryHeader = {
-          born: options.born,
-          createdAt: now,
-          freshUntil: now + ttlMillis,
-          loadMillis: options.loadMillis,
-          fingerprint: region.fingerprint,
-          tags
-        }
-        const { backend } = this
-        if (backend.format === "values") {
-          const entry = (value: unknown): Sealed => ({ tags, write: { stored: withValue(header, value), ttlMillis } })
-          return backend.isolation === "clone"
-            ? Effect.mapBoth(cloneOf(region, value), {
-                onFailure: (cause) => encodeFailed(key, cause),
-                onSuccess: entry
-              })
-            : Effect.succeed(entry(value))
-        }
-        const encoded =
-          this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
-        return Effect.matchEffect(encoded, {
-          onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
-          onSuccess: (json) =>
-            Effect.try({
-              try: () => ({
-                tags,
-                write: { stored: encode(header, json, backend.compressor, region.compressAbove), ttlMillis }
-              }),
-              catch: (cause) => encodeFailed(key, cause)
-            })
-        })
-      })
-    )
-  }
 }
 
 /** Who holds the lease, and the epoch and the entry of the same moment. */
@@ -278,85 +245,5 @@ export interface Claim {
   readonly found: Found
 }
 
-/** An entry ready to be stored. */
-export interface Sealed {
-  readonly tags: ReadonlyArray<string>
-  readonly write: Write
-}
-
 const miss: Effect.Effect<Found> = Effect.succeed("miss")
 const stale: Effect.Effect<Found> = Effect.succeed("stale")
-
-const encodeFailed = (key: string, cause: unknown): CacheError =>
-  new CacheError({ reason: new EncodeFailed({ key, cause }) })
-
-const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
-  born: header.born,
-  createdAt: header.createdAt,
-  freshUntil: header.freshUntil,
-  loadMillis: header.loadMillis,
-  fingerprint: header.fingerprint,
-  tags: header.tags,
-  value
-})
-
-/** An entry written before its region bore a tag cannot be reached by it, so it does not count. */
-const bearsStaticTags = (tags: ReadonlyArray<string>, { staticTags }: Region): boolean => {
-  if (tags === staticTags) return true
-  for (let i = 0; i < staticTags.length; i++) {
-    if (!tags.includes(staticTags[i]!)) return false
-  }
-  return true
-}
-
-const sameTags = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
-  a.length === b.length && a.every((tag, i) => tag === b[i])
-
-/** Whether an entry is valid by these markers. `"unknown"`: it bears a tag whose marker was not asked for. */
-const judge = (
-  { born, tags }: EntryHeader,
-  known: ReadonlyArray<string>,
-  markers: ReadonlyArray<number | undefined>
-): "valid" | "stale" | "unsettled" | "unknown" => {
-  let verdict: "valid" | "unsettled" | "unknown" = "valid"
-  for (let i = 0; i < tags.length; i++) {
-    const at = known[i] === tags[i] ? i : known.indexOf(tags[i]!)
-    if (at === -1) {
-      verdict = "unknown"
-      continue
-    }
-    // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
-    const marker = markers[at]
-    if (marker === undefined) return "stale"
-    if (marker === Infinity) {
-      if (verdict === "valid") verdict = "unsettled"
-    } else if (marker > born) return "stale"
-  }
-  return verdict
-}
-
-/** As `encode`, but a value that its own schema does not give back the same is a defect. */
-const encodeStrictly = (
-  region: Region,
-  key: string,
-  value: unknown,
-  same: (value: unknown, decoded: unknown) => boolean
-) =>
-  Effect.gen(function*() {
-    const json = yield* region.codec!.encode(value)
-    const decoded = yield* region.codec!.decode(json === undefined ? undefined : JSON.parse(JSON.stringify(json)))
-    if (!same(value, decoded)) {
-      return yield* Effect.die(new Error(`the schema of ${JSON.stringify(key)} does not give back what it was given`))
-    }
-    return json
-  }).pipe(
-    Effect.catch((cause) =>
-      Effect.die(new Error(`the value of ${JSON.stringify(key)} does not round-trip through its schema`, { cause }))
-    )
-  )
-
-/** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
-export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
-  region.codec === undefined
-    ? Effect.try({ try: () => structuredClone(value), catch: (cause) => cause })
-    : region.codec.clone(value)

@@ -120,7 +120,7 @@ const makeSlot = (
     Effect.gen(function*() {
       const options = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
       const sealed = yield* Effect.result(
-        Effect.onError(store.seal(region, key, value, paramsOf(request), options), () => release)
+        Effect.onError(store.sealer.seal(region, key, value, paramsOf(request), options), () => release)
       )
       if (sealed._tag === "Failure") return yield* note(sealed.failure)
       // The losing writer unlinks (`"unlink"`), and never sets its value blindly.

@@ -1,17 +1,19 @@
 /**
  * `CacheBackend` on Redis.
  */
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 import type { Compressor } from "../../CacheEntry.ts"
 import { CacheError, InvalidKey, Unavailable } from "../../CacheError.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../internal/entryLayout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
-import { all, type Commands, isServerError, millisOf, millisOrNever, type Names } from "./commands.ts"
-import { isOne, numberOf } from "./connection.ts"
+import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
+import { isServerError } from "./describe.ts"
 import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
+import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
+import { isOne, numberOf } from "./wire.ts"
 
 /** So many keys are removed in one flush; more of them take more flushes. */
 const removeBatch = 10_000
@@ -47,7 +49,7 @@ export const makeBackend = (
     Effect.fail(new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) }))
 
   // ioredis takes bytes as a Buffer only. The view shares the memory.
-  const bytesOf = (stored: Stored): Buffer | undefined =>
+  const bufferOf = (stored: Stored): Buffer | undefined =>
     stored instanceof Uint8Array ? Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength) : undefined
 
   /**
@@ -97,14 +99,9 @@ export const makeBackend = (
     replicationMillis: options.replicationMillis,
     local: undefined,
 
-    read: (key) =>
-      Effect.callback<Stored | undefined, CacheError>((resume) => {
-        commands.get("read", names.entry(key), null, (exit) => {
-          // What is not bytes was not written by us.
-          const ours = exit._tag === "Failure" || exit.value instanceof Uint8Array
-          resume(ours ? (exit as Exit.Exit<Uint8Array, CacheError>) : Exit.succeed(undefined))
-        })
-      }),
+    read: (key) => readOne(commands.nodes, names.entry(key), bytesOf),
+    lookup: (key, tags) => readLookup(commands.nodes, names, key, tags),
+    lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags),
 
     // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.
     acquire: (key, token, ttlMillis) =>
@@ -136,7 +133,7 @@ export const makeBackend = (
       commands.script("renew", Scripts.renew, [names.lease(key), token, millisOf(ttlMillis)], isOne),
 
     fill: (key, token, { stored, ttlMillis }, onLost) => {
-      const bytes = bytesOf(stored)
+      const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
       const unlinks = onLost === "unlink"
       const fill = (on: Commands) =>
@@ -210,12 +207,14 @@ export const makeBackend = (
     },
 
     awaitRelease: (key, token) =>
-      hints.wait(names.channel(key), (gone) =>
-        commands.get("awaitRelease", names.lease(key), "utf8", (found) => {
+      hints.wait(names.channel(key), (gone) => {
+        commands.nodes.read(names.lease(key), {
           // A failure says nothing about the lease.
-          if (found._tag === "Success" && found.value !== token) gone()
+          arrived: ({ error, text }) => {
+            if (error === undefined && text !== token) gone()
+          }
         })
-      ),
+      }),
 
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.

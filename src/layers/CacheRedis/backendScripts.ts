@@ -65,8 +65,8 @@ return removed`
 )
 
 /**
- * KEYS: the entry. ARGV: tags as stored. Splices them into the tag section; everything else stays, also the time to live.
- * Returns 0 when there is no entry, 1 when it bears the tags now, 2 when they are too many.
+ * KEYS: the entry. ARGV: tags as stored. Splices them into the tag section, or makes one; everything else stays, also the
+ * time to live. Returns 0 when there is no entry, 1 when it bears the tags now, 2 when they are too many.
  */
 export const addTags = script(
   1,
@@ -74,55 +74,54 @@ export const addTags = script(
 if redis.call("TYPE", KEYS[1]).ok ~= "string" then return 0 end
 local bytes = redis.call("GET", KEYS[1])
 local total = #bytes
-if total < ${Layout.MIN_ENTRY_BYTES} then return 0 end
+if total < ${Layout.HEAD_BYTES} then return 0 end
 if string.byte(bytes, ${Layout.MAGIC_OFFSET + 1}) ~= ${Layout.MAGIC} then return 0 end
-if string.byte(bytes, ${Layout.VERSION_OFFSET + 1}) ~= ${Layout.VERSION} then return 0 end
-local function number(at, size)
-  local n = 0
-  for i = at, at + size - 1 do n = n * 256 + string.byte(bytes, i) end
-  return n
+local flags = string.byte(bytes, ${Layout.FLAGS_OFFSET + 1})
+if bit.band(flags, ${Layout.VERSION_MASK}) ~= ${Layout.VERSION} then return 0 end
+-- Positions count from 1. A number is read from where it starts, and comes with where it ends.
+local function number(at)
+  local first, high, low = string.byte(bytes, at, at + 2)
+  if first == nil then return -1, at end
+  if first < ${Layout.LONG_NUMBER} then return first, at + 1 end
+  if low == nil or high == 0 and low < ${Layout.LONG_NUMBER} then return -1, at end
+  return high * 256 + low, at + 3
 end
-local function text(n, size)
-  local out = ""
-  for i = 1, size do
-    out = string.char(n % 256) .. out
-    n = math.floor(n / 256)
-  end
-  return out
+local function text(n)
+  if n < ${Layout.LONG_NUMBER} then return string.char(n) end
+  return string.char(${Layout.LONG_NUMBER}, math.floor(n / 256), n % 256)
 end
--- Positions count from 1.
-local section = ${Layout.FINGERPRINT_OFFSET + 1} + string.byte(bytes, ${Layout.FINGERPRINT_LENGTH_OFFSET + 1})
-local first = section + ${Layout.TAG_SECTION_LENGTH_SIZE + Layout.TAG_COUNT_SIZE}
-if first - 1 + ${Layout.PAYLOAD_LENGTH_SIZE} > total then return 0 end
-local length = number(section, ${Layout.TAG_SECTION_LENGTH_SIZE})
-local last = section + ${Layout.TAG_SECTION_LENGTH_SIZE} + length
-if last < first or last - 1 + ${Layout.PAYLOAD_LENGTH_SIZE} > total then return 0 end
-local count = number(section + ${Layout.TAG_SECTION_LENGTH_SIZE}, ${Layout.TAG_COUNT_SIZE})
+local form = bit.band(flags, ${Layout.FINGERPRINT_MASK})
+local section = ${Layout.HEAD_BYTES + 1}
+if form == ${Layout.FINGERPRINT_HASH} then section = section + ${Layout.FINGERPRINT_BYTES}
+elseif form == ${Layout.FINGERPRINT_TEXT} then section = section + 1 + (string.byte(bytes, section) or 0)
+elseif form ~= 0 then return 0 end
+if section - 1 > total then return 0 end
+local count, first, last = 0, section, section
 local known = {}
-local at = first
-for _ = 1, count do
-  if at + ${Layout.TAG_LENGTH_SIZE} > last then return 0 end
-  local size = number(at, ${Layout.TAG_LENGTH_SIZE})
-  at = at + ${Layout.TAG_LENGTH_SIZE}
-  if at + size > last then return 0 end
-  known[string.sub(bytes, at, at + size - 1)] = true
-  at = at + size
+if bit.band(flags, ${Layout.TAGGED}) ~= 0 then
+  count, first = number(section)
+  if count < 1 then return 0 end
+  last = first
+  for _ = 1, count do
+    local size, at = number(last)
+    last = at + size
+    if size < 0 or last - 1 > total then return 0 end
+    known[string.sub(bytes, at, last - 1)] = true
+  end
 end
-if at ~= last then return 0 end
 local added = {}
-local extra = 0
+local before = count
 for _, tag in ipairs(ARGV) do
   if not known[tag] then
     known[tag] = true
     count = count + 1
-    extra = extra + ${Layout.TAG_LENGTH_SIZE} + #tag
-    added[#added + 1] = text(#tag, ${Layout.TAG_LENGTH_SIZE}) .. tag
+    added[#added + 1] = text(#tag) .. tag
   end
 end
-if extra == 0 then return 1 end
+if count == before then return 1 end
 if count > ${Layout.MAX_TAGS} then return 2 end
-redis.call("SET", KEYS[1], string.sub(bytes, 1, section - 1) ..
-  text(length + extra, ${Layout.TAG_SECTION_LENGTH_SIZE}) .. text(count, ${Layout.TAG_COUNT_SIZE}) ..
-  string.sub(bytes, first, last - 1) .. table.concat(added) .. string.sub(bytes, last), "KEEPTTL")
+redis.call("SET", KEYS[1], string.sub(bytes, 1, ${Layout.FLAGS_OFFSET}) ..
+  string.char(bit.bor(flags, ${Layout.TAGGED})) .. string.sub(bytes, ${Layout.FLAGS_OFFSET + 2}, section - 1) ..
+  text(count) .. string.sub(bytes, first, last - 1) .. table.concat(added) .. string.sub(bytes, last), "KEEPTTL")
 return 1`
 )

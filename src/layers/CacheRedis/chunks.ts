@@ -1,4 +1,7 @@
-import type { Redis } from "ioredis"
+import { Command, type Redis } from "ioredis"
+
+/** Below this, copying costs less than one more piece for the system call. */
+const largeBytes = 16_384
 
 /**
  * Gathers what the commands of a flush write, as ioredis' own pipeline does, and writes it at once: text joined to one
@@ -35,7 +38,23 @@ export class Chunks {
     this.flushed = true
     if (this.parts !== undefined) {
       this.endText()
-      stream.write(Buffer.concat(this.parts))
+      // One system call for all of them, and no copy of what is large.
+      stream.cork()
+      let small: Array<Uint8Array> = []
+      const endSmall = () => {
+        if (small.length > 0) stream.write(Buffer.concat(small))
+        small = []
+      }
+      for (const part of this.parts) {
+        if (part.length < largeBytes) {
+          small.push(part)
+        } else {
+          endSmall()
+          stream.write(part)
+        }
+      }
+      endSmall()
+      stream.uncork()
     } else if (this.text !== "") {
       stream.write(this.text)
     }
@@ -49,3 +68,33 @@ export class Chunks {
     this.text = ""
   }
 }
+
+/** A command that hands a large argument on as it is: ioredis would copy it to put its length before it. */
+export class LargeCommand extends Command {
+  private readonly chunks: Chunks
+
+  constructor(chunks: Chunks, ...command: ConstructorParameters<typeof Command>) {
+    super(...command)
+    this.chunks = chunks
+  }
+
+  /** Called right before what it returns is written to the chunks: whatever comes before that goes there at once. */
+  override toWritable(): string {
+    let text = `*${this.args.length + 1}\r\n$${this.name.length}\r\n${this.name}\r\n`
+    for (const arg of this.args) {
+      const bytes = Buffer.isBuffer(arg)
+      const piece = bytes ? arg : String(arg)
+      text += `$${Buffer.byteLength(piece)}\r\n`
+      if (bytes) {
+        this.chunks.write(text)
+        this.chunks.write(arg)
+        text = "\r\n"
+      } else text += `${piece}\r\n`
+    }
+    return text
+  }
+}
+
+/** Whether one of the arguments is worth a `LargeCommand`. */
+export const hasLarge = (args: ReadonlyArray<unknown>): boolean =>
+  args.some((arg) => Buffer.isBuffer(arg) && arg.length >= largeBytes)

@@ -11,12 +11,15 @@
 import { type Context, Effect } from "effect"
 import calculateSlot from "cluster-key-slot"
 import { CacheError, Unavailable } from "../../CacheError.ts"
-import { type Argument, Connection, type Reply, type ReplyEncoding, type Turn } from "./connection.ts"
+import { Connection } from "./connection.ts"
+import { isServerError } from "./describe.ts"
 import type { Nodes, Survey } from "./nodes.ts"
 import type { ResolvedOptions } from "./options.ts"
+import { Read, type Reader } from "./reads.ts"
 import { makeClient } from "./redisClient.ts"
 import { addressKey, type Claim, parseClaim, parseSlots, slotCount } from "./slots.ts"
 import type { Address } from "./url.ts"
+import type { Argument, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
 interface Request {
   readonly operation: string
@@ -99,6 +102,16 @@ export class Cluster implements Nodes {
     this.issue({ operation, name, args, encoding, reply, readOnly, at: performance.now() }, this.of(key), 0, false)
   }
 
+  read(name: string, reader: Reader): Read {
+    const slot = calculateSlot(name)
+    const connection = this.slots[slot] ?? this.anyone()
+    if (connection !== undefined) return connection.read(name, slot, reader)
+    this.refreshSoon()
+    const failed = new Read(name, slot, reader)
+    failed.settle(this.unavailable("read", "no node of the cluster is reachable"), undefined)
+    return failed
+  }
+
   primaries(): ReadonlyArray<Connection> {
     const owners = new Set(this.slots.filter((owner) => owner !== undefined))
     // Before the first map came, the seeds are all there is.
@@ -163,6 +176,23 @@ export class Cluster implements Nodes {
     return true
   }
 
+  /** Reads that a node refused are sent on one by one: their slot may be on its way, and they on two nodes (`TRYAGAIN`). */
+  private readonly refused = (reads: ReadonlyArray<Read>, error: CacheError, at: number, from: Connection): void => {
+    for (const read of reads) {
+      const request: Request = {
+        operation: "read",
+        name: "get",
+        args: [read.name],
+        encoding: null,
+        reply: (failed, value) => read.answer(failed, value),
+        readOnly: true,
+        at
+      }
+      if (reads.length > 1 && isServerError(error, "TRYAGAIN")) this.issue(request, from, 1, false)
+      else if (!this.redirect(request, error, from, 0)) read.answer(error, undefined)
+    }
+  }
+
   private anyone(): Connection | undefined {
     let usable: Connection | undefined
     for (const connection of this.connections.values()) {
@@ -186,7 +216,8 @@ export class Cluster implements Nodes {
         connectTimeoutMillis: this.options.connectTimeoutMillis,
         turn: this.turn,
         primaryOnly: false,
-        onChange: () => this.refreshSoon()
+        onChange: () => this.refreshSoon(),
+        onRefused: (reads, error, at) => this.refused(reads, error, at, connection)
       },
       this.context
     )

@@ -4,9 +4,10 @@
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapeKey } from "../../CacheKey.ts"
-import type { Argument, Connection, Reply, ReplyEncoding } from "./connection.ts"
+import type { Connection } from "./connection.ts"
 import type { Nodes } from "./nodes.ts"
 import { run, type Script } from "./scripts.ts"
+import type { Argument, Reply } from "./wire.ts"
 
 /** The names of protocol.md. What is between braces decides the slot, so all keys of one logical key share it. */
 export interface Names {
@@ -23,12 +24,30 @@ export interface Names {
 // Redis ignores empty braces and would put the two keys of "" in different slots. A single `%` is no escaped text.
 const inBraces = (key: string) => `{${escapeKey(key) || "%"}}`
 
+/** The names of so many tags are kept, if they are no longer than this: every read of a tagged entry needs some of them. */
+const keptMarkers = 4_096
+const keptTagLength = 128
+
+const makeMarker = (namespace: string) => {
+  const known = new Map<string, string>()
+  return (tag: string): string => {
+    let name = known.get(tag)
+    if (name === undefined) {
+      name = `${namespace}:t:${escapeKey(tag)}`
+      if (tag.length > keptTagLength) return name
+      if (known.size >= keptMarkers) known.clear()
+      known.set(tag, name)
+    }
+    return name
+  }
+}
+
 export const makeNames = (namespace: string): Names => ({
   namespace,
   entry: (key) => `${namespace}:e:${inBraces(key)}`,
   lease: (key) => `${namespace}:l:${inBraces(key)}`,
   channel: (key) => `${namespace}:n:${escapeKey(key)}`,
-  marker: (tag) => `${namespace}:t:${escapeKey(tag)}`,
+  marker: makeMarker(namespace),
   epoch: `${namespace}:epoch`,
   lock: (name) => `${namespace}:lock:${inBraces(name)}`,
   fence: (name) => `${namespace}:fence:${inBraces(name)}`
@@ -43,21 +62,8 @@ export const millisOf = (ttlMillis: number): number => Math.min(Math.max(1, Math
 /** The same with 0 for "no end", for scripts. */
 export const millisOrNever = (ttlMillis: number): number => (ttlMillis === Infinity ? 0 : millisOf(ttlMillis))
 
-/** Whether the server refused a command with an error of this kind, its first word. */
-export const isServerError = (error: CacheError | undefined, kind: string): boolean =>
-  error?.reason._tag === "Unavailable" &&
-  error.reason.cause instanceof Error &&
-  error.reason.cause.message.startsWith(`${kind} `)
-
 /** Takes the outcome; `resume` of `Effect.callback` is one. */
 type Resume<A> = (exit: Exit.Exit<A, CacheError>) => void
-
-interface SharedRead {
-  readonly first: Resume<unknown>
-  others: Array<Resume<unknown>> | undefined
-}
-
-const missing = Exit.succeed(undefined)
 
 /** Which connections carried something out, and as which of their incarnations. */
 export type Served = Map<Connection, number>
@@ -65,8 +71,6 @@ export type Served = Map<Connection, number>
 export class Commands {
   readonly nodes: Nodes
   private readonly served: Served | undefined
-  private readonly reads = new Map<string, SharedRead>()
-  private turn = -1
 
   constructor(nodes: Nodes, served?: Served) {
     this.nodes = nodes
@@ -86,59 +90,6 @@ export class Commands {
       if (by !== undefined && !served.has(by)) served.set(by, by.incarnation)
       reply(error, value, by)
     }
-  }
-
-  /** How many reads are held for others to share. */
-  get sharing(): number {
-    return this.reads.size
-  }
-
-  /**
-   * `GET`. Reads of one key share a command while it cannot have been sent and no other command is queued behind it. So
-   * whoever shares it started before it was sent, and order is kept. A later caller must have its own: it may have started
-   * after an invalidation that the command on the wire does not see (R1).
-   */
-  get(operation: string, key: string, encoding: ReplyEncoding, resume: Resume<unknown>): void {
-    const { nodes, reads } = this
-    if (this.turn !== nodes.turn.count) {
-      this.turn = nodes.turn.count
-      reads.clear()
-    }
-    const known = reads.get(key)
-    if (known !== undefined) {
-      if (known.others === undefined) known.others = [resume]
-      else known.others.push(resume)
-      return
-    }
-    const read: SharedRead = { first: resume, others: undefined }
-    reads.set(key, read)
-    nodes.command(
-      key,
-      operation,
-      "get",
-      [key],
-      encoding,
-      (error, reply) => {
-        // Only reads without an answer may be shared, and a connection that is down must not gather the others.
-        if (reads.get(key) === read) reads.delete(key)
-        // What is not a string was not written by us.
-        const exit =
-          error === undefined
-            ? reply === null
-              ? missing
-              : Exit.succeed(reply)
-            : isServerError(error, "WRONGTYPE")
-              ? missing
-              : Exit.fail(error)
-        read.first(exit)
-        const others = read.others
-        if (others !== undefined) {
-          read.others = undefined
-          for (const other of others) other(exit)
-        }
-      },
-      true
-    )
   }
 
   /** Queues a command for the node of `key`. */

@@ -1,6 +1,6 @@
 /**
  * One connection to Redis: commands of one tick go out in one write, each has a deadline, and nothing waits for a server
- * that is away.
+ * that is away. Reads of one tick go out behind them, in as few commands as they take: see `reads.ts`.
  *
  * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready`, `down` (commands
  * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
@@ -9,23 +9,12 @@
 import { type Context, Effect } from "effect"
 import { Command, type Redis } from "ioredis"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
-import { Chunks } from "./chunks.ts"
+import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
 import { Deadlines, type Waiting } from "./deadlines.ts"
 import { makeDescribe } from "./describe.ts"
+import { Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, within } from "./redisClient.ts"
-
-/** `by` is the connection that was asked. */
-export type Reply = (error: CacheError | undefined, reply: unknown, by?: Connection) => void
-export type Argument = string | number | Buffer
-
-/** `null` gives bytes, `"utf8"` text. For numbers see `numberOf`. */
-export type ReplyEncoding = "utf8" | null
-
-/** A reply that is a number. A client that was brought along gives text for it, if told so (`stringNumbers`). */
-export const numberOf = (reply: unknown): number => Number(reply)
-
-/** Whether a script said yes, or a command found one. */
-export const isOne = (reply: unknown): boolean => numberOf(reply) === 1
+import type { Argument, ConnectionOptions, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
 interface Job extends Waiting {
   readonly operation: string
@@ -49,29 +38,6 @@ const againMillis = 400
 
 const noop = () => {}
 
-/** What a connection is made of. */
-export interface ConnectionOptions {
-  readonly client: Redis
-  /** False for a client that was brought along. */
-  readonly owned: boolean
-  readonly timeoutMillis: number
-  readonly connectTimeoutMillis: number
-  /** Shared by the connections of a cluster. */
-  readonly turn: Turn
-  /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
-  readonly primaryOnly: boolean
-  /** Told when the server went away or came back. */
-  readonly onChange?: (() => void) | undefined
-}
-
-/**
- * Moves on when bytes leave and when a command that may write is queued. A read may share the command of an earlier one
- * only while it stays: then nothing was sent, and nothing stands between the two.
- */
-export interface Turn {
-  count: number
-}
-
 export class Connection {
   readonly client: Redis
   /** False for a client that was brought along. */
@@ -93,7 +59,9 @@ export class Connection {
   private lastProblem: string | undefined
   private reported = false
   private queue: Array<Job> = []
-  private queuedAt = 0
+  private readonly gathered: Gathered
+  /** When the first of what waits for the flush was asked for. */
+  private tickAt = 0
   private scheduled = false
   private readonly deadlines: Deadlines<Job>
   private handshake: NodeJS.Timeout | undefined
@@ -110,6 +78,14 @@ export class Connection {
     this.turn = options.turn
     this.primaryOnly = options.primaryOnly
     this.onChange = options.onChange ?? noop
+    this.gathered = new Gathered(
+      {
+        queue: (name, keys, reply, at) => this.enqueue("read", name, keys, null, reply, at),
+        again: (name, keys, reply, at) => this.command("read", name, keys, null, reply, true, at),
+        failure: (problem) => this.unavailable("read", problem)
+      },
+      options.onRefused
+    )
     this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
     const own = this.client.options
     const path = (own as { readonly path?: string }).path
@@ -121,7 +97,9 @@ export class Connection {
     this.describe = makeDescribe(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))
     this.flush = () => {
       this.scheduled = false
-      this.send()
+      if (this.state === "ready") this.send()
+      // Others who wait for the connect have later deadlines, and must not share these.
+      else this.gathered.flush(this.tickAt)
     }
     const { connectTimeoutMillis } = options
     this.listeners = [
@@ -164,17 +142,55 @@ export class Connection {
     readOnly = false,
     at?: number
   ): void {
-    const state = this.state
-    if (state === "down" || state === "closed") return reply(this.unavailable(operation), undefined, this)
+    if (!this.usable) return reply(this.unavailable(operation), undefined, this)
     if (!readOnly) this.turn.count++
-    if (state === "first" || this.queue.length === 0) this.queuedAt = performance.now()
+    this.schedule()
+    this.enqueue(operation, name, args, encoding, reply, at)
+  }
+
+  /** Reads a key with the next flush. `reader` is told exactly once, within the deadline; at once when the server is away. */
+  read(name: string, slot: number, reader: Reader): Read {
+    if (this.usable) {
+      this.schedule()
+      return this.gathered.add(name, slot, reader)
+    }
+    const failed = new Read(name, slot, reader)
+    failed.settle(this.unavailable("read"), undefined)
+    return failed
+  }
+
+  /** How many commands and reads wait to be sent. */
+  get waiting(): number {
+    return this.queue.length + this.gathered.size
+  }
+
+  /**
+   * With nothing under way a flush waits for the code that runs now and its promises, so that one caller alone loses no
+   * time. Otherwise it waits for all that this turn of the event loop brings, such as the requests of many sockets.
+   */
+  private schedule(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    this.tickAt = performance.now()
+    if (this.deadlines.size === 0) process.nextTick(this.flush)
+    else setImmediate(this.flush)
+  }
+
+  private enqueue(
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    encoding: ReplyEncoding,
+    reply: Reply,
+    at: number | undefined
+  ): void {
     const job: Job = {
       operation,
       name,
       args,
       encoding,
       reply,
-      at: at ?? this.queuedAt,
+      at: at ?? this.tickAt,
       seen: this.replies,
       done: false,
       command: undefined
@@ -182,15 +198,6 @@ export class Connection {
     this.queue.push(job)
     if (at === undefined) this.deadlines.push(job)
     else this.deadlines.insert(job)
-    if (state === "ready" && !this.scheduled) {
-      this.scheduled = true
-      setImmediate(this.flush)
-    }
-  }
-
-  /** How many commands wait to be sent. */
-  get waiting(): number {
-    return this.queue.length
   }
 
   unavailable(operation: string, problem?: string): CacheError {
@@ -219,6 +226,7 @@ export class Connection {
   }
 
   private send(): void {
+    this.gathered.flush(this.tickAt)
     const batch = this.queue
     if (batch.length === 0) return
     this.queue = []
@@ -231,21 +239,21 @@ export class Connection {
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
       if (job.done) continue
-      const command = new Command(
-        job.name,
-        job.args as Array<Argument>,
-        { replyEncoding: job.encoding },
-        (error, reply) => {
-          this.replies++
-          // Whatever comes, late or not, the server is not silent.
-          this.silentFrom = undefined
-          if (job.done) return
-          if (!error) return this.settle(job, undefined, reply)
-          const problem = this.describe(error)
-          this.settle(job, this.refused(job.operation, problem), undefined)
-          if (problem.startsWith("READONLY ")) this.leaveReplica()
-        }
-      )
+      const onReply = (error: Error | null | undefined, reply: unknown) => {
+        this.replies++
+        // Whatever comes, late or not, the server is not silent.
+        this.silentFrom = undefined
+        if (job.done) return
+        if (!error) return this.settle(job, undefined, reply)
+        const problem = this.describe(error)
+        this.settle(job, this.refused(job.operation, problem), undefined)
+        if (problem.startsWith("READONLY ")) this.leaveReplica()
+      }
+      const args = job.args as Array<Argument>
+      const options = { replyEncoding: job.encoding }
+      const command = hasLarge(args)
+        ? new LargeCommand(chunks, job.name, args, options, onReply)
+        : new Command(job.name, args, options, onReply)
       job.command = command
       try {
         this.client.sendCommand(command, chunks)
@@ -365,6 +373,7 @@ export class Connection {
   }
 
   private failAll(): void {
+    this.gathered.flush(this.tickAt)
     this.queue = []
     for (const job of this.deadlines.all()) {
       if (job.done) continue
@@ -379,7 +388,7 @@ export class Connection {
   /** Answers what is in flight, within the deadline, then closes the client if it is ours. */
   async close(): Promise<void> {
     if (this.state === "closed") return
-    if (this.state === "ready" && this.deadlines.size > 0) {
+    if (this.state === "ready" && (this.deadlines.size > 0 || this.gathered.size > 0)) {
       this.send()
       await within(this.timeoutMillis, (done) => this.deadlines.whenDrained(done))
     }

@@ -1,3 +1,5 @@
+import type { CacheError } from "../../CacheError.ts"
+
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 export const makeDescribe =
   (secrets: ReadonlyArray<string>) =>
@@ -14,3 +16,9 @@ export const makeDescribe =
     for (const secret of secrets) text = text.replaceAll(secret, "***")
     return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
   }
+
+/** Whether the server refused a command with an error of this kind, its first word. */
+export const isServerError = (error: CacheError | undefined, kind: string): boolean =>
+  error?.reason._tag === "Unavailable" &&
+  error.reason.cause instanceof Error &&
+  error.reason.cause.message.startsWith(`${kind} `)

@@ -8,8 +8,9 @@
 import { Effect } from "effect"
 import { CacheError, NotReplicated, Unavailable } from "../../CacheError.ts"
 import { all, Commands, type Served } from "./commands.ts"
-import { type Connection, numberOf, type Reply } from "./connection.ts"
+import type { Connection } from "./connection.ts"
 import type { Nodes } from "./nodes.ts"
+import { numberOf, type Reply } from "./wire.ts"
 
 /** Runs writes; with `durability`, until replicas have them. Otherwise fails with `NotReplicated`, and they may have happened. */
 export type Replicated = <A>(

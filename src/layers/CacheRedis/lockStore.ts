@@ -3,9 +3,10 @@
  */
 import { Effect } from "effect"
 import type { LockStore } from "../../services/LockManager.ts"
-import { type Commands, isServerError, millisOf, type Names } from "./commands.ts"
-import { isOne } from "./connection.ts"
+import { type Commands, millisOf, type Names } from "./commands.ts"
+import { isServerError } from "./describe.ts"
 import { luaClock, luaCount, parseCount, script } from "./scripts.ts"
+import { isOne } from "./wire.ts"
 
 /**
  * KEYS: lock, fence. ARGV: token, ttl, least ttl of the fence. A resent command finds its own token and is granted again,

@@ -3,7 +3,9 @@
  */
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
-import type { Argument, Connection, Reply, ReplyEncoding, Turn } from "./connection.ts"
+import type { Connection } from "./connection.ts"
+import type { Read, Reader } from "./reads.ts"
+import type { Argument, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
 /** The primaries at one moment, and what tells that keys have moved between two moments. */
 export interface Survey {
@@ -31,6 +33,8 @@ export interface Nodes {
     reply: Reply,
     readOnly?: boolean
   ) => void
+  /** Reads a key, with others of this tick. `reader` is told exactly once, within the deadline. */
+  readonly read: (name: string, reader: Reader) => Read
   /** All primaries there are, asked of them now. */
   readonly survey: Effect.Effect<Survey, CacheError>
   /** The primaries as they are known, for what may be approximate. */
@@ -67,6 +71,10 @@ export class Single implements Nodes {
     readOnly?: boolean
   ): void {
     this.connection.command(operation, name, args, encoding, reply, readOnly)
+  }
+
+  read(name: string, reader: Reader): Read {
+    return this.connection.read(name, 0, reader)
   }
 
   primaries(): ReadonlyArray<Connection> {

@@ -11,7 +11,7 @@ import type { TagIndex } from "../../services/TagIndex.ts"
 import { makeBackend } from "./backend.ts"
 import { Cluster } from "./cluster.ts"
 import { Commands, makeNames } from "./commands.ts"
-import { Connection, type Turn } from "./connection.ts"
+import { Connection } from "./connection.ts"
 import { makeReplicated, notReplicated } from "./durable.ts"
 import { Hints } from "./hints.ts"
 import { makeLockStore } from "./lockStore.ts"
@@ -19,6 +19,7 @@ import { type Nodes, Single } from "./nodes.ts"
 import { type RedisOptions, type ResolvedOptions, resolve } from "./options.ts"
 import { makeClient } from "./redisClient.ts"
 import { makeTagIndex } from "./tagIndex.ts"
+import type { Turn } from "./wire.ts"
 
 export interface RedisPrimitives {
   readonly backend: CacheBackend["Service"]

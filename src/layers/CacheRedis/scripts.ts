@@ -3,8 +3,8 @@
  * has forgotten them. All keys of a script share one slot.
  */
 import { createHash } from "node:crypto"
-import type { Argument, Reply } from "./connection.ts"
 import type { Nodes } from "./nodes.ts"
+import type { Argument, Reply } from "./wire.ts"
 
 export interface Script {
   readonly lua: string

@@ -7,6 +7,8 @@ import type { CacheError } from "../../CacheError.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
+import { readMarkers, readOne, textOf } from "./lookups.ts"
+import { isPending } from "./reads.ts"
 import { isNoScript, luaClock, luaCount, parseCount, runOnce, script } from "./scripts.ts"
 
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
@@ -92,10 +94,6 @@ const sendOnly = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<void>
 
 const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => (tags.length < 2 ? tags : [...new Set(tags)])
 
-const pendingText = /^\?[\w-]+$/
-
-const isPending = (text: unknown): text is string => typeof text === "string" && pendingText.test(text)
-
 // Pending texts must never repeat. A prefix for this process and a counter are cheaper than randomness for each.
 const nonces = () => {
   const prefix = `?${randomBytes(12).toString("base64url")}-`
@@ -120,26 +118,8 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
     return found === undefined ? create : Effect.succeed(found)
   }
 
-  const epoch = Effect.flatMap(
-    Effect.callback<unknown, CacheError>((resume) => commands.get("epoch", names.epoch, "utf8", resume)),
-    orCreate
-  )
-
-  const markers = (tags: ReadonlyArray<string>) =>
-    Effect.callback<ReadonlyArray<number | undefined>, CacheError>((resume) => {
-      const found = new Array<number | undefined>(tags.length)
-      let left = tags.length
-      if (left === 0) return resume(Effect.succeed(found))
-      tags.forEach((tag, i) => {
-        commands.get("markers", names.marker(tag), "utf8", (exit) => {
-          if (exit._tag === "Failure") return resume(Effect.failCause(exit.cause))
-          // Evidence missing means stale (R3), so anything that is no count is no marker. A pending text is above every
-          // `born`, which is as stale, but may be confirmed a moment later.
-          found[i] = isPending(exit.value) ? Infinity : parseCount(exit.value)
-          if (--left === 0) resume(Effect.succeed(found))
-        })
-      })
-    })
+  const epoch = Effect.flatMap(readOne(commands.nodes, names.epoch, textOf), orCreate)
+  const markers = (tags: ReadonlyArray<string>) => readMarkers(commands.nodes, names, tags)
 
   /**
    * One awaited trip, and right even if a marker is evicted between any two steps.

@@ -62,9 +62,29 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
               },
               marker: (tag) => answered("marker", [tag], local.marker(tag)),
               holder: (key) => answered("holder", [key], local.holder(key)),
-              epoch: () => answered("epoch", [], local.epoch())
+              epoch: () => answered("epoch", [], local.epoch()),
+              acquire: (...args) => answered("acquire", args, local.acquire(...args)),
+              ensure: (tags) => answered("ensure", [tags], local.ensure(tags)),
+              fill: (key, token, stored, ttlMillis, now) =>
+                answered(
+                  "fill",
+                  [key, token, new Entry(stored, compressor, ttlMillis), "keep"],
+                  local.fill(key, token, stored, ttlMillis, now)
+                ),
+              release: (...args) => answered("release", args, local.release(...args))
             },
       read: (key) => ask("read", [key], backend.read(key), entry),
+      lookup:
+        backend.lookup &&
+        ((key, list) =>
+          ask("lookup", [key, list], backend.lookup!(key, list), ({ markers, stored }) => [entry(stored), markers])),
+      lookupMany:
+        backend.lookupMany &&
+        ((keys, list) =>
+          ask("lookupMany", [keys, list], backend.lookupMany!(keys, list), ({ markers, stored }) => [
+            stored.map(entry),
+            markers
+          ])),
       acquire: (...args) => ask("acquire", args, backend.acquire(...args)),
       takeOver: (...args) => ask("takeOver", args, backend.takeOver(...args)),
       renew: (...args) => ask("renew", args, backend.renew(...args)),
