@@ -151,8 +151,8 @@ export const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: write,
-        find: 'store.fill(key, token, sealed.success, "unlink")',
-        replace: 'store.fill(key, token, sealed.success, "keep")'
+        find: 'store.fill(region, key, token, sealed.success, "unlink")',
+        replace: 'store.fill(region, key, token, sealed.success, "keep")'
       }
     ]
   },

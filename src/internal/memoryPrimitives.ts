@@ -13,6 +13,7 @@ import { CacheBackend, type Stored, type Write } from "../services/CacheBackend.
 import type { LockStore } from "../services/LockManager.ts"
 import { TagIndex } from "../services/TagIndex.ts"
 import { Markers, tagWeight } from "./markers.ts"
+import { MemoryEntries, type MemoryEntry, toEntry } from "./memoryEntry.ts"
 import { S3Fifo } from "./s3fifo.ts"
 import { sizeOf } from "./sizeOf.ts"
 
@@ -39,14 +40,14 @@ export interface MemoryPrimitives {
 }
 
 /** What an entry costs beside its value, key and tags: its records, its slot in a map, its place in the ghost. */
-const ENTRY_OVERHEAD = 320
+const ENTRY_OVERHEAD = 256
 /** Keys looked at before other fibers get a turn, when a pattern removes. */
 const PATTERN_BATCH = 4096
 /** Locks looked at for being expired, on each acquire. */
 const LOCK_SWEEP = 4
 
 const entryWeight = (key: string, entry: CacheEntry): number => {
-  let weight = ENTRY_OVERHEAD + 2 * key.length + 2 * entry.fingerprint.length + sizeOf(entry.value)
+  let weight = ENTRY_OVERHEAD + 2 * key.length + sizeOf(entry.value)
   for (const tag of entry.tags) weight += tagWeight(tag)
   return weight
 }
@@ -68,7 +69,8 @@ export class MemoryState {
   epoch = 1
   fence = 0
   readonly markers: Markers
-  readonly entries: S3Fifo<CacheEntry>
+  readonly entries: S3Fifo<MemoryEntry>
+  private readonly records = new MemoryEntries()
   readonly leases = new Map<string, Lease>()
   readonly locks = new Map<string, HeldLock>()
   private lockCursor: IterableIterator<[string, HeldLock]> | undefined = undefined
@@ -87,7 +89,8 @@ export class MemoryState {
     if (stored instanceof Uint8Array) throw new TypeError("a memory backend stores values, not bytes")
     // Its tags are borne before an older entry of the key lets go of them, or a shared marker would turn idle.
     this.markers.retain(stored.tags)
-    if (!this.entries.set(key, stored, entryWeight(key, stored), now + ttlMillis, now)) {
+    const entry = this.records.of(stored)
+    if (!this.entries.set(key, entry, entryWeight(key, stored), now + ttlMillis, now)) {
       this.markers.release(stored.tags)
     }
   }
@@ -99,7 +102,7 @@ export class MemoryState {
     const known = new Set(before.tags)
     const added = tags.filter((tag) => !known.has(tag) && known.add(tag))
     if (added.length === 0) return true
-    const entry: CacheEntry = { ...before, tags: [...known] }
+    const entry = this.records.of({ ...toEntry(before), tags: [...known] })
     const weight = added.reduce((sum, tag) => sum + tagWeight(tag), this.entries.weightOf(key))
     this.markers.retain(entry.tags)
     if (this.entries.update(key, entry, weight, now)) return true
@@ -297,7 +300,11 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       fill: (key, token, entry, ttlMillis, now) => Ref.getUnsafe(ref).fill(key, token, entry, ttlMillis, now),
       release: (key, token) => Ref.getUnsafe(ref).release(key, token)
     },
-    read: (key) => timed((state, now) => state.entries.get(key, now)),
+    read: (key) =>
+      timed((state, now) => {
+        const entry = state.entries.get(key, now)
+        return entry === undefined ? undefined : toEntry(entry)
+      }),
     acquire: (key, token) => step((state) => state.acquire(key, token)),
     takeOver: (key, token, _ttlMillis, { unlink }) =>
       timed((state, now) => {

@@ -163,7 +163,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
             const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
             const sealed = yield* primary.sealer.seal(region, key, value, undefined, options)
-            return yield* primary.fill(key, token, sealed, "keep")
+            return yield* primary.fill(region, key, token, sealed, "keep")
           })
           // A step that failed may have been carried out all the same.
           yield* Effect.onError(store, () =>

@@ -168,7 +168,7 @@ const loadAndFill = Effect.fnUntraced(function*(
   let failure: CacheError | undefined
   if (sealed._tag === "Failure") failure = sealed.failure
   else {
-    const filled = yield* Effect.result(store.fill(key, token, sealed.success, "keep"))
+    const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "keep"))
     if (filled._tag === "Failure") {
       failure = filled.failure
       yield* disown

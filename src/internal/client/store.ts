@@ -24,7 +24,6 @@ export interface StoreOptions extends SealOptions {
   readonly answers?: (() => number) | undefined
 }
 
-const noTags: ReadonlyArray<string> = []
 const noMarkers: ReadonlyArray<number | undefined> = []
 
 /** Invalidating it moves the epoch on. No entry bears it. */
@@ -160,7 +159,7 @@ export class Store implements Primitives {
     const entry = stored instanceof Uint8Array ? open(stored) : stored
     if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
     if (!bearsStaticTags(entry.tags, region)) return stale
-    this.#known.remember(key, entry.tags, this.#known.of(key, region))
+    this.#known.remember(key, entry.tags, region)
     const verdict = judge(entry, known, markers)
     if (verdict === "valid") return this.#value(region, entry)
     if (verdict !== "unknown") return Exit.succeed(verdict)
@@ -209,11 +208,17 @@ export class Store implements Primitives {
   }
 
   /** The fenced fill, with the markers of its tags made sure of first, in the same flush. */
-  fill(key: string, token: string, sealed: Sealed, onLost: "keep" | "unlink"): Effect.Effect<boolean, CacheError> {
+  fill(
+    region: Region,
+    key: string,
+    token: string,
+    sealed: Sealed,
+    onLost: "keep" | "unlink"
+  ): Effect.Effect<boolean, CacheError> {
     const { tags, write } = sealed
     const fill = this.backend.fill(key, token, write, onLost)
     if (tags.length === 0) return fill
-    this.#known.remember(key, tags, noTags)
+    this.#known.remember(key, tags, region)
     return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
   }
 

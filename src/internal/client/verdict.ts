@@ -52,13 +52,20 @@ export class KnownTags {
   readonly #ofKey = new Map<string, ReadonlyArray<string>>()
 
   of(key: string, region: Region): ReadonlyArray<string> {
-    return this.#ofKey.get(key) ?? region.staticTags
+    // Where all tags are those of their regions, as is usual, there is nothing to look up.
+    return this.#ofKey.size === 0 ? region.staticTags : (this.#ofKey.get(key) ?? region.staticTags)
   }
 
-  /** `known`: what was known before. */
-  remember(key: string, tags: ReadonlyArray<string>, known: ReadonlyArray<string>): void {
-    if (tags === known || tags.length > rememberedTags || sameTags(tags, known)) return
-    if (this.#ofKey.size >= rememberedKeys && !this.#ofKey.has(key)) {
+  /** What is the region's own is not kept, but takes the place of what was. */
+  remember(key: string, tags: ReadonlyArray<string>, region: Region): void {
+    if (tags === region.staticTags || sameTags(tags, region.staticTags)) {
+      if (this.#ofKey.size > 0) this.#ofKey.delete(key)
+      return
+    }
+    if (tags.length > rememberedTags) return
+    const known = this.#ofKey.get(key)
+    if (known !== undefined && (known === tags || sameTags(known, tags))) return
+    if (known === undefined && this.#ofKey.size >= rememberedKeys) {
       this.#ofKey.delete(this.#ofKey.keys().next().value!)
     }
     this.#ofKey.set(key, tags)

@@ -124,7 +124,7 @@ const makeSlot = (
       )
       if (sealed._tag === "Failure") return yield* note(sealed.failure)
       // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
-      const filled = yield* Effect.result(store.fill(key, token, sealed.success, "unlink"))
+      const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "unlink"))
       if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), empty)
       else if (!filled.success) context.counters(region).counts.rejectedFills++
     })
