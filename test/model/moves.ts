@@ -85,16 +85,21 @@ const ofQueue = (
   const first = queue[0]!
   if (first.reply !== undefined) moves.push({ kind: "deliver", process, command: first })
   const command = queue.find(({ reply }) => reply === undefined)
-  if (command !== undefined && (command.work.enabled === undefined || command.work.enabled())) {
+  const write = queue.find(({ reply, work }) => reply === undefined && work.reads !== true)
+  for (const next of new Set([command, write])) if (next !== undefined) ofCommand(process, next, moves, left)
+  if (left !== undefined && left.timeouts > 0) {
+    for (const command of queue) if (command.kind === "store") moves.push({ kind: "time out", process, command })
+  }
+}
+
+const ofCommand = (process: Process, command: Command, moves: Array<Move>, left: Budget | undefined): void => {
+  if (command.work.enabled === undefined || command.work.enabled()) {
     for (const name of command.work.variants ?? [undefined]) {
       moves.push({ kind: "carry out", process, command, name })
       if (left !== undefined && left.late > 0 && command.kind === "store") {
         moves.push({ kind: "carry out, reply late", process, command, name })
       }
     }
-  }
-  if (left !== undefined && left.timeouts > 0) {
-    for (const command of queue) if (command.kind === "store") moves.push({ kind: "time out", process, command })
   }
 }
 

@@ -18,8 +18,13 @@ export const primitivesOf = (process: Process): Primitives => {
   const own = (token: string): string => world.nameToken(token, process)
 
   /** One step that memory carries out. */
-  const step = <A>(key: string, label: string, primitive: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
-    process.one({ slot: key, label: `${label} of ${key}`, run: () => server.run(primitive) })
+  const step = <A>(
+    key: string,
+    label: string,
+    primitive: Effect.Effect<A, CacheError>,
+    reads = false
+  ): Effect.Effect<A, CacheError> =>
+    process.one({ slot: key, label: `${label} of ${key}`, reads, run: () => server.run(primitive) })
 
   // Lease first, then the entry. The other way round, a load could fill between the two under its lease.
   const removal = (key: string): ReadonlyArray<Work<boolean>> => [
@@ -77,7 +82,7 @@ export const primitivesOf = (process: Process): Primitives => {
   const entryNames = (matches: (key: string) => boolean): ReadonlyArray<string> =>
     world.keys.filter(matches).flatMap((key) => [`e:${key}`, `l:${key}`])
 
-  const getEpoch = process.one({ slot: "epoch", label: "read the epoch", run: () => server.epoch })
+  const getEpoch = process.one({ slot: "epoch", label: "read the epoch", reads: true, run: () => server.epoch })
   const createEpoch = process.one({ slot: "epoch", label: "create the epoch", run: () => server.createEpoch() })
   const epoch = Effect.flatMap(getEpoch, (found) => (found === undefined ? createEpoch : Effect.succeed(found)))
   const bump = process.one({ slot: "epoch", label: "move the epoch on", run: () => server.bumpEpoch() })
@@ -88,7 +93,7 @@ export const primitivesOf = (process: Process): Primitives => {
       name: "model",
       local: undefined,
       deadlineMillis: 1,
-      read: (key) => step(key, "read the entry", backend.read(key)),
+      read: (key) => step(key, "read the entry", backend.read(key), true),
       acquire: (key, token, ttl) => step(key, `${own(token)}: take the lease`, backend.acquire(key, token, ttl)),
       // As a script would not, but two commands do: the lease, then the entry.
       takeOver: (key, token, ttl, { unlink }) => {
@@ -140,6 +145,7 @@ export const primitivesOf = (process: Process): Primitives => {
             tags.map((tag) => ({
               slot: `t:${tag}`,
               label: `read the marker of ${tag}`,
+              reads: true,
               run: () => server.markers.get(tag)
             }))
           ),

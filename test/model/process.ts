@@ -2,8 +2,8 @@
  * One process of a world: a real client, and the commands it has sent.
  *
  * A command is a step. It waits in a queue until the explorer carries it out on the server, and then its reply is handed
- * over, at once or, as another step, later. Commands on one slot keep their order, those on different slots need not: that is
- * what Redis Cluster does, and it includes all that a single server does.
+ * over, at once or, as another step, later. Commands on one slot keep their order, but writes may pass reads; those on different
+ * slots need not: that is what Redis Cluster does, and it includes all that a single server does.
  */
 import { Clock, Context, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
 import { CacheError, TimedOut } from "../../src/CacheError.ts"
@@ -27,6 +27,8 @@ export interface Work<A> {
   readonly run: (variant: string | undefined) => A
   /** Different ways it may be carried out; the explorer picks one. */
   readonly variants?: ReadonlyArray<string> | undefined
+  /** It changes nothing. It goes out at the end of its flush, so what is sent after it may be carried out before it. */
+  readonly reads?: boolean | undefined
   /** It may be carried out only when this holds. */
   readonly enabled?: (() => boolean) | undefined
 }
@@ -169,6 +171,11 @@ export class Process {
   }
 
   carryOut(command: Command, variant: string | undefined): unknown {
+    const queue = this.queues.get(command.work.slot)!
+    const at = queue.findIndex(({ reply }) => reply === undefined)
+    // A write that passes reads has its reply before theirs.
+    if (queue[at] !== command && queue.includes(command))
+      queue.splice(at, 0, ...queue.splice(queue.indexOf(command), 1))
     const value = command.work.run(variant)
     command.reply = { value }
     return value
