@@ -4,6 +4,7 @@
  * lies in its field, while a time since 1970 would be an object of its own.
  */
 import type { CacheEntry } from "../CacheEntry.ts"
+import { stampOf } from "./pick.ts"
 
 const start = Date.now()
 
@@ -11,9 +12,12 @@ const start = Date.now()
 class Kind {
   readonly fingerprint: string
   readonly tags: ReadonlyArray<string>
+  /** Of an entry that bears no tag: by it alone it is known to be of this fingerprint. Otherwise 0. */
+  readonly stamp: number
   constructor(fingerprint: string, tags: ReadonlyArray<string>) {
     this.fingerprint = fingerprint
     this.tags = tags
+    this.stamp = tags.length === 0 ? stampOf(fingerprint) : 0
   }
 }
 

@@ -90,7 +90,9 @@ export class MemoryState {
     // Its tags are borne before an older entry of the key lets go of them, or a shared marker would turn idle.
     this.markers.retain(stored.tags)
     const entry = this.records.of(stored)
-    if (!this.entries.set(key, entry, entryWeight(key, stored), now + ttlMillis, now)) {
+    const { stamp } = entry.kind
+    const payload = stamp === 0 ? undefined : stored.value
+    if (!this.entries.set(key, entry, entryWeight(key, stored), now + ttlMillis, now, stamp, payload)) {
       this.markers.release(stored.tags)
     }
   }
@@ -284,6 +286,8 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       return loop
     })
 
+  // What is in the Ref is changed, and never replaced.
+  const state = Ref.getUnsafe(ref)
   return CacheBackend.of({
     name: options.name ?? "memory",
     format: "values",
@@ -291,14 +295,15 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     compressor: undefined,
     deadlineMillis: undefined,
     local: {
-      get: (key, now) => Ref.getUnsafe(ref).entries.get(key, now),
-      marker: (tag) => Ref.getUnsafe(ref).markers.get(tag),
-      holder: (key) => Ref.getUnsafe(ref).leases.get(key)?.token,
-      epoch: () => Ref.getUnsafe(ref).epoch,
-      acquire: (key, token) => Ref.getUnsafe(ref).acquire(key, token),
-      ensure: (tags) => Ref.getUnsafe(ref).ensure(tags),
-      fill: (key, token, entry, ttlMillis, now) => Ref.getUnsafe(ref).fill(key, token, entry, ttlMillis, now),
-      release: (key, token) => Ref.getUnsafe(ref).release(key, token)
+      get: (key, now) => state.entries.get(key, now),
+      pick: (key, stamp, now) => state.entries.pick(key, stamp, now),
+      marker: (tag) => state.markers.get(tag),
+      holder: (key) => state.leases.get(key)?.token,
+      epoch: () => state.epoch,
+      acquire: (key, token) => state.acquire(key, token),
+      ensure: (tags) => state.ensure(tags),
+      fill: (key, token, entry, ttlMillis, now) => state.fill(key, token, entry, ttlMillis, now),
+      release: (key, token) => state.release(key, token)
     },
     read: (key) =>
       timed((state, now) => {

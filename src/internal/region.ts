@@ -7,6 +7,7 @@ import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { OnCacheError, RegionSettings } from "../CacheRegion.ts"
 import type { AnyCodec } from "./erased.ts"
 import { codecOf, type EntryCodec } from "./entryCodec.ts"
+import { stampOf } from "./pick.ts"
 
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */
@@ -16,6 +17,8 @@ export interface Region {
   /** `undefined`: values without a schema, which never leave the process. */
   readonly codec: EntryCodec<unknown, unknown> | undefined
   readonly fingerprint: string
+  /** Of its entries, where they may bear no tag; otherwise 0. See `LocalPrimitives.pick`. */
+  readonly stamp: number
   /** Milliseconds, `Infinity` for none; `undefined` for the default. */
   readonly ttl: number | undefined | ((value: unknown, params: unknown) => number)
   /** Tags that every entry bears, known before a read. */
@@ -94,19 +97,22 @@ export const makeUnsafe = (options: Options): Region => {
   if (tags !== undefined && typeof tags !== "function" && !isTags(tags))
     throw invalid("tags", tags, "an array of strings")
   const codec = options.schema === undefined ? undefined : codecOf(options.schema)
+  const fingerprint = codec === undefined ? "" : codec.fingerprint
+  const staticTags = typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)]
   return {
     name: key.prefix + key.template,
     key,
     onCacheError,
     codec: codec as EntryCodec<unknown, unknown> | undefined,
-    fingerprint: codec === undefined ? "" : codec.fingerprint,
+    fingerprint,
+    stamp: staticTags.length === 0 ? stampOf(fingerprint) : 0,
     ttl:
       ttl === undefined
         ? undefined
         : typeof ttl === "function"
           ? (value, params) => positiveMillis("ttl", ttl(value as never, params as never))
           : positiveMillis("ttl", ttl),
-    staticTags: typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)],
+    staticTags,
     tagsOf:
       typeof tags === "function"
         ? (value, params) => {

@@ -19,9 +19,10 @@
  *
  * - `slots` holds exactly the keys whose slots are in one of the two rings; every other slot is in the free list.
  * - `slots.size <= maxEntries`, and the sum of the weights is `weight <= maxWeight`.
- * - A free slot holds neither key nor value, and never expires, so the sweep passes it by.
+ * - A free slot holds neither key nor value nor payload, has no stamp, and never expires, so the sweep passes it by.
  * - `onLeave` has been called once for each value that was stored and is not there any more.
  */
+import { absent } from "./pick.ts"
 import { Ghost, hashOf } from "./s3fifoGhost.ts"
 
 const READS_MAX = 7
@@ -68,6 +69,9 @@ export class S3Fifo<V extends NonNullable<unknown>> {
 
   private slotKeys: Array<string | undefined> = []
   private slotValues: Array<V | undefined> = []
+  /** What `pick` gives, and for whom. Apart from the values, so that a hit touches nothing else of its entry. */
+  private payloads: Array<unknown> = []
+  private stamps = new Uint32Array(0)
   /** Milliseconds of the clock its writer used; `Infinity` for never. */
   private expiries = new Float64Array(0)
   private slotWeights = new Float64Array(0)
@@ -126,6 +130,15 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     return this.slotValues[slot]
   }
 
+  /** The payload of a key, counted as a hit, if it was stored with this stamp and is not expired; otherwise `absent`. */
+  pick(key: string, stamp: number, now: number): unknown {
+    const slot = this.slots.get(key)
+    if (slot === undefined || this.stamps[slot] !== stamp || !(this.expiries[slot]! > now)) return absent
+    const reads = this.reads[slot]!
+    if (reads < READS_MAX) this.reads[slot] = reads + 1
+    return this.payloads[slot]
+  }
+
   /** The value of a key, when it is not expired. Not counted as a hit. */
   peek(key: string, now: number): V | undefined {
     const slot = this.find(key, now)
@@ -149,14 +162,27 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     return this.slots.keys()
   }
 
-  /** Stores a value. `false`: it is heavier than the whole room; nothing is stored, and an older value is gone too. */
-  set(key: string, value: V, weight: number, expiresAt: number, now: number): boolean {
+  /**
+   * Stores a value, and with a stamp above 0 a payload for `pick`. `false`: it is heavier than the whole room; nothing is
+   * stored, and an older value is gone too.
+   */
+  set(
+    key: string,
+    value: V,
+    weight: number,
+    expiresAt: number,
+    now: number,
+    stamp = 0,
+    payload: unknown = undefined
+  ): boolean {
     this.sweep(now)
     const slot = this.slots.get(key)
     if (!this.fits(weight, slot)) return false
     if (slot !== undefined) {
       this.expiries[slot] = expiresAt
       this.replace(slot, value, weight, now)
+      this.stamps[slot] = stamp
+      this.payloads[slot] = payload
       return true
     }
     this.makeRoom(1, weight, now)
@@ -165,6 +191,8 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     const fresh = this.takeSlot()
     this.slotKeys[fresh] = key
     this.slotValues[fresh] = value
+    this.payloads[fresh] = payload
+    this.stamps[fresh] = stamp
     this.expiries[fresh] = expiresAt
     this.slotWeights[fresh] = weight
     this.hashes[fresh] = hash
@@ -175,11 +203,13 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     return true
   }
 
-  /** Replaces a value and its weight; its expiry stays. `false`: there is none, or, as with `set`, it is too heavy. */
+  /** Replaces a value and its weight; its expiry stays, its payload goes. `false`: there is none, or, as with `set`, it is too heavy. */
   update(key: string, value: V, weight: number, now: number): boolean {
     const slot = this.find(key, now)
     if (slot === undefined || !this.fits(weight, slot)) return false
     this.replace(slot, value, weight, now)
+    this.stamps[slot] = 0
+    this.payloads[slot] = undefined
     return true
   }
 
@@ -203,6 +233,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   private reset(): void {
     this.slotKeys = [undefined, undefined]
     this.slotValues = [undefined, undefined]
+    this.payloads = [undefined, undefined]
     for (const queue of [SMALL, MAIN] as const) this.counts[queue] = this.weights[queue] = 0
     this.free = NONE
     this.cursor = 0
@@ -217,6 +248,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     const length = Math.min(Math.max(SLOTS_MIN, slots), this.maxEntries + 2)
     const keep = Math.min(slots, this.slotKeys.length)
     this.expiries = resized(new Float64Array(length), this.expiries.subarray(0, keep))
+    this.stamps = resized(new Uint32Array(length), this.stamps.subarray(0, keep))
     this.slotWeights = resized(new Float64Array(length), this.slotWeights.subarray(0, keep))
     this.hashes = resized(new Uint32Array(length), this.hashes.subarray(0, keep))
     this.older = resized(new Uint32Array(length), this.older.subarray(0, keep))
@@ -233,6 +265,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     }
     if (this.slotKeys.length === this.older.length) this.allocate(2 * this.older.length)
     this.slotValues.push(undefined)
+    this.payloads.push(undefined)
     return this.slotKeys.push(undefined) - 1
   }
 
@@ -363,6 +396,8 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     this.slots.delete(this.slotKeys[slot]!)
     this.slotKeys[slot] = undefined
     this.slotValues[slot] = undefined
+    this.payloads[slot] = undefined
+    this.stamps[slot] = 0
     this.expiries[slot] = Infinity
     this.newer[slot] = this.free
     this.free = slot

@@ -9,7 +9,7 @@ import type { Plan, Request } from "../internal/client/load.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import type { Options } from "../internal/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import { Read, type Reader } from "./read.ts"
+import { evaluate, Read, type Reader } from "./read.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -136,25 +136,26 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
   // A template without placeholders has one key, and that is no pattern.
   const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
-  const keyOf = (args: ReadonlyArray<unknown>): string | CacheError => {
-    try {
-      return build(args)
-    } catch (error) {
-      if (error instanceof CacheError) return error
-      throw error
+  const run =
+    (call: Call) =>
+    (key: string | CacheError, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>): AnyEffect =>
+      call(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), { plan, key, args }, fiber)
+  const reader = (call: Call): Reader => {
+    const through = run(call)
+    return {
+      region: plan.region,
+      build,
+      run: through,
+      refused: (error, args, fiber) => (error instanceof CacheError ? through(error, args, fiber) : Effect.die(error))
     }
   }
-  const run =
-    (call: Call): Reader["run"] =>
-    (key, args, fiber) =>
-      call(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), { plan, key, args }, fiber)
   const lazily = (call: Call) => {
-    const now = run(call)
-    return (...args: ReadonlyArray<unknown>): AnyEffect => Effect.withFiber((fiber) => now(keyOf(args), args, fiber))
+    const of = reader(call)
+    return (...args: ReadonlyArray<unknown>): AnyEffect => Effect.withFiber((fiber) => evaluate(of, args, fiber))
   }
-  const reader: Reader = { region: plan.region, keyOf, run: run(call) }
+  const reading = reader(call)
   const main =
-    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reader, args) as never : lazily(call)
+    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reading, args) as never : lazily(call)
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
     <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>

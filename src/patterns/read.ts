@@ -1,24 +1,22 @@
 /**
  * The call of a cached function, as an effect.
  */
-import { Effect, Effectable, Exit, Fiber } from "effect"
+import { type Effect, Effectable, Exit, Fiber } from "effect"
 import { SingleShotGen } from "effect/Utils"
-import type { CacheError } from "../CacheError.ts"
 import type { Region } from "../internal/region.ts"
 import type { AnyEffect } from "../internal/erased.ts"
 import { momentOf } from "../internal/moment.ts"
+import { absent } from "../internal/pick.ts"
 
 /** What the calls of one cached function share. */
 export interface Reader {
   readonly region: Region
-  /** The key, or what is wrong with it. */
-  readonly keyOf: (args: ReadonlyArray<unknown>) => string | CacheError
+  /** The key; throws `CacheError` when none can be made. */
+  readonly build: (args: ReadonlyArray<unknown>) => string
   /** The way of a call, in the evaluation of the fiber that asks. */
-  readonly run: (
-    key: string | CacheError,
-    args: ReadonlyArray<unknown>,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) => AnyEffect
+  readonly run: (key: string, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
+  /** What becomes of a call when something was thrown: without a key it goes uncached, the rest is a defect. */
+  readonly refused: (error: unknown, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
 }
 
 /**
@@ -38,19 +36,19 @@ export class Read {
     const fiber = Fiber.getCurrent()
     // Nobody's, or it is time for the run loop to give others their turn.
     if (fiber === undefined || !takeStep(fiber)) return new SingleShotGen(this)
+    const { args, reader } = this
+    let effect: AnyEffect
     try {
-      const { args, reader } = this
-      const key = reader.keyOf(args)
-      if (typeof key === "string") {
-        const moment = momentOf(fiber)
-        const entry = moment.client?.hit(reader.region, key, moment)
-        if (entry !== undefined) return new Done(entry.value)
-      }
-      const effect = reader.run(key, args, fiber)
-      return Exit.isExit(effect) && effect._tag === "Success" ? new Done(effect.value) : new SingleShotGen(effect)
-    } catch (defect) {
-      return new SingleShotGen(Effect.die(defect))
+      const key = reader.build(args)
+      const moment = momentOf(fiber)
+      const { client } = moment
+      const value = client === undefined ? absent : client.hit(reader.region, key, moment)
+      if (value !== absent) return new Done(value)
+      effect = reader.run(key, args, fiber)
+    } catch (error) {
+      effect = reader.refused(error, args, fiber)
     }
+    return Exit.isExit(effect) && effect._tag === "Success" ? new Done(effect.value) : new SingleShotGen(effect)
   }
 }
 Object.setPrototypeOf(
@@ -58,11 +56,25 @@ Object.setPrototypeOf(
   Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & Read>({
     label: "Read",
     evaluate(fiber) {
-      const { args, reader } = this
-      return reader.run(reader.keyOf(args), args, fiber)
+      return evaluate(this.reader, this.args, fiber)
     }
   })
 )
+
+/** The way of a call, in the evaluation of the fiber that asks. */
+export const evaluate = (
+  reader: Reader,
+  args: ReadonlyArray<unknown>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): AnyEffect => {
+  let key: string
+  try {
+    key = reader.build(args)
+  } catch (error) {
+    return reader.refused(error, args, fiber)
+  }
+  return reader.run(key, args, fiber)
+}
 
 /** An iterator that has ended, and its own last result. */
 class Done {

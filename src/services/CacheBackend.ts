@@ -61,6 +61,11 @@ export interface Write {
 export interface LocalPrimitives {
   /** The entry of `key` when it is present and not past its hard TTL at `now` (milliseconds of Effect's Clock). */
   readonly get: (key: string, now: number) => CacheEntry | undefined
+  /**
+   * For the memory of this package, whose hits are one step: the value that `get` finds, if its entry bears no tag and has the
+   * fingerprint of this stamp; otherwise a symbol that says so.
+   */
+  readonly pick?: ((key: string, stamp: number, now: number) => unknown) | undefined
   /** The marker of `tag`, `undefined` when there is none. */
   readonly marker: (tag: string) => number | undefined
   /** The token that holds the lease of `key`, `undefined` when nobody does. */

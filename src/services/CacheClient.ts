@@ -11,7 +11,6 @@
  * The rules behind it are described in `docs/protocol.md`.
  */
 import { Context, type Duration, type Effect, type Exit, type Fiber, type Option, type Schema } from "effect"
-import type { CacheEntry } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import type { Moment } from "../internal/moment.ts"
 import type { Region } from "../internal/region.ts"
@@ -120,10 +119,10 @@ export class CacheClient extends Context.Service<
     readonly counters: Effect.Effect<CacheCounters>
 
     /**
-     * A valid entry that can be handed out as it is, without a trip: counted as a hit. `undefined`: go the way of a read. For
-     * patterns, which keep nothing of the moment.
+     * The value of a valid entry that can be handed out as it is, without a trip: counted as a hit. `absent`: go the way of a
+     * read. For patterns, which keep nothing of the moment.
      */
-    readonly hit: (region: Region, key: string, moment: Moment) => CacheEntry | undefined
+    readonly hit: (region: Region, key: string, moment: Moment) => unknown
 
     /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
     readonly getOrLoad: (

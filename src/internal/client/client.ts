@@ -55,6 +55,7 @@ const regionOf = (
     ...anonymous,
     codec: codec as Region["codec"],
     fingerprint: codec.fingerprint,
+    stamp: 0,
     ttl: options?.ttl === undefined ? undefined : positiveMillis("ttl", options.ttl),
     staticTags: [...new Set(options?.tags ?? [])]
   }

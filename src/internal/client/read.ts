@@ -3,10 +3,10 @@
  * same in memory.
  */
 import { Cause, Effect, Exit, type Fiber, Option } from "effect"
-import type { CacheEntry } from "../../CacheEntry.ts"
 import type { CacheError } from "../../CacheError.ts"
 import { type Moment, momentOf } from "../moment.ts"
 import type { Region } from "../region.ts"
+import { absent } from "../pick.ts"
 import { board, Flight, launch } from "./flights.ts"
 import {
   CurrentLoads,
@@ -54,12 +54,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const primaryAsIs = handsOutAsIs(primary)
   const localAsIs = handsOutAsIs(local)
 
-  const hit = (region: Region, key: string, moment: Moment): CacheEntry | undefined => {
+  const hit = (region: Region, key: string, moment: Moment): unknown => {
     const schemaless = region.codec === undefined
-    if (!(schemaless ? localAsIs : primaryAsIs)) return undefined
-    const found = (schemaless ? local : primary).readLocal(region, key, moment.now())
-    if (typeof found !== "object") return undefined
-    counters.of(region.name).hit(moment)
+    if (!(schemaless ? localAsIs : primaryAsIs)) return absent
+    const found = (schemaless ? local : primary).valueOf(region, key, moment.now())
+    if (found !== absent) counters.of(region.name).hit(moment)
     return found
   }
 

@@ -8,6 +8,7 @@ import type { CacheError } from "../../CacheError.ts"
 import type { CacheBackend, Lookup, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import type { Region } from "../region.ts"
+import { absent } from "../pick.ts"
 import { Flights } from "./flights.ts"
 import { Orphans } from "./orphans.ts"
 import { type Sealed, Sealer, type SealOptions, withValue } from "./seal.ts"
@@ -84,6 +85,17 @@ export class Store implements Primitives {
       if (marker === undefined || marker > born) return "stale"
     }
     return bearsStaticTags(tags, region) ? entry : "stale"
+  }
+
+  /** The value of a valid entry, without a trip, or `absent`. What bears no tag is told by its stamp alone. */
+  valueOf(region: Region, key: string, now: number): unknown {
+    const local = this.backend.local!
+    if (region.stamp !== 0 && this.#since === 0 && local.pick !== undefined) {
+      const value = local.pick(key, region.stamp, now)
+      if (value !== absent || region.tagsOf === undefined) return value
+    }
+    const found = this.readLocal(region, key, now)
+    return typeof found === "object" ? found.value : absent
   }
 
   /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */

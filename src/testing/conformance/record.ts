@@ -60,6 +60,7 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
                 const found = local.get(key, now)
                 return answered("get", [key], found, entry(found))
               },
+              pick: local.pick && ((key, stamp, now) => answered("pick", [key, stamp], local.pick!(key, stamp, now))),
               marker: (tag) => answered("marker", [tag], local.marker(tag)),
               holder: (key) => answered("holder", [key], local.holder(key)),
               epoch: () => answered("epoch", [], local.epoch()),
