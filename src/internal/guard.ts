@@ -52,6 +52,7 @@ export const guard = (
 ): Effect.Effect<Guarded, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
+    const context = yield* Effect.context<never>()
     const journal = new Journal(options.journalLimit)
     const { name } = primary.backend
     let away = false
@@ -195,12 +196,27 @@ export const guard = (
     }
 
     const { backend, tags } = primary
+
+    /** As `call`. */
+    const lookup: NonNullable<CacheBackend["Service"]["lookup"]> = (key, list, done) => {
+      if (away) return done(Exit.fail(heldOff("lookup")))
+      backend.lookup!(key, list, (exit) => {
+        if (Exit.isSuccess(exit)) outcome.onSuccess(exit)
+        else {
+          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+          if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))
+        }
+        done(exit)
+      })
+    }
+
     return {
       answers: () => answers,
       backend: {
         ...backend,
         read: (key) => call("read", backend.read(key)),
-        lookup: backend.lookup && ((key, list) => call("lookup", backend.lookup!(key, list))),
+        // Where a call must be timed here, the parts of a look-up are.
+        lookup: backend.lookup === undefined || bounded === within ? undefined : lookup,
         lookupMany: backend.lookupMany && ((keys, list) => call("lookupMany", backend.lookupMany!(keys, list))),
         acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
         takeOver: (key, token, ttl, how) =>

@@ -17,7 +17,7 @@
  *   become unavailable the backend logs itself, as one warning an outage.
  * - Bytes that a backend did not write itself are `undefined` or a miss, never a crash.
  */
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Exit } from "effect"
 import type { CacheEntry, Compressor } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 
@@ -111,11 +111,14 @@ export class CacheBackend extends Context.Service<
 
     /**
      * What `read` gives for the key, and what the `markers` of its `TagIndex` gives for the tags, for a backend that can ask
-     * for them together. Without it the client asks for one after the other, in one tick.
+     * for them together: tells `done`, once. No effect, because effects would be most of what a hit costs. Without it the
+     * client asks for one after the other, in one tick.
      */
-    readonly lookup?: ((key: string, tags: ReadonlyArray<string>) => Effect.Effect<Lookup, CacheError>) | undefined
+    readonly lookup?:
+      | ((key: string, tags: ReadonlyArray<string>, done: (exit: Exit.Exit<Lookup, CacheError>) => void) => void)
+      | undefined
 
-    /** The same for many keys. */
+    /** The same for many keys, as an effect. */
     readonly lookupMany?:
       | ((keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>)
       | undefined

@@ -23,6 +23,7 @@ import { loadLocal } from "./localLoad.ts"
 import { isTraced, spanned } from "./span.ts"
 import type { Counters } from "./stats.ts"
 import { cloneOf } from "./seal.ts"
+import type { Found } from "./verdict.ts"
 import type { Store } from "./store.ts"
 
 interface Parts {
@@ -85,6 +86,27 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       stats.miss(found, fiber.context)
       return share(store, request, fiber)
     }
+    /** What a read found, to whoever asked. */
+    const use = (found: Found): Effect.Effect<unknown, unknown, unknown> => {
+      const stats = counters.of(region.name)
+      if (typeof found === "object") {
+        stats.hit(momentOf(fiber))
+        return Exit.succeed(found.value)
+      }
+      stats.miss(found, fiber.context)
+      return share(store, request, fiber)
+    }
+    const fail = (error: CacheError) => degrade(store, request, error, readThrough)
+    if (store.backend.lookup !== undefined && !isTraced(fiber)) {
+      return Effect.callback<unknown, unknown, unknown>((resume) =>
+        store.look(region, key, (found) => {
+          const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
+          resume(
+            exit?._tag === "Success" ? use(exit.value) : Effect.matchEffect(found, { onFailure: fail, onSuccess: use })
+          )
+        })
+      )
+    }
     return Effect.matchEffect(
       spanned(
         fiber,
@@ -92,18 +114,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
         store.read(region, key)
       ),
-      {
-        onFailure: (error) => degrade(store, request, error, readThrough),
-        onSuccess: (found) => {
-          const stats = counters.of(region.name)
-          if (typeof found === "object") {
-            stats.hit(momentOf(fiber))
-            return Exit.succeed(found.value)
-          }
-          stats.miss(found, fiber.context)
-          return share(store, request, fiber)
-        }
-      }
+      { onFailure: fail, onSuccess: use }
     )
   }
 

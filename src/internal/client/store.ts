@@ -5,7 +5,7 @@
 import { Clock, Effect, Exit } from "effect"
 import { type CacheEntry, notJson, open, type OpenEntry } from "../../CacheEntry.ts"
 import type { CacheError } from "../../CacheError.ts"
-import type { CacheBackend, Lookup, Lookups, Stored } from "../../services/CacheBackend.ts"
+import type { CacheBackend, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import type { Region } from "../region.ts"
 import { absent } from "../pick.ts"
@@ -105,10 +105,14 @@ export class Store implements Primitives {
         Effect.succeed(this.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
       )
     }
+    const { backend, tags } = this
+    if (backend.lookup !== undefined) return Effect.callback((resume) => this.look(region, key, resume))
     const known = this.#known.of(key, region)
-    return Effect.flatMap(this.#lookup(key, known), ({ markers, stored }) =>
-      this.#open(region, key, stored, known, markers)
-    )
+    return known.length === 0
+      ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, known, noMarkers))
+      : Effect.flatMap(together(backend.read(key), tags.markers(known)), ([stored, markers]) =>
+          this.#open(region, key, stored, known, markers)
+        )
   }
 
   /** The same for many keys: one trip, and one more for all whose tags turned up only in the header. */
@@ -142,12 +146,16 @@ export class Store implements Primitives {
     })
   }
 
-  #lookup(key: string, known: ReadonlyArray<string>): Effect.Effect<Lookup, CacheError> {
-    const { backend, tags } = this
-    if (backend.lookup !== undefined) return backend.lookup(key, known)
-    return known.length === 0
-      ? Effect.map(backend.read(key), (stored) => ({ stored, markers: noMarkers }))
-      : Effect.map(together(backend.read(key), tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  /** As `read`, for a store with `lookup`: tells `done`, once, with an effect that is done in most cases. */
+  look(region: Region, key: string, done: (found: Effect.Effect<Found, CacheError, unknown>) => void): void {
+    const known = this.#known.of(key, region)
+    this.backend.lookup!(key, known, (exit) =>
+      done(
+        Exit.isSuccess(exit)
+          ? this.#open(region, key, exit.value.stored, known, exit.value.markers)
+          : (exit as Exit.Exit<never, CacheError>)
+      )
+    )
   }
 
   #lookupMany(keys: ReadonlyArray<string>, known: ReadonlyArray<string>): Effect.Effect<Lookups, CacheError> {

@@ -81,19 +81,25 @@ export const readMarkers = (nodes: Nodes, names: Names, tags: ReadonlyArray<stri
 
 const noMarkers: ReadonlyArray<number | undefined> = []
 
-export const readLookup = (nodes: Nodes, names: Names, key: string, tags: ReadonlyArray<string>) =>
-  Effect.callback<Lookup, CacheError>((resume) => {
-    if (tags.length === 0) {
-      nodes.read(names.entry(key), {
-        arrived: ({ bytes, error }) =>
-          resume(error === undefined ? Exit.succeed({ stored: bytes, markers: noMarkers }) : Exit.fail(error))
-      })
-      return
-    }
-    const wanted = [names.entry(key)]
-    for (const tag of tags) wanted.push(names.marker(tag))
-    new Several(nodes, wanted, resume, lookupOf)
-  })
+/** No effect: this is the way of a hit. */
+export const readLookup = (
+  nodes: Nodes,
+  names: Names,
+  key: string,
+  tags: ReadonlyArray<string>,
+  done: Resume<Lookup>
+): void => {
+  if (tags.length === 0) {
+    nodes.read(names.entry(key), {
+      arrived: ({ bytes, error }) =>
+        done(error === undefined ? Exit.succeed({ stored: bytes, markers: noMarkers }) : Exit.fail(error))
+    })
+    return
+  }
+  const wanted = [names.entry(key)]
+  for (const tag of tags) wanted.push(names.marker(tag))
+  new Several(nodes, wanted, done, lookupOf)
+}
 
 export const readLookups = (nodes: Nodes, names: Names, keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) =>
   Effect.callback<Lookups, CacheError>((resume) => {

@@ -77,8 +77,15 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
       read: (key) => ask("read", [key], backend.read(key), entry),
       lookup:
         backend.lookup &&
-        ((key, list) =>
-          ask("lookup", [key, list], backend.lookup!(key, list), ({ markers, stored }) => [entry(stored), markers])),
+        ((key, list, done) => {
+          const { end } = story.call(who, "lookup", [key, list])
+          pending++
+          backend.lookup!(key, list, (exit) => {
+            pending--
+            end(Exit.map(exit, ({ markers, stored }) => [entry(stored), markers]))
+            done(exit)
+          })
+        }),
       lookupMany:
         backend.lookupMany &&
         ((keys, list) =>
