@@ -31,6 +31,7 @@
 import * as Bytes from "./internal/entryBytes.ts"
 import * as Fingerprint from "./internal/entryFingerprint.ts"
 import * as Layout from "./internal/entryLayout.ts"
+import { keepOne } from "./internal/keepOne.ts"
 import * as Tags from "./internal/entryTags.ts"
 
 /** What an entry says about its value. */
@@ -261,6 +262,8 @@ export class OpenEntry implements EntryHeader {
   }
 }
 
+keepOne(new OpenEntry(new Uint8Array(Layout.HEAD_BYTES), 0, "", Tags.noTags))
+
 const parse = (bytes: Uint8Array, start: number, end: number, codec: number): unknown =>
   isWhole(bytes, start, end)
     ? JSON.parse(
@@ -304,6 +307,7 @@ export const open = (bytes: Uint8Array): OpenEntry | undefined => {
     if (!kind.tags.read(bytes, at)) return undefined
     tags = kind.tags.tags
     at += kind.tags.size
+    kind.tags.release()
   }
   return restIsSound(bytes, at, flags) ? new OpenEntry(bytes, at, kind.fingerprint, tags) : undefined
 }

@@ -116,6 +116,11 @@ export class TagReader {
     return true
   }
 
+  /** Lets go of tags that are not remembered: what an entry of somebody else's holds must not stay. */
+  release(): void {
+    if (this.#keptSize === 0) this.tags = noTags
+  }
+
   #isKept(bytes: Uint8Array, at: number): boolean {
     const kept = this.#kept!
     const size = this.#keptSize

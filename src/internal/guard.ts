@@ -200,7 +200,10 @@ export const guard = (
     /** As `call`. */
     const lookup: NonNullable<CacheBackend["Service"]["lookup"]> = (key, list, done) => {
       if (away) return done(Exit.fail(heldOff("lookup")))
+      let told = false
       backend.lookup!(key, list, (exit) => {
+        if (told) return
+        told = true
         if (Exit.isSuccess(exit)) outcome.onSuccess(exit)
         else {
           const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))

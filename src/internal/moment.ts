@@ -2,8 +2,7 @@
  * What a hit needs of the fiber that asks: its client, its clock, where its metrics go. Each costs as much as the rest of a
  * hit, and is the same for all hits of one run of synchronous code, so it is looked up once in such a run.
  *
- * A moment is over with the microtasks that follow the run. So it keeps no context alive, and its time is at most as old as
- * what the program has done without giving anybody else a turn.
+ * A moment is over with the microtasks that follow the run, so it keeps no context alive.
  */
 import { Clock, Context, type Fiber, Metric } from "effect"
 import { CacheClient } from "../services/CacheClient.ts"
@@ -15,17 +14,12 @@ const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
 
 const schedule = queueMicrotask
 
-/** How often the time is used before it is read again, in case the run is a long one. */
-const maxUses = 256
-
 export class Moment {
   client: CacheClient["Service"] | undefined = undefined
   attributes: Metric.Metric.AttributeSet | undefined = undefined
   registry: object | undefined = undefined
   context: Context.Context<never> = noContext
   private clock: Clock.Clock = liveClock
-  private millis = 0
-  private usesLeft = 0
   private ending = false
 
   /** Makes it the moment of this fiber. */
@@ -33,12 +27,9 @@ export class Moment {
     if (context !== this.context) this.look(context)
   }
 
-  /** The milliseconds of the fiber's clock. */
+  /** The milliseconds of the fiber's clock, of now. */
   now(): number {
-    if (this.clock !== liveClock) return this.clock.currentTimeMillisUnsafe()
-    if (this.usesLeft-- > 0) return this.millis
-    this.usesLeft = maxUses
-    return (this.millis = liveClock.currentTimeMillisUnsafe())
+    return this.clock.currentTimeMillisUnsafe()
   }
 
   private look(context: Context.Context<never>): void {
@@ -54,7 +45,6 @@ export class Moment {
 
   private readonly end = (): void => {
     this.ending = false
-    this.usesLeft = 0
     this.client = this.attributes = this.registry = undefined
     this.context = noContext
     this.clock = liveClock

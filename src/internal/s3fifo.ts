@@ -11,7 +11,7 @@
  * leave yet, and a loop over more keys than fit finds a full main that stays, not one that begins empty. And the counter
  * goes up to 7, not 3, which tells the hottest keys from the warm ones.
  *
- * An entry is a **slot**: an index into typed arrays and into two plain ones. The arrays grow by doubling, up to the most
+ * An entry is a **slot**: an index into typed arrays and into two plain ones. The arrays grow in steps, up to the most
  * entries held at once; slots that are free are used again; `clear` gives all room back. Slots 0 and 1 hold no entry:
  * they close the rings of the small and of the main queue.
  *
@@ -52,6 +52,9 @@ export interface S3FifoOptions<V> {
   /** Told of each value that leaves, for whatever reason: replaced, removed, expired, evicted. Must not call back. */
   readonly onLeave: (value: V) => void
 }
+
+/** By doubling, and by a quarter once that is much: what is empty is paid for, too. */
+const grown = (length: number): number => (length < 1024 ? 2 * length : length + (length >> 2))
 
 const resized = <A extends Uint8Array | Uint32Array | Float64Array>(to: A, from: A): A => {
   to.set(from)
@@ -263,7 +266,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
       this.free = this.newer[slot]!
       return slot
     }
-    if (this.slotKeys.length === this.older.length) this.allocate(2 * this.older.length)
+    if (this.slotKeys.length === this.older.length) this.allocate(grown(this.older.length))
     this.slotValues.push(undefined)
     this.payloads.push(undefined)
     return this.slotKeys.push(undefined) - 1

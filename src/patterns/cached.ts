@@ -9,7 +9,7 @@ import type { Plan, Request } from "../internal/client/load.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import type { Options } from "../internal/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import { evaluate, Read, type Reader } from "./read.ts"
+import { Read, type Reader } from "./read.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -136,22 +136,31 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
   // A template without placeholders has one key, and that is no pattern.
   const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
-  const run =
+  const through =
     (call: Call) =>
     (key: string | CacheError, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>): AnyEffect =>
       call(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), { plan, key, args }, fiber)
-  const reader = (call: Call): Reader => {
-    const through = run(call)
-    return {
-      region: plan.region,
-      build,
-      run: through,
-      refused: (error, args, fiber) => (error instanceof CacheError ? through(error, args, fiber) : Effect.die(error))
-    }
-  }
+  const orRefused =
+    (run: ReturnType<typeof through>): Reader["refused"] =>
+    (error, args, fiber) =>
+      error instanceof CacheError ? run(error, args, fiber) : Effect.die(error)
   const lazily = (call: Call) => {
-    const of = reader(call)
-    return (...args: ReadonlyArray<unknown>): AnyEffect => Effect.withFiber((fiber) => evaluate(of, args, fiber))
+    const run = through(call)
+    const refused = orRefused(run)
+    return (...args: ReadonlyArray<unknown>): AnyEffect =>
+      Effect.withFiber((fiber) => {
+        let key: string
+        try {
+          key = build(args)
+        } catch (error) {
+          return refused(error, args, fiber)
+        }
+        return run(key, args, fiber)
+      })
+  }
+  const reader = (call: Call): Reader => {
+    const run = through(call)
+    return { region: plan.region, build, run, refused: orRefused(run) }
   }
   const reading = reader(call)
   const main =
@@ -191,9 +200,6 @@ class CachedEffectImpl {
     this.peek = cached.peek()
     this.key = cached.key()
     this.clear = cached.invalidate()
-  }
-  [Symbol.iterator](): Iterator<unknown, unknown> {
-    return this.self[Symbol.iterator]()
   }
 }
 Object.setPrototypeOf(

@@ -1,8 +1,8 @@
 /**
- * A call of a cached function is evaluated where a generator asks for it. It must look like any effect all the same.
+ * A call of a cached function is an effect of its own kind. It must behave like any effect all the same.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Metric, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Metric, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { cacheAside, CacheClient, CacheMemory, getCacheStats } from "effect-cache"
 
@@ -85,6 +85,50 @@ describe("the call of a cached function", () => {
       )
       assert.lengthOf(loads, 2)
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("is evaluated where it is run, not where an eager generator is stepped", () =>
+    Effect.gen(function*() {
+      const { get, loads } = make()
+      const eager = Effect.fnUntracedEager(function*() {
+        return yield* get({ id: "a" })
+      })
+      yield* get({ id: "a" })
+      const before = eager()
+      yield* get.invalidate({ id: "a" })
+      assert.strictEqual(yield* before, "a, load 2")
+      const other = Context.get(yield* Layer.build(Layer.fresh(CacheMemory.layer())), CacheClient)
+      assert.strictEqual(yield* Effect.provideService(eager(), CacheClient, other), "a, load 3")
+      eager()
+      assert.lengthOf(loads, 3)
+    }).pipe(Effect.scoped, withMemory)
+  )
+
+  it.effect("that is interrupted at any step leaves no load behind", () =>
+    Effect.gen(function*() {
+      let open = 0
+      const get = cacheAside({ key: "k:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) =>
+        Effect.onExit(
+          Effect.suspend(() => {
+            open++
+            return Effect.never as Effect.Effect<number>
+          }),
+          () => Effect.sync(() => open--)
+        ).pipe(Effect.as(id))
+      )
+      for (let offset = 0; offset < 40; offset++) {
+        const caller = yield* Effect.forkChild(
+          Effect.gen(function*() {
+            for (let i = 0; i < offset; i++) yield* Effect.void
+            yield* get({ id: offset })
+          }).pipe(Effect.provideService(Scheduler.MaxOpsBeforeYield, 20)),
+          { startImmediately: true }
+        )
+        yield* Fiber.interrupt(caller)
+      }
+      assert.strictEqual(open, 0)
+      assert.strictEqual((yield* getCacheStats).inFlight, 0)
+    }).pipe(withMemory)
   )
 
   it.effect("is a value: run again, by several, or not at all", () =>

@@ -5,6 +5,7 @@
  * leaves. Its end, whatever it is, reaches all who wait.
  */
 import { Effect, type Exit, Fiber } from "effect"
+import { keepOne } from "../keepOne.ts"
 
 /**
  * What tells whether two calls may share one load: the codec that gives values their type, and the function that loads, which
@@ -40,6 +41,8 @@ export class Flight {
     this.kind = kind
   }
 }
+
+keepOne(new Flight("", "", { region: { codec: undefined } }, "load"))
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
 const compatible = (a: Party, b: Party): boolean =>

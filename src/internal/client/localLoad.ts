@@ -5,6 +5,7 @@
 import { Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import type { LocalPrimitives } from "../../services/CacheBackend.ts"
+import { keepOne } from "../keepOne.ts"
 import { Flight } from "./flights.ts"
 import { type Ancestry, CurrentLoads, type LoadContext, paramsOf, type Request } from "./load.ts"
 import type { Store } from "./store.ts"
@@ -17,36 +18,35 @@ export interface Place {
   readonly keep: boolean
 }
 
-class LocalFlight extends Flight implements Ancestry {
+class LocalFlight extends Flight {
   readonly place: Place
   readonly request: Request
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
-  readonly parent: Ancestry | undefined
+  /** What the loader sees of this load; it may keep that for longer than the load takes. */
+  readonly ancestry: Ancestry
   readonly startedAt: number
-  done = false
 
-  constructor(place: Place, request: Request, caller: Fiber.Fiber<unknown, unknown>, startedAt: number) {
-    super(request.key, place.context.makeToken(), request.plan, "load")
+  constructor(
+    place: Place,
+    request: Request,
+    token: string,
+    services: Context.Context<never>,
+    parent: Ancestry | undefined
+  ) {
+    super(request.key, token, request.plan, "load")
     this.place = place
     this.request = request
-    this.services = caller.context
-    this.clock = caller.getRef(Clock.Clock)
-    this.parent = caller.getRef(CurrentLoads)
-    this.startedAt = startedAt
+    this.services = services
+    this.clock = Context.get(services, Clock.Clock)
+    this.ancestry = { store: place.store, key: request.key, parent, done: false }
+    this.startedAt = this.clock.currentTimeMillisUnsafe()
     this.open = false
-    this.holder = place.local.acquire(request.key, this.token)
-    // Before the load starts, or an invalidation during the load would go unseen.
-    this.epoch = place.local.epoch()
-  }
-
-  get store(): Store {
-    return this.place.store
   }
 
   /** What comes when the load has ended, before anybody hears of it. Returns how long it took. */
   end(now: number, failed: boolean): number {
-    this.done = true
+    this.ancestry.done = true
     const millis = Math.max(0, now - this.startedAt)
     this.place.context.counters(this.request.plan.region).load(millis, failed, this.services)
     return millis
@@ -84,29 +84,38 @@ class LocalFlight extends Flight implements Ancestry {
 
   /** However the load ended, the lease is given back: a fill has done so already. */
   land(exit: Exit.Exit<unknown, unknown>): void {
-    if (!this.done) this.end(this.clock.currentTimeMillisUnsafe(), Exit.isFailure(exit))
+    if (!this.ancestry.done) this.end(this.clock.currentTimeMillisUnsafe(), Exit.isFailure(exit))
     this.place.local.release(this.key, this.token)
-    this.store.flights.remove(this)
+    this.place.store.flights.remove(this)
   }
 }
 
+keepOne(
+  new LocalFlight(
+    { store: undefined } as never,
+    { key: "", plan: { region: { codec: undefined } } } as never,
+    "",
+    Context.empty(),
+    undefined
+  )
+)
+
 /**
  * Takes the lease, which nobody holds, and starts the load as a flight in a fiber of its own. To be called in the evaluation
- * that found the key missing. For stores whose callers share one value.
+ * that found the key missing, and boarded in it. For stores whose callers share one value.
  */
-export const loadLocal = (
-  place: Place,
-  request: Request,
-  caller: Fiber.Fiber<unknown, unknown>,
-  startedAt: number
-): Flight => {
-  const flight = new LocalFlight(place, request, caller, startedAt)
-  const { services } = flight
+export const loadLocal = (place: Place, request: Request, caller: Fiber.Fiber<unknown, unknown>): Flight => {
+  const { context, local } = place
+  const services = caller.context
+  const flight = new LocalFlight(place, request, context.makeToken(), services, caller.getRef(CurrentLoads))
+  flight.holder = local.acquire(flight.key, flight.token)
+  // Before the load starts, or an invalidation during the load would go unseen.
+  flight.epoch = local.epoch()
   const loader = Effect.suspend(() => request.plan.load(...request.args))
   // The scope of the caller who started it may close while others wait.
   const scoped = Context.getOrUndefined(services, Scope.Scope) === undefined ? loader : Effect.scoped(loader)
-  flight.store.flights.add(flight)
-  const fiber = Effect.runForkWith(Context.add(services, CurrentLoads, flight) as Context.Context<unknown>)(
+  place.store.flights.add(flight)
+  const fiber = Effect.runForkWith(Context.add(services, CurrentLoads, flight.ancestry) as Context.Context<unknown>)(
     Effect.flatMap(scoped, (value) => flight.fill(value))
   )
   flight.fiber = fiber

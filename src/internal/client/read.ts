@@ -100,6 +100,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     if (store.backend.lookup !== undefined && !isTraced(fiber)) {
       return Effect.callback<unknown, unknown, unknown>((resume) =>
         store.look(region, key, (found) => {
+          // Interrupted meanwhile: nobody reads, and nothing is counted.
+          if (fiber.pollUnsafe() !== undefined) return
           const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
           resume(
             exit?._tag === "Success" ? use(exit.value) : Effect.matchEffect(found, { onFailure: fail, onSuccess: use })
@@ -128,16 +130,6 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const { region } = plan
     if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
     const { isolation, local } = store.backend
-    if (local !== undefined && isolation === "reference" && local.holder(key) === undefined && !isTraced(fiber)) {
-      const flight = loadLocal(
-        { context, store, local, keep: keeps(store, plan) },
-        request,
-        fiber,
-        momentOf(fiber).now()
-      )
-      const exit = flight.fiber!.pollUnsafe()
-      return exit === undefined ? follow(store, request, flight) : settle(store, request, flight, exit, readThrough)
-    }
     return Effect.callback<unknown, unknown, unknown>((resume) => {
       const holder = local?.holder(key)
       // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
@@ -147,7 +139,15 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
           : holder === undefined
             ? undefined
             : store.flights.joinable(key, plan, holder, local.epoch())
-      if (flight === undefined) {
+      if (
+        flight === undefined &&
+        local !== undefined &&
+        isolation === "reference" &&
+        holder === undefined &&
+        !isTraced(fiber)
+      ) {
+        flight = loadLocal({ context, store, local, keep: keeps(store, plan) }, request, fiber)
+      } else if (flight === undefined) {
         flight = new Flight(key, context.makeToken(), plan, "load")
         launch(
           store.flights,
@@ -167,14 +167,6 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))
     })
   }
-
-  /** Waits for a load that this caller started, in an evaluation of its own: others may have come and gone meanwhile. */
-  const follow = (store: Store, request: Request, flight: Flight) =>
-    Effect.callback<unknown, unknown, unknown>((resume) =>
-      flight.abandoned
-        ? resume(Effect.withFiber((fiber) => readThrough(store, request, fiber)))
-        : board(flight, resume, (exit) => settle(store, request, flight, exit, readThrough))
-    )
 
   /** How a shared load ended, for one of its callers; `again` is the way it came. */
   const settle = (

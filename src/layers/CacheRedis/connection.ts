@@ -67,6 +67,8 @@ export class Connection {
   private handshake: NodeJS.Timeout | undefined
   private replies = 0
   private silentFrom: number | undefined
+  /** Bytes that had come when a command was last late. */
+  private bytesSeen = 0
   private readonly flush: () => void
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
@@ -80,7 +82,7 @@ export class Connection {
     this.onChange = options.onChange ?? noop
     this.gathered = new Gathered(
       {
-        queue: (name, keys, reply, at) => this.enqueue("read", name, keys, null, reply, at),
+        queue: (name, keys, reply) => this.enqueue("read", name, keys, null, reply, undefined),
         again: (name, keys, reply, at) => this.command("read", name, keys, null, reply, true, at),
         failure: (problem) => this.unavailable("read", problem)
       },
@@ -165,8 +167,7 @@ export class Connection {
   }
 
   /**
-   * With nothing under way a flush waits for the code that runs now and its promises, so that one caller alone loses no
-   * time. Otherwise it waits for all that this turn of the event loop brings, such as the requests of many sockets.
+   * With nothing under way a flush waits for the code that runs now, so that one caller alone loses no time. Otherwise it waits for all that this turn of the event loop brings, such as the requests of many sockets.
    */
   private schedule(): void {
     if (this.scheduled) return
@@ -274,13 +275,16 @@ export class Connection {
   }
 
   private readonly onLate = (job: Job, now: number): void => {
-    if (job.seen !== this.replies) this.silentFrom = undefined
+    // A large reply takes its time: while bytes come, the server is not silent.
+    const bytes = (this.client.stream as Redis["stream"] | undefined)?.bytesRead ?? 0
+    if (job.seen !== this.replies || bytes !== this.bytesSeen) this.silentFrom = undefined
     else this.silentFrom ??= job.at
     this.settle(
       job,
       new CacheError({ reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis }) }),
       undefined
     )
+    this.bytesSeen = bytes
     const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
     if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
       // A peer that vanished without a word keeps its socket open for many minutes.

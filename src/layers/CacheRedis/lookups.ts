@@ -56,7 +56,9 @@ class Several<A> implements Reader {
   }
 
   arrived(read: Read): void {
+    if (this.failed) return
     if (read.error !== undefined) {
+      // Told once: whoever counts failures must not count one for each key.
       this.failed = true
       this.resume(Exit.fail(read.error))
     } else if (--this.left === 0) {

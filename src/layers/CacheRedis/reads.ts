@@ -18,6 +18,7 @@
  *   the `GET epoch` of `ensure`, behind the pending texts.
  */
 import type { CacheError } from "../../CacheError.ts"
+import { keepOne } from "../../internal/keepOne.ts"
 import { isServerError } from "./describe.ts"
 import { parseCount } from "./scripts.ts"
 import type { Reply } from "./wire.ts"
@@ -27,6 +28,9 @@ import type { Reply } from "./wire.ts"
  * and not ten for those of 100 KB. More keys a command save nothing any more.
  */
 export const batchKeys = 128
+
+/** More bytes than a token has. */
+const textMax = 256
 
 /** Who waits for a read. */
 export interface Reader {
@@ -69,14 +73,27 @@ export class Read {
     this.error = error
     if (reply instanceof Uint8Array) this.bytes = reply
     this.first = this.others = undefined
-    first.arrived(this)
-    if (others !== undefined) for (const other of others) other.arrived(this)
+    this.tell(first)
+    if (others !== undefined) for (const other of others) this.tell(other)
   }
 
-  /** The bytes as text. */
+  /** Who is told goes on at once, with code that may throw; the others must be told all the same. */
+  private tell(reader: Reader): void {
+    try {
+      reader.arrived(this)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+
+  /** The bytes as text, of what is short: tokens, markers, the epoch. What is longer is none of them. */
   get text(): string | undefined {
     const { bytes } = this
-    return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
+    return bytes === undefined || bytes.length > textMax
+      ? undefined
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
   }
 
   /**
@@ -96,6 +113,8 @@ export class Read {
   }
 }
 
+keepOne(new Read("", 0, { arrived: () => {} }))
+
 const pendingText = /^\?[\w-]+$/
 
 /** Whether this stands in the place of a marker that is being made. */
@@ -104,7 +123,7 @@ export const isPending = (text: unknown): text is string => typeof text === "str
 /** What reads need of their connection. `at` is when they were asked for: their deadline counts from then. */
 interface Wire {
   /** Queues a command for the flush that is under way. */
-  readonly queue: (name: string, keys: ReadonlyArray<string>, reply: Reply, at?: number) => void
+  readonly queue: (name: string, keys: ReadonlyArray<string>, reply: Reply) => void
   /** Queues a command for the next flush. */
   readonly again: (name: string, keys: ReadonlyArray<string>, reply: Reply, at: number) => void
   readonly failure: (problem: string) => CacheError

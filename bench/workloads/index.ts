@@ -1,0 +1,30 @@
+/**
+ * All workloads, in the order in which they run and are told.
+ */
+import type { Workload } from "../lib/workload.ts"
+import { batch } from "./batch.ts"
+import { eventLoop } from "./eventLoop.ts"
+import { footprint } from "./footprint.ts"
+import { growth } from "./growth.ts"
+import { hitRatio } from "./hitRatio.ts"
+import { invalidation } from "./invalidation.ts"
+import { memoryHit } from "./memoryHit.ts"
+import { memoryMiss, redisMiss } from "./miss.ts"
+import { redisHit } from "./redisHit.ts"
+import { stampede } from "./stampede.ts"
+import { startup } from "./startup.ts"
+
+export const workloads: ReadonlyArray<Workload> = [
+  memoryHit,
+  memoryMiss,
+  redisHit,
+  redisMiss,
+  batch,
+  stampede,
+  invalidation,
+  eventLoop,
+  footprint,
+  hitRatio,
+  startup,
+  growth
+]

@@ -1,0 +1,34 @@
+/**
+ * A look-up is told once, whatever becomes of its parts.
+ */
+import { assert, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import { guard, guardDefaults } from "../../src/internal/guard.ts"
+import { makeRedisPrimitives } from "../../src/layers/CacheRedis/primitives.ts"
+import { TcpProxy } from "../support/proxy.ts"
+import { RedisServer } from "../support/redisServer.ts"
+
+it.live("one that fails is one failure, however many tags it asks for", () =>
+  Effect.gen(function*() {
+    const { port } = yield* RedisServer.scoped()
+    const proxy = yield* TcpProxy.scoped({ port })
+    const primary = yield* makeRedisPrimitives({ url: `redis://127.0.0.1:${proxy.port}`, timeout: "200 millis" })
+    const { backend } = yield* guard(primary, guardDefaults, Effect.void)
+    yield* backend.read("k")
+    proxy.blackhole(true)
+    let told = 0
+    const exit = yield* Effect.callback<Exit.Exit<unknown, unknown>>((resume) => {
+      backend.lookup!("k", ["a", "b", "c", "d", "e", "f"], (exit) => {
+        told++
+        resume(Effect.succeed(exit))
+      })
+    })
+    assert.isTrue(Exit.isFailure(exit))
+    proxy.blackhole(false)
+    yield* Effect.yieldNow
+    assert.strictEqual(told, 1)
+    // So the primary is trusted still: it is asked, and not held off.
+    const again = yield* Effect.result(backend.read("k"))
+    assert.notInclude(again._tag === "Failure" ? again.failure.message : "", "held off")
+  }).pipe(Effect.scoped)
+)
