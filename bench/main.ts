@@ -21,7 +21,7 @@ const merged = (file: string, fresh: Run): Run => {
   const measured = new Map(fresh.groups.map((group) => [group.id, group]))
   const kept = old.groups.map((group) => measured.get(group.id) ?? group)
   const added = fresh.groups.filter(({ id }) => !old.groups.some((group) => group.id === id))
-  return { ...fresh, seconds: old.seconds, groups: [...kept, ...added] }
+  return { ...fresh, mode: old.mode, seconds: old.seconds, groups: [...kept, ...added] }
 }
 
 const write = (options: Options, result: Run): void => {
