@@ -21,7 +21,14 @@ const drivers = [
 ]
 
 const peers = ["async-cache-dedupe", "keyv", "cache-manager", "cacheable", "bentocache", "cachified"]
-const subjects = [...drivers, "effect-cache", "effect-cache, compiled", "effect-cache, runPromise", ...peers, "effect PersistedCache"]
+const subjects = [
+  ...drivers,
+  "effect-cache",
+  "effect-cache, compiled",
+  "effect-cache, runPromise",
+  ...peers,
+  "effect PersistedCache"
+]
 // What tells most, so that the short set stays short.
 const few = [
   floor,
@@ -37,7 +44,15 @@ const few = [
   "cachified",
   "effect PersistedCache"
 ]
-const tagged = [floor, "raw socket", "effect-cache", "effect-cache, compiled", "async-cache-dedupe", "cacheable", "bentocache"]
+const tagged = [
+  floor,
+  "raw socket",
+  "effect-cache",
+  "effect-cache, compiled",
+  "async-cache-dedupe",
+  "cacheable",
+  "bentocache"
+]
 const large = [floor, "node-redis", "raw socket", "effect-cache", ...peers]
 
 const group = (
