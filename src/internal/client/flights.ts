@@ -49,7 +49,7 @@ const compatible = (a: Party, b: Party): boolean =>
   a.region.codec === b.region.codec && (a.region.codec !== undefined || a === b)
 
 export class Flights {
-  /** The flights of a key, as a chain. */
+  /** The flights of a key, as a chain: the oldest first. */
   readonly #byKey = new Map<string, Flight>()
 
   get size(): number {
@@ -57,8 +57,13 @@ export class Flights {
   }
 
   add(flight: Flight): void {
-    flight.next = this.#byKey.get(flight.key)
-    this.#byKey.set(flight.key, flight)
+    let last = this.#byKey.get(flight.key)
+    if (last === undefined) {
+      this.#byKey.set(flight.key, flight)
+      return
+    }
+    while (last.next !== undefined) last = last.next
+    last.next = flight
   }
 
   remove(flight: Flight): void {

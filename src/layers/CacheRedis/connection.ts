@@ -67,8 +67,6 @@ export class Connection {
   private handshake: NodeJS.Timeout | undefined
   private replies = 0
   private silentFrom: number | undefined
-  /** Bytes that had come when a command was last late. */
-  private bytesSeen = 0
   private readonly flush: () => void
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
@@ -275,16 +273,14 @@ export class Connection {
   }
 
   private readonly onLate = (job: Job, now: number): void => {
-    // A large reply takes its time: while bytes come, the server is not silent.
-    const bytes = (this.client.stream as Redis["stream"] | undefined)?.bytesRead ?? 0
-    if (job.seen !== this.replies || bytes !== this.bytesSeen) this.silentFrom = undefined
+    // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
+    if (job.seen !== this.replies) this.silentFrom = undefined
     else this.silentFrom ??= job.at
     this.settle(
       job,
       new CacheError({ reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis }) }),
       undefined
     )
-    this.bytesSeen = bytes
     const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
     if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
       // A peer that vanished without a word keeps its socket open for many minutes.
