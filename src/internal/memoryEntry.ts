@@ -1,12 +1,10 @@
 /**
- * An entry as memory keeps it: a record of small numbers and of what many entries share, half the size of one that holds
- * everything itself. Times are milliseconds since this module was loaded: as long as such a number is whole and below 2^31 it
- * lies in its field, while a time since 1970 would be an object of its own.
+ * An entry as memory keeps it: a record of small numbers and of what many entries share, smaller than one that holds
+ * everything itself. Times are milliseconds since the first entry of its kind: as long as such a number is whole and below 2^31
+ * (24 days) it lies in its field, while a time since 1970 would be an object of its own.
  */
 import type { CacheEntry } from "../CacheEntry.ts"
 import { stampOf } from "./pick.ts"
-
-const start = Date.now()
 
 /** What the entries of a region have in common, as long as their tags are the same list. */
 class Kind {
@@ -14,7 +12,10 @@ class Kind {
   readonly tags: ReadonlyArray<string>
   /** Of an entry that bears no tag: by it alone it is known to be of this fingerprint. Otherwise 0. */
   readonly stamp: number
-  constructor(fingerprint: string, tags: ReadonlyArray<string>) {
+  /** What the times of its entries count from. */
+  readonly start: number
+  constructor(fingerprint: string, tags: ReadonlyArray<string>, start: number) {
+    this.start = start
     this.fingerprint = fingerprint
     this.tags = tags
     this.stamp = tags.length === 0 ? stampOf(fingerprint) : 0
@@ -34,7 +35,7 @@ export class MemoryEntry implements CacheEntry {
     this.kind = kind
     this.born = entry.born
     this.loadMillis = entry.loadMillis
-    this.created = entry.createdAt - start
+    this.created = entry.createdAt - kind.start
     this.life = entry.freshUntil - entry.createdAt
   }
 
@@ -45,7 +46,7 @@ export class MemoryEntry implements CacheEntry {
     return this.kind.tags
   }
   get createdAt(): number {
-    return this.created + start
+    return this.created + this.kind.start
   }
   get freshUntil(): number {
     return this.createdAt + this.life
@@ -54,13 +55,14 @@ export class MemoryEntry implements CacheEntry {
 
 /** Makes records of entries. */
 export class MemoryEntries {
-  #last = new Kind("", [])
+  #last: Kind | undefined = undefined
 
   of(entry: CacheEntry): MemoryEntry {
-    const { fingerprint, tags } = entry
-    const last = this.#last
-    const kind =
-      last.tags === tags && last.fingerprint === fingerprint ? last : (this.#last = new Kind(fingerprint, tags))
+    const { createdAt, fingerprint, tags } = entry
+    let kind = this.#last
+    if (kind === undefined || kind.tags !== tags || kind.fingerprint !== fingerprint) {
+      this.#last = kind = new Kind(fingerprint, tags, createdAt)
+    }
     return new MemoryEntry(entry, kind)
   }
 }
