@@ -101,6 +101,8 @@ describe("the call of a cached function", () => {
       assert.strictEqual(yield* Effect.provideService(eager(), CacheClient, other), "a, load 3")
       eager()
       assert.lengthOf(loads, 3)
+      // What was looked up in vain is no hit.
+      assert.strictEqual((yield* getCacheStats).hits, 0)
     }).pipe(Effect.scoped, withMemory)
   )
 
