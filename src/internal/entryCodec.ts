@@ -3,6 +3,7 @@
  */
 import { Cause, Effect, Exit, Schema } from "effect"
 import { CacheError, InvalidOption } from "../CacheError.ts"
+import { asStored } from "./asStored.ts"
 import { acceptsAnything, fingerprint } from "./fingerprint.ts"
 
 /**
@@ -61,7 +62,10 @@ const make = <S extends Schema.Constraint>(
   const encodeValue = guarded<S["Type"], unknown, S["EncodingServices"]>(
     acceptsAnything(json) ? (value) => thenPure(toJson(value), copyJson) : toJson
   )
-  const decodeJson = guarded<unknown, S["Type"], S["DecodingServices"]>(Schema.decodeUnknownEffect(json))
+  const decodeAny = guarded<unknown, S["Type"], S["DecodingServices"]>(Schema.decodeUnknownEffect(json))
+  const isValue = asStored(schema)
+  const decodeJson: typeof decodeAny =
+    isValue === undefined ? decodeAny : (stored) => (isValue(stored) ? Exit.succeed(stored) : decodeAny(stored))
   // JSON has one word for null and undefined. Where a value may be either, the entry says which (see `CacheEntry`);
   // deeper inside a value, it is as `Schema.toCodecJson` has it.
   const either = accepts(schema, undefined) && accepts(schema, null)
