@@ -38,7 +38,6 @@ const peer = (name: string) => (): Promise<SubjectModule> =>
 
 const modules: Readonly<Record<string, () => Promise<SubjectModule>>> = {
   "effect-cache": own.ours,
-  "effect-cache, compiled": own.ours,
   "effect-cache, runPromise": own.ours,
   "effect-cache, one by one": own.ours,
   "effect Cache": own.effect,

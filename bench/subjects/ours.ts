@@ -57,17 +57,8 @@ export const memory = {
   "effect-cache, runPromise": reader(inMemory, "promise")
 }
 
-/** Effect's compiler of schemas is switched on by an import, for all schemas of a process. */
-const compiled =
-  (make: Make): Make =>
-  async (setup) => {
-    await import("effect/schema/SchemaJITCompiler/enable")
-    return make(setup)
-  }
-
 export const redis = {
   "effect-cache": reader(inRedis, "fiber"),
-  "effect-cache, compiled": compiled(reader(inRedis, "fiber")),
   "effect-cache, one by one": reader(inRedis, "fiber", "one by one"),
   "effect-cache, runPromise": reader(inRedis, "promise")
 }

@@ -10,7 +10,6 @@ const subjects = [
   "node-redis",
   "raw socket",
   "effect-cache",
-  "effect-cache, compiled",
   "effect-cache, one by one",
   "keyv",
   "cache-manager",
@@ -20,16 +19,7 @@ const subjects = [
   "cachified"
 ]
 
-const few = [
-  "ioredis 6",
-  "node-redis",
-  "effect-cache",
-  "effect-cache, compiled",
-  "effect-cache, one by one",
-  "keyv",
-  "cacheable",
-  "bentocache"
-]
+const few = ["ioredis 6", "node-redis", "effect-cache", "effect-cache, one by one", "keyv", "cacheable", "bentocache"]
 
 /** 2,000 in the short set, where filling would take most of the time. */
 const keysOf = (mode: Mode): number => (mode === "full" ? 10_000 : 2_000)
