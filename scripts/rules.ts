@@ -24,7 +24,7 @@ export interface Ablation {
   readonly patches: ReadonlyArray<Patch>
 }
 
-const memory = "src/internal/memoryPrimitives.ts"
+const memory = "src/internal/memoryState.ts"
 const scripts = "src/layers/CacheRedis/backendScripts.ts"
 const tagIndex = "src/layers/CacheRedis/tagIndex.ts"
 const store = "src/internal/client/store.ts"

@@ -61,6 +61,12 @@ const resized = <A extends Uint8Array | Uint32Array | Float64Array>(to: A, from:
   return to
 }
 
+const lengthened = <A>(from: ReadonlyArray<A>, keep: number, length: number): Array<A | undefined> => {
+  const to = new Array<A | undefined>(length).fill(undefined)
+  for (let i = 0; i < keep; i++) to[i] = from[i]
+  return to
+}
+
 export class S3Fifo<V extends NonNullable<unknown>> {
   /** Dropped to make room, or refused because they fit nowhere, since the start. */
   evictions = 0
@@ -70,6 +76,8 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   private readonly ghost: Ghost
   private readonly slots = new Map<string, number>()
 
+  /** Slots from here on were never in use. */
+  private top = 0
   private slotKeys: Array<string | undefined> = []
   private slotValues: Array<V | undefined> = []
   /** What `pick` gives, and for whom. Apart from the values, so that a hit touches nothing else of its entry. */
@@ -78,7 +86,6 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   /** Milliseconds of the clock its writer used; `Infinity` for never. */
   private expiries = new Float64Array(0)
   private slotWeights = new Float64Array(0)
-  private hashes = new Uint32Array(0)
   /** The neighbours in the ring; of a ring's own slot, `newer` is its oldest and `older` its newest. */
   private older = new Uint32Array(0)
   /** Of a free slot, the next free one. */
@@ -119,24 +126,48 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     return this.ghost.size(this.window)
   }
 
-  /** The value of a key, counted as a hit. The hot path: one lookup, one comparison, one counter. */
-  get(key: string, now: number): V | undefined {
+  /** The slot of a key, counted as a hit; 0 without one. For those who keep more of an entry beside it, by slot. */
+  hit(key: string, now: number): number {
     const slot = this.slots.get(key)
-    if (slot === undefined) return undefined
+    if (slot === undefined) return NONE
     // Written so that an expiry that is no number counts as past.
     if (!(this.expiries[slot]! > now)) {
       this.leave(slot, true)
-      return undefined
+      return NONE
     }
     const reads = this.reads[slot]!
     if (reads < READS_MAX) this.reads[slot] = reads + 1
-    return this.slotValues[slot]
+    return slot
+  }
+
+  /** The slot of a key, when it is not expired; 0 without one. Not counted as a hit. */
+  find(key: string, now: number): number {
+    const slot = this.slots.get(key)
+    return slot !== undefined && this.expiries[slot]! > now ? slot : NONE
+  }
+
+  valueAt(slot: number): V {
+    return this.slotValues[slot]!
+  }
+
+  payloadAt(slot: number): unknown {
+    return this.payloads[slot]
+  }
+
+  /** Slots are below it. */
+  get slotsEnd(): number {
+    return this.older.length
+  }
+
+  /** The value of a key, counted as a hit. */
+  get(key: string, now: number): V | undefined {
+    return this.slotValues[this.hit(key, now)]
   }
 
   /** The payload of a key, counted as a hit, if it was stored with this stamp and is not expired; otherwise `absent`. */
   pick(key: string, stamp: number, now: number): unknown {
     const slot = this.slots.get(key)
-    if (slot === undefined || this.stamps[slot] !== stamp || !(this.expiries[slot]! > now)) return absent
+    if (slot === undefined || this.stamps[slot] !== stamp || !(this.expiries[slot]! > now) || stamp === 0) return absent
     const reads = this.reads[slot]!
     if (reads < READS_MAX) this.reads[slot] = reads + 1
     return this.payloads[slot]
@@ -144,8 +175,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
 
   /** The value of a key, when it is not expired. Not counted as a hit. */
   peek(key: string, now: number): V | undefined {
-    const slot = this.find(key, now)
-    return slot === undefined ? undefined : this.slotValues[slot]
+    return this.slotValues[this.find(key, now)]
   }
 
   /** The weight of a key's value, expired or not; 0 without one. */
@@ -166,8 +196,8 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   }
 
   /**
-   * Stores a value, and with a stamp above 0 a payload for `pick`. `false`: it is heavier than the whole room; nothing is
-   * stored, and an older value is gone too.
+   * Stores a value and a payload, with a stamp above 0 for `pick`. Returns its slot; 0: it is heavier than the whole room,
+   * nothing is stored, and an older value is gone too.
    */
   set(
     key: string,
@@ -177,20 +207,19 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     now: number,
     stamp = 0,
     payload: unknown = undefined
-  ): boolean {
+  ): number {
     this.sweep(now)
     const slot = this.slots.get(key)
-    if (!this.fits(weight, slot)) return false
+    if (!this.fits(weight, slot)) return NONE
     if (slot !== undefined) {
       this.expiries[slot] = expiresAt
       this.replace(slot, value, weight, now)
       this.stamps[slot] = stamp
       this.payloads[slot] = payload
-      return true
+      return slot
     }
     this.makeRoom(1, weight, now)
-    const hash = hashOf(key)
-    const queue = this.ghost.take(hash, this.window) ? MAIN : SMALL
+    const queue = this.ghost.take(hashOf(key), this.window) ? MAIN : SMALL
     const fresh = this.takeSlot()
     this.slotKeys[fresh] = key
     this.slotValues[fresh] = value
@@ -198,21 +227,19 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     this.stamps[fresh] = stamp
     this.expiries[fresh] = expiresAt
     this.slotWeights[fresh] = weight
-    this.hashes[fresh] = hash
     this.reads[fresh] = 0
     this.slots.set(key, fresh)
     this.link(fresh, queue)
     this.spill()
-    return true
+    return fresh
   }
 
-  /** Replaces a value and its weight; its expiry stays, its payload goes. `false`: there is none, or, as with `set`, it is too heavy. */
+  /** Replaces a value and its weight; expiry and payload stay, but not its stamp. `false`: there is none, or, as with `set`, it is too heavy. */
   update(key: string, value: V, weight: number, now: number): boolean {
     const slot = this.find(key, now)
-    if (slot === undefined || !this.fits(weight, slot)) return false
+    if (slot === NONE || !this.fits(weight, slot)) return false
     this.replace(slot, value, weight, now)
     this.stamps[slot] = 0
-    this.payloads[slot] = undefined
     return true
   }
 
@@ -234,26 +261,28 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   }
 
   private reset(): void {
-    this.slotKeys = [undefined, undefined]
-    this.slotValues = [undefined, undefined]
-    this.payloads = [undefined, undefined]
     for (const queue of [SMALL, MAIN] as const) this.counts[queue] = this.weights[queue] = 0
     this.free = NONE
     this.cursor = 0
+    this.top = 0
     this.allocate(0)
+    this.top = 2
     this.older.set([SMALL, MAIN])
     this.newer.set([SMALL, MAIN])
     this.expiries.fill(Infinity, 0, 2)
   }
 
-  /** Arrays for more slots. Those that are new are not in use before `slotKeys` reaches them. */
+  /** Arrays for so many slots, of which those below `top` stay. */
   private allocate(slots: number): void {
     const length = Math.min(Math.max(SLOTS_MIN, slots), this.maxEntries + 2)
-    const keep = Math.min(slots, this.slotKeys.length)
+    const keep = this.top
+    // Of this length at once: what grows by itself has up to half of its places empty.
+    this.slotKeys = lengthened(this.slotKeys, keep, length)
+    this.slotValues = lengthened(this.slotValues, keep, length)
+    this.payloads = lengthened(this.payloads, keep, length)
     this.expiries = resized(new Float64Array(length), this.expiries.subarray(0, keep))
     this.stamps = resized(new Uint32Array(length), this.stamps.subarray(0, keep))
     this.slotWeights = resized(new Float64Array(length), this.slotWeights.subarray(0, keep))
-    this.hashes = resized(new Uint32Array(length), this.hashes.subarray(0, keep))
     this.older = resized(new Uint32Array(length), this.older.subarray(0, keep))
     this.newer = resized(new Uint32Array(length), this.newer.subarray(0, keep))
     this.reads = resized(new Uint8Array(length), this.reads.subarray(0, keep))
@@ -266,15 +295,8 @@ export class S3Fifo<V extends NonNullable<unknown>> {
       this.free = this.newer[slot]!
       return slot
     }
-    if (this.slotKeys.length === this.older.length) this.allocate(grown(this.older.length))
-    this.slotValues.push(undefined)
-    this.payloads.push(undefined)
-    return this.slotKeys.push(undefined) - 1
-  }
-
-  private find(key: string, now: number): number | undefined {
-    const slot = this.slots.get(key)
-    return slot !== undefined && this.expiries[slot]! > now ? slot : undefined
+    if (this.top === this.older.length) this.allocate(grown(this.older.length))
+    return this.top++
   }
 
   /** What is heavier than everything counts as evicted, and what was there before goes. */
@@ -319,7 +341,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
     if (!(this.expiries[slot]! > now)) return this.leave(slot, true)
     if (this.reads[slot]! < PROMOTE_AT) {
       this.evictions++
-      this.ghost.add(this.hashes[slot]!, this.window)
+      this.ghost.add(hashOf(this.slotKeys[slot]!), this.window)
       return this.leave(slot, false)
     }
     this.reads[slot] = 0
@@ -360,9 +382,9 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   }
 
   private sweep(now: number): void {
-    const steps = Math.min(SWEEP_STEPS, this.slotKeys.length)
+    const steps = Math.min(SWEEP_STEPS, this.top)
     for (let i = 0; i < steps; i++) {
-      if (this.cursor >= this.slotKeys.length) this.cursor = 0
+      if (this.cursor >= this.top) this.cursor = 0
       const slot = this.cursor++
       if (!(this.expiries[slot]! > now)) this.leave(slot, true)
     }
@@ -393,7 +415,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
 
   /** `remember`: it was in use, and did not leave for want of room, so its next value goes where it was. */
   private leave(slot: number, remember: boolean): void {
-    if (remember && this.queues[slot] === MAIN) this.ghost.add(this.hashes[slot]!, this.window)
+    if (remember && this.queues[slot] === MAIN) this.ghost.add(hashOf(this.slotKeys[slot]!), this.window)
     const value = this.slotValues[slot]!
     this.unlink(slot)
     this.slots.delete(this.slotKeys[slot]!)

@@ -7,7 +7,7 @@ const ever = Number.POSITIVE_INFINITY
 const make = (maxEntries: number, maxWeight: number = ever) => {
   const left: Array<string> = []
   const cache = new S3Fifo<string>({ maxEntries, maxWeight, onLeave: (value) => left.push(value) })
-  const put = (key: string, weight = 1, expiresAt = ever, now = 0) => cache.set(key, key, weight, expiresAt, now)
+  const put = (key: string, weight = 1, expiresAt = ever, now = 0) => cache.set(key, key, weight, expiresAt, now) > 0
   const has = (key: string) => cache.peek(key, 0) !== undefined
   return { cache, left, put, has }
 }
@@ -125,7 +125,7 @@ describe("S3Fifo", () => {
       const roll = next()
       if (roll < 0.4) cache.get(key, now)
       else if (roll < 0.45) cache.delete(key, now)
-      else if (cache.set(key, `${i}`, 1 + Math.floor(next() * 30), next() < 0.5 ? ever : now + 50, now)) stored++
+      else if (cache.set(key, `${i}`, 1 + Math.floor(next() * 30), next() < 0.5 ? ever : now + 50, now) > 0) stored++
       assert.isAtMost(cache.size, 50)
       assert.isAtMost(cache.weight, 500)
       assert.isAtMost(cache.ghostSize, 64)
@@ -265,7 +265,7 @@ describe("S3Fifo beside a model of plain arrays", () => {
         roll < 45
           ? ["get", cache.get(key, now), model.get(key, now)]
           : roll < 88
-            ? ["set", cache.set(key, value, weight, expiresAt, now), model.set(key, value, weight, expiresAt, now)]
+            ? ["set", cache.set(key, value, weight, expiresAt, now) > 0, model.set(key, value, weight, expiresAt, now)]
             : roll < 93
               ? ["update", cache.update(key, value, weight, now), model.update(key, value, weight, now)]
               : roll < 98

@@ -5,9 +5,10 @@ import type { CacheEntry } from "../../src/CacheEntry.ts"
 import {
   makeMemoryPrimitives,
   makeMemoryPrimitivesWithState,
-  type MemoryOptions,
-  type MemoryState
+  type MemoryOptions
 } from "../../src/internal/memoryPrimitives.ts"
+import type { MemoryState } from "../../src/internal/memoryState.ts"
+import { absent, stampOf } from "../../src/internal/pick.ts"
 import { conformance, memoryStore } from "../services/conformance.ts"
 import { header, plant, type Primitives } from "../services/primitives.ts"
 
@@ -327,6 +328,48 @@ describe("memoryPrimitives", () => {
         return yield* TestClock.adjust(yield* int(20))
     }
   })
+
+  it.effect("gives back every part of an entry, whatever came and went beside it", () =>
+    Effect.gen(function*() {
+      const { state } = yield* makeMemoryPrimitivesWithState({ maxEntries: 5_000 })
+      const numbered = (n: number, tags: ReadonlyArray<string>): CacheEntry => ({
+        born: 2 ** 40 + n,
+        createdAt: 1.7e12 + n,
+        freshUntil: n % 7 === 0 ? Infinity : 1.8e12 + n,
+        loadMillis: n % 1_000,
+        fingerprint: `f${n % 3}`,
+        tags,
+        value: n % 11 === 0 ? undefined : n
+      })
+      const kept = new Map<string, CacheEntry>()
+      for (let n = 0; n < 6_000; n++) {
+        const key = `k${n % 3_000}`
+        if (n % 5 === 0) {
+          state.remove(`k${(n * 7) % 3_000}`, 0)
+          kept.delete(`k${(n * 7) % 3_000}`)
+        }
+        kept.set(key, numbered(n, n % 2 === 0 ? [] : [`t${n % 13}`]))
+        state.store(key, kept.get(key)!, ever, 0)
+        if (n % 9 === 0) {
+          state.addTags(key, ["more"], 0)
+          kept.set(key, { ...kept.get(key)!, tags: [...kept.get(key)!.tags, "more"] })
+        }
+        if (n === 4_000) {
+          state.clear()
+          kept.clear()
+        }
+      }
+      assert.isAbove(kept.size, 1_000)
+      assert.strictEqual(state.entries.size, kept.size)
+      for (const [key, expected] of kept) {
+        assert.deepStrictEqual(state.entries.peek(key, 0), expected)
+        assert.deepStrictEqual(state.entries.get(key, 0), expected)
+        const stamp = stampOf(expected.fingerprint)
+        assert.strictEqual(state.entries.pick(key, stamp, 0), expected.tags.length === 0 ? expected.value : absent)
+        assert.strictEqual(state.entries.pick(key, 0, 0), absent)
+      }
+    })
+  )
 
   it.effect.prop(
     "the bounds hold after every operation, and nothing leaks",

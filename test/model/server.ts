@@ -7,11 +7,8 @@
  */
 import { Clock, Context, Effect } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
-import {
-  makeMemoryPrimitivesWithState,
-  type MemoryPrimitives,
-  type MemoryState
-} from "../../src/internal/memoryPrimitives.ts"
+import { makeMemoryPrimitivesWithState, type MemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
+import type { MemoryState } from "../../src/internal/memoryState.ts"
 import { StandingClock } from "./scheduler.ts"
 
 /** A row as the database gave it out: its version only grows. */
