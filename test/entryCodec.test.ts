@@ -162,7 +162,8 @@ describe("codecOf", () => {
         [Schema.BigInt, "x"],
         [Tree, deep],
         [throws, "x"],
-        [waits, "x"]
+        [waits, "x"],
+        [Schema.String.check(Schema.makeFilter((pattern) => new RegExp(pattern) instanceof RegExp)), "("]
       ]
       for (const [schema, json] of cases) {
         const exit = yield* Effect.exit(codecOf(schema).decode(json) as Effect.Effect<unknown, unknown>)

@@ -6,9 +6,9 @@
  * has the last word, and the message. So whatever is unusual is a no: a property too many, a member of a union that could hide
  * another one, a number that JSON has no word for. A schema that transforms anything has no check.
  */
-import { Schema, SchemaAST } from "effect"
+import { type Schema, SchemaAST } from "effect"
 
-/** Takes what `JSON.parse` returned. */
+/** Takes what `JSON.parse` returned. Throws what a check of the schema throws. */
 export type Check = (json: unknown) => boolean
 
 /** The check of a schema, or `undefined` when its values are not stored as they are. Never throws. */
@@ -33,9 +33,23 @@ const checkOf = (ast: SchemaAST.AST, depth: number): Check | undefined => {
   if (depth > DEPTH_MAX || ast.encoding !== undefined) return undefined
   if ("encodingChecks" in ast && ast.encodingChecks !== undefined) return undefined
   const shape = shapeOf(ast, depth + 1)
-  if (shape === undefined || ast.checks === undefined) return shape
-  const refined = Schema.is(Schema.make<Schema.Schema<unknown>>(ast as never))
-  return (json) => shape(json) && refined(json)
+  const { checks } = ast
+  if (shape === undefined || checks === undefined) return shape
+  return (json) => shape(json) && passes(checks, json, ast)
+}
+
+const noOptions: SchemaAST.ParseOptions = {}
+
+/** The checks of this node alone: those of its parts were made with the parts. */
+const passes = (checks: SchemaAST.Checks, json: unknown, ast: SchemaAST.AST): boolean => {
+  for (const check of checks) {
+    const passed =
+      check._tag === "FilterGroup"
+        ? passes(check.checks, json, ast)
+        : check.run(json, ast, noOptions) === undefined
+    if (!passed) return false
+  }
+  return true
 }
 
 const shapeOf = (ast: SchemaAST.AST, depth: number): Check | undefined => {

@@ -65,7 +65,16 @@ const make = <S extends Schema.Constraint>(
   const decodeAny = guarded<unknown, S["Type"], S["DecodingServices"]>(Schema.decodeUnknownEffect(json))
   const isValue = asStored(schema)
   const decodeJson: typeof decodeAny =
-    isValue === undefined ? decodeAny : (stored) => (isValue(stored) ? Exit.succeed(stored) : decodeAny(stored))
+    isValue === undefined
+      ? decodeAny
+      : (stored) => {
+          try {
+            if (isValue(stored)) return Exit.succeed(stored)
+          } catch {
+            // A check of the schema threw, and will again where it becomes a failure.
+          }
+          return decodeAny(stored)
+        }
   // JSON has one word for null and undefined. Where a value may be either, the entry says which (see `CacheEntry`);
   // deeper inside a value, it is as `Schema.toCodecJson` has it.
   const either = accepts(schema, undefined) && accepts(schema, null)

@@ -204,10 +204,19 @@ class CachedEffectImpl {
 }
 Object.setPrototypeOf(
   CachedEffectImpl.prototype,
-  Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & CachedEffectImpl>({
-    label: "CachedEffect",
-    evaluate() {
-      return this.self
+  Object.create(
+    Effectable.Prototype<Effect.Effect<unknown, unknown, unknown> & CachedEffectImpl>({
+      label: "CachedEffect",
+      evaluate() {
+        return this.self
+      }
+    }),
+    {
+      [Symbol.iterator]: {
+        value(this: CachedEffectImpl) {
+          return this.self[Symbol.iterator]()
+        }
+      }
     }
-  })
+  )
 )

@@ -119,11 +119,10 @@ export class CacheClient extends Context.Service<
     readonly counters: Effect.Effect<CacheCounters>
 
     /**
-     * The value of a valid entry that can be handed out as it is, without a trip. `absent`: go the way of a read. For patterns,
-     * which tell by `countHit` that they handed it out, and keep nothing of the moment.
+     * The value of a valid entry that can be handed out as it is, without a trip: counted as a hit. `absent`: go the way of a
+     * read. For patterns, which keep nothing of the moment.
      */
     readonly hit: (region: Region, key: string, moment: Moment) => unknown
-    readonly countHit: (region: Region, moment: Moment) => void
 
     /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
     readonly getOrLoad: (

@@ -2,7 +2,9 @@
  * A look-up is told once, whatever becomes of its parts.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Schema } from "effect"
+import { cacheAside } from "effect-cache"
+import { CacheRedis } from "effect-cache/redis"
 import { guard, guardDefaults } from "../../src/internal/guard.ts"
 import { makeRedisPrimitives } from "../../src/layers/CacheRedis/primitives.ts"
 import { TcpProxy } from "../support/proxy.ts"
@@ -30,5 +32,19 @@ it.live("one that fails is one failure, however many tags it asks for", () =>
     // So the primary is trusted still: it is asked, and not held off.
     const again = yield* Effect.result(backend.read("k"))
     assert.notInclude(again._tag === "Failure" ? again.failure.message : "", "held off")
+  }).pipe(Effect.scoped)
+)
+
+it.live("one that finds what a check throws at is a miss", () =>
+  Effect.gen(function*() {
+    const { url } = yield* RedisServer.scoped()
+    const Pattern = Schema.String.check(Schema.makeFilter((text) => new RegExp(text) instanceof RegExp))
+    const options = { key: "pattern:{id}", ttl: "1 minute" } as const
+    const before = cacheAside({ ...options, schema: Schema.String })((_: { readonly id: number }) =>
+      Effect.succeed("(")
+    )
+    const after = cacheAside({ ...options, schema: Pattern })((_: { readonly id: number }) => Effect.succeed("x"))
+    const answers = Effect.all([before({ id: 1 }), after({ id: 1 }), after({ id: 1 })])
+    assert.deepStrictEqual(yield* Effect.provide(answers, CacheRedis.layer({ url })), ["(", "x", "x"])
   }).pipe(Effect.scoped)
 )

@@ -106,6 +106,76 @@ describe("the call of a cached function", () => {
     }).pipe(Effect.scoped, withMemory)
   )
 
+  it.effect("is evaluated when it is run, also if a driver in between held it", () =>
+    Effect.gen(function*() {
+      const { get, loads } = make()
+      const middleware = <A>(body: () => Generator<Effect.Effect<unknown>, A, never>, between: Effect.Effect<void>) =>
+        Effect.gen(function*() {
+          const inner = body()
+          let step = inner.next()
+          while (step.done !== true) {
+            yield* between
+            const value = (yield step.value as never) as never
+            step = inner.next(value)
+          }
+          return step.value
+        })
+      const body = function*(): Generator<Effect.Effect<unknown>, string, never> {
+        return yield* get({ id: "a" }) as unknown as Iterable<Effect.Effect<unknown>, string>
+      }
+      yield* get({ id: "a" })
+      const invalidate = Effect.orDie(get.invalidate({ id: "a" })) as Effect.Effect<void>
+      assert.strictEqual(yield* middleware(body, invalidate), "a, load 2")
+      assert.strictEqual(yield* middleware(body, Effect.yieldNow), "a, load 2")
+      assert.strictEqual(
+        yield* middleware(
+          body,
+          Effect.promise(() => Promise.resolve())
+        ),
+        "a, load 2"
+      )
+      const held = get({ id: "a" })[Symbol.iterator]().next().value as unknown as Effect.Effect<string>
+      assert.isTrue(Effect.isEffect(held))
+      yield* invalidate
+      assert.strictEqual(yield* held, "a, load 3")
+      assert.strictEqual(yield* Effect.map(held, (value) => `mapped ${value}`), "mapped a, load 3")
+      assert.lengthOf(loads, 3)
+    }).pipe(withMemory)
+  )
+
+  it.effect("gives others their turn, whatever else reads in between", () =>
+    Effect.gen(function*() {
+      const { get } = make()
+      const context = yield* Effect.context<CacheClient>()
+      let stop = false
+      yield* get({ id: "a" })
+      const other = yield* Effect.forkChild(
+        Effect.sync(() => {
+          stop = true
+        })
+      )
+      const nested = Effect.gen(function*() {
+        return yield* get({ id: "a" })
+      })
+      while (!stop) {
+        yield* get({ id: "a" })
+        Effect.runSyncWith(context)(nested)
+      }
+      yield* Fiber.join(other)
+    }).pipe(withMemory)
+  )
+
+  it.effect("is the same for a cached effect", () =>
+    Effect.gen(function*() {
+      let loads = 0
+      const get = cacheAside({ key: "k", schema: Schema.Number })(Effect.sync(() => ++loads))
+      assert.deepStrictEqual([yield* get, yield* get], [1, 1])
+      yield* get.invalidate
+      assert.deepStrictEqual([yield* get, yield* Effect.map(get, (n) => n + 1)], [2, 3])
+      assert.strictEqual((yield* getCacheStats).hits, 2)
+    }).pipe(withMemory)
+  )
+
   it.effect("that is interrupted at any step leaves no load behind", () =>
     Effect.gen(function*() {
       let open = 0

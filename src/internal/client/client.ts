@@ -100,7 +100,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
       })
 
-    const { bypass, countHit, getOrLoad, handOut, hit, refresh } = makeReads({
+    const { bypass, getOrLoad, handOut, hit, refresh } = makeReads({
       context,
       counters,
       primary,
@@ -198,7 +198,6 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     return CacheClient.of({
       hit,
-      countHit,
       getOrLoad,
       bypass,
       refresh,

@@ -58,9 +58,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const hit = (region: Region, key: string, moment: Moment): unknown => {
     const schemaless = region.codec === undefined
     if (!(schemaless ? localAsIs : primaryAsIs)) return absent
-    return (schemaless ? local : primary).valueOf(region, key, moment.now())
+    const found = (schemaless ? local : primary).valueOf(region, key, moment.now())
+    if (found !== absent) counters.of(region.name).hit(moment)
+    return found
   }
-  const countHit = (region: Region, moment: Moment): void => counters.of(region.name).hit(moment)
 
   const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
     readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
@@ -233,5 +234,5 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
     })
 
-  return { hit, countHit, getOrLoad, bypass, refresh, handOut }
+  return { hit, getOrLoad, bypass, refresh, handOut }
 }

@@ -149,13 +149,17 @@ export class Store implements Primitives {
   /** As `read`, for a store with `lookup`: tells `done`, once, with an effect that is done in most cases. */
   look(region: Region, key: string, done: (found: Effect.Effect<Found, CacheError, unknown>) => void): void {
     const known = this.#known.of(key, region)
-    this.backend.lookup!(key, known, (exit) =>
-      done(
-        Exit.isSuccess(exit)
-          ? this.#open(region, key, exit.value.stored, known, exit.value.markers)
-          : (exit as Exit.Exit<never, CacheError>)
-      )
-    )
+    this.backend.lookup!(key, known, (exit) => {
+      if (Exit.isFailure(exit)) return done(exit as Exit.Exit<never, CacheError>)
+      let found: Effect.Effect<Found, CacheError, unknown>
+      try {
+        found = this.#open(region, key, exit.value.stored, known, exit.value.markers)
+      } catch (defect) {
+        // Whoever waits must hear of it: nobody else does.
+        found = Exit.die(defect)
+      }
+      done(found)
+    })
   }
 
   #lookupMany(keys: ReadonlyArray<string>, known: ReadonlyArray<string>): Effect.Effect<Lookups, CacheError> {
