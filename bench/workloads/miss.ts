@@ -17,7 +17,7 @@ const open =
       loader: made,
       tags: [],
       url,
-      prefix: prefixOf(`${subject} miss`),
+      prefix: prefixOf(`${subject} ${group.id}`),
       // Room for 10,000: bounded caches also evict, as they do in life.
       entries: 5_000
     })

@@ -6,7 +6,7 @@ import type { CacheEntry } from "../CacheEntry.ts"
 import { stampOf } from "./pick.ts"
 import { S3Fifo } from "./s3fifo.ts"
 
-/** What the entries of a region have in common, as long as their tags are the same list. */
+/** What entries have in common that bear no tags, or the same list of tags one after the other. */
 class Kind {
   readonly fingerprint: string
   readonly tags: ReadonlyArray<string>
@@ -32,7 +32,9 @@ const noMillis = new Float32Array(0)
 /** The methods that are not here are those of `S3Fifo`. */
 export class MemoryEntries {
   private readonly fifo: S3Fifo<Kind>
-  private last: Kind | undefined = undefined
+  /** By fingerprint. A program has as many as it has schemas. */
+  private readonly untagged = new Map<string, Kind>()
+  private tagged: Kind | undefined = undefined
   private born = none
   private createdAt = none
   private freshUntil = none
@@ -123,9 +125,17 @@ export class MemoryEntries {
   }
 
   private kindOf(fingerprint: string, tags: ReadonlyArray<string>): Kind {
-    const { last } = this
-    if (last !== undefined && last.tags === tags && last.fingerprint === fingerprint) return last
-    return (this.last = new Kind(fingerprint, tags))
+    if (tags.length > 0) {
+      const { tagged } = this
+      if (tagged !== undefined && tagged.tags === tags && tagged.fingerprint === fingerprint) return tagged
+      return (this.tagged = new Kind(fingerprint, tags))
+    }
+    let kind = this.untagged.get(fingerprint)
+    if (kind === undefined) {
+      kind = new Kind(fingerprint, tags)
+      this.untagged.set(fingerprint, kind)
+    }
+    return kind
   }
 
   private allocate(length: number): void {

@@ -5,9 +5,12 @@
  * It must not be handed to a generator that is only being built: `Effect.fnUntracedEager` steps its generator where the effect is
  * made, under other services than those it will run with, and before an invalidation that the run comes after. So what is
  * yielded looks the key up when it is asked whether it is an `Exit`. The run loop asks that of all that is yielded to it, and
- * takes the value of an exit at once. The eager driver goes by the tag, finds an effect and keeps it for later; whatever else
- * gets hold of what is yielded has an effect, too. How Effect's drivers tell an exit is no promise of theirs, so it is tried
- * once (`tryDrivers`); if it has changed, every hit is a step of the run loop.
+ * takes the value of an exit at once. The eager driver goes by the tag, finds an effect and keeps it for later. How Effect's
+ * drivers tell an exit is no promise of theirs, so it is tried once (`tryDrivers`); if it has changed, every hit is a step of
+ * the run loop.
+ *
+ * What is yielded is for drivers of generators only. One of somebody's own may run it; but if it wraps it in a combinator that
+ * asks for an exit itself (`Effect.exit`, `Effect.provideContext`, the eager ones), that one takes the hit of the moment.
  */
 import { Effect, Effectable, Exit, Fiber } from "effect"
 import type { AnyEffect } from "../internal/erased.ts"
@@ -142,29 +145,29 @@ let apart: boolean | undefined
 
 const tryDrivers = (): boolean => {
   const value = {}
-  let questions = 0
-  const probe = new Asked(undefined as never)
-  Object.defineProperties(probe, {
-    [exitTypeId]: {
-      get: () => {
-        questions++
-        return exitTypeId
+  /** What becomes of a generator that yields what says it is an exit, or not; and how often its value was taken. */
+  const tried = (isExit: boolean, run: (asking: () => Generator<never, unknown>) => unknown) => {
+    let taken = 0
+    const probe = new Asked({ run: () => Exit.succeed(value) } as never)
+    Object.defineProperties(probe, {
+      [exitTypeId]: { get: () => (isExit ? exitTypeId : undefined) },
+      value: {
+        get: () => {
+          taken++
+          return value
+        }
       }
-    },
-    value: {
-      get: () => {
-        questions++
-        return value
-      }
-    }
-  })
-  const asking = function*(): Generator<never, unknown> {
-    return [yield probe as never]
+    })
+    const result = run(function*() {
+      return [yield probe as never]
+    })
+    return { taken, value: Array.isArray(result) ? result[0] : undefined }
   }
-  Effect.fnUntracedEager(asking)()
-  if (questions > 0) return false
-  const exit = Effect.runSyncExit(Effect.gen(asking))
-  return exit._tag === "Success" && Array.isArray(exit.value) && exit.value[0] === value
+  const atOnce = (asking: () => Generator<never, unknown>) => Effect.runSync(Effect.gen(asking))
+  const hit = tried(true, atOnce)
+  const miss = tried(false, atOnce)
+  const built = tried(true, (asking) => Effect.fnUntracedEager(asking)())
+  return hit.taken === 1 && hit.value === value && miss.taken === 0 && miss.value === value && built.taken === 0
 }
 
 keepOne(new Read(undefined as never, []))
