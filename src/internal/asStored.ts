@@ -44,9 +44,7 @@ const noOptions: SchemaAST.ParseOptions = {}
 const passes = (checks: SchemaAST.Checks, json: unknown, ast: SchemaAST.AST): boolean => {
   for (const check of checks) {
     const passed =
-      check._tag === "FilterGroup"
-        ? passes(check.checks, json, ast)
-        : check.run(json, ast, noOptions) === undefined
+      check._tag === "FilterGroup" ? passes(check.checks, json, ast) : check.run(json, ast, noOptions) === undefined
     if (!passed) return false
   }
   return true
