@@ -37,3 +37,22 @@ What not to conclude:
   its figures.
 - A difference smaller than the spread is none.
 `
+
+export const costs = `## Where the time goes
+
+Profiles of effect-cache on the same machine: shares of the samples, without what the profiler itself takes.
+
+- **A hit in memory** (one hot key, 350 ns): the clock 16 % (\`Date.now\` alone is 60 ns here), the map and the arrays 14 %, the
+  iterator of \`yield*\` and the key 20 %, Effect's driver of generators 8 %; the caller's own loop is 16 %. An iterator that ends at
+  once took 160 ns, but answers where \`Effect.fnUntracedEager\` builds an effect: under other services, and before an invalidation
+  that the run comes after.
+- **A hit in Redis** (64 in flight): of the time that is not idle, JSON.parse 18 %, collecting garbage 6 %, writing to the socket
+  5 %, the way of a read through the connection 10 %, resuming fibers and running them 10 %. Checking the value with its schema takes
+  0.1 µs of it where nothing is transformed; Effect's decoder takes 1 µs for the same.
+- **A miss in memory**: no part above 4 %. A fiber for the load, which callers may share and which outlives the one who started it; its
+  metrics; the fill, the estimate of its size, the lease.
+- **A stampede**: 1,000 callers are 1,000 fibers that look, join and are woken: 10 to 20 ms of CPU a process, for four processes on two
+  cores 20 to 40 ms beside the load. The first ones of a process take 50 to 100 ms more, while their code is compiled.
+- **An invalidation by pattern**: beside the entries, the leases of loads under way are looked for and removed, lease first, so that
+  no such load stores what it read before. That is two and a half times the commands of the floor.
+`

@@ -5,7 +5,7 @@ import { lawOf } from "../lib/law.ts"
 import type { CaseResult, GroupResult, Run } from "../lib/model.ts"
 import { digits, times, withUnit } from "../lib/table.ts"
 import type { Workload } from "../lib/workload.ts"
-import { method, opening } from "./prose.ts"
+import { costs, method, opening } from "./prose.ts"
 import { bars, lines } from "./svg.ts"
 
 export interface Rendered {
@@ -223,6 +223,7 @@ export const render = (run: Run, workloads: ReadonlyArray<Pick<Workload, "id" | 
     "",
     losses(run),
     "",
+    costs,
     method,
     ...sections
   ].join("\n")
