@@ -36,6 +36,17 @@ const own = {
 const peer = (name: string) => (): Promise<SubjectModule> =>
   import(new URL(`../peers/${name}.ts`, import.meta.url).href)
 
+/** The caches beside ours that keep values in memory. */
+export const cachesInMemory: ReadonlyArray<string> = [
+  "effect Cache",
+  "async-cache-dedupe",
+  "cache-manager",
+  "cachified",
+  "keyv",
+  "cacheable",
+  "bentocache"
+]
+
 const modules: Readonly<Record<string, () => Promise<SubjectModule>>> = {
   "effect-cache": own.ours,
   "effect-cache, runPromise": own.ours,

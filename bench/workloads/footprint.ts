@@ -5,7 +5,7 @@ import { readOne } from "../lib/drive.ts"
 import { idsOf, loader } from "../lib/items.ts"
 import { each, tagsOf } from "../lib/readers.ts"
 import { RawRedis } from "../lib/resp.ts"
-import { makeReader } from "../lib/subject.ts"
+import { cachesInMemory, makeReader } from "../lib/subject.ts"
 import type { Group, OpenContext, Runner, Workload } from "../lib/workload.ts"
 
 /** From 50 to 400 bytes of JSON, so that no allocator's steps favour anyone. */
@@ -74,18 +74,7 @@ const inRedis = async ({ group, subject, url }: OpenContext): Promise<Runner> =>
   }
 }
 
-const heapSubjects = [
-  "lru-cache, max, maxSize, ttl",
-  "values alone",
-  "effect-cache",
-  "effect Cache",
-  "async-cache-dedupe",
-  "cache-manager",
-  "cachified",
-  "keyv",
-  "cacheable",
-  "bentocache"
-]
+const heapSubjects = ["lru-cache, max, maxSize, ttl", "values alone", "effect-cache", ...cachesInMemory]
 
 const redisSubjects = [
   "plain SET",

@@ -4,6 +4,7 @@
 import { drive, inOrder } from "../lib/drive.ts"
 import type { Mode } from "../lib/model.ts"
 import { checkHits, filledReader } from "../lib/readers.ts"
+import { cachesInMemory } from "../lib/subject.ts"
 import { zipf } from "../lib/zipf.ts"
 import type { Group, Workload } from "../lib/workload.ts"
 
@@ -17,13 +18,7 @@ const subjects = [
   "lru-cache.fetch",
   "effect-cache",
   "effect-cache, runPromise",
-  "effect Cache",
-  "async-cache-dedupe",
-  "cache-manager",
-  "cachified",
-  "keyv",
-  "cacheable",
-  "bentocache"
+  ...cachesInMemory
 ]
 
 const tagged = [floor, "effect-cache", "effect-cache, runPromise", "async-cache-dedupe", "cacheable", "bentocache"]

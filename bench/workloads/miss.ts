@@ -5,7 +5,7 @@ import { drive } from "../lib/drive.ts"
 import { readOne } from "../lib/drive.ts"
 import { idsOf, loader } from "../lib/items.ts"
 import { each, prefixOf } from "../lib/readers.ts"
-import { makeReader } from "../lib/subject.ts"
+import { cachesInMemory, makeReader } from "../lib/subject.ts"
 import type { Group, OpenContext, Runner, Workload } from "../lib/workload.ts"
 
 /** Every id is new. A load takes no time, so that what is left is what the cache does. */
@@ -49,13 +49,7 @@ const memoryGroup: Group = {
     "lru-cache.fetch",
     "effect-cache",
     "effect-cache, runPromise",
-    "effect Cache",
-    "async-cache-dedupe",
-    "cache-manager",
-    "cachified",
-    "keyv",
-    "cacheable",
-    "bentocache"
+    ...cachesInMemory
   ],
   params: { inFlight: 1 }
 }
