@@ -50,7 +50,7 @@ export const primitivesOf = (process: Process): Primitives => {
 
   /**
    * A scan: the cursor comes by each name once, in an order of the explorer's, and what it has found is unlinked in a
-   * command that goes out with the next step of the scan. Entry and lease go together, whichever was found.
+   * command that goes out with the next step of the scan.
    */
   const pass = (names: ReadonlyArray<string>): Effect.Effect<unknown, CacheError> => {
     if (names.length === 0) return Effect.void
@@ -67,14 +67,7 @@ export const primitivesOf = (process: Process): Primitives => {
       const unlink = process.one(
         name.startsWith("t")
           ? { slot: name, label: `drop the marker of ${key}`, run: () => void server.markers.delete(key) }
-          : {
-              slot: key,
-              label: `drop entry and lease of ${key}`,
-              run: () => {
-                server.dropLease(key)
-                server.dropEntry(key)
-              }
-            }
+          : removal(key)[name.startsWith("l") ? 0 : 1]!
       )
       return together(unlink, rest)
     })

@@ -1,5 +1,9 @@
 /**
  * Removal by SCAN: full passes in small steps, so that no command holds the server up.
+ *
+ * What is found is removed, and nothing else: an entry without its lease, a lease without its entry. Take any load that held
+ * its lease when the first of two passes began. Until the cursor comes by, the lease is there, and is removed, so the fill is
+ * refused; or it has been turned into an entry before that, and the second pass, which begins later, finds the entry.
  */
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
@@ -16,13 +20,6 @@ const scanCount = 1_000
 const unlinkBatch = 512
 
 type Page = readonly [cursor: string, keys: ReadonlyArray<string>]
-
-/** What to unlink for a key that was found. */
-interface Group {
-  /** They share a slot, and are in the order in which they must go: the lease first, then the entry. */
-  readonly keys: ReadonlyArray<string>
-  readonly entry: boolean
-}
 
 // Without the check a reply that is none would be a defect, or a cursor that never comes to its end.
 const isPage = (reply: unknown): reply is Page =>
@@ -52,73 +49,34 @@ const scan = (
     )
   })
 
-// Of an entry and its lease: found by the entry, any removal is the entry's. Found by the lease, the first one is the lease's.
-const entriesOf = ({ entry }: Group, removed: number): number =>
-  entry ? Math.min(removed, 1) : Math.max(removed - 1, 0)
-
-/** Each group by a command of its own, as Cluster needs it. */
-const unlinkApart = (
+/** Removes keys, so many by one command. Returns how many there were. */
+const unlinkBy = (
+  size: number,
   commands: Commands,
   operation: string,
-  groups: ReadonlyArray<Group>
+  keys: ReadonlyArray<string>
 ): Effect.Effect<number, CacheError> =>
-  Effect.suspend(() => {
-    const apart: Array<Group> = []
-    const whole = all(groups.length, (i, reply) => {
-      const { keys } = groups[i]!
-      commands.command(keys[0]!, operation, "unlink", keys, (error, removed) => {
-        if (!isServerError(error, "TRYAGAIN")) return reply(error, removed)
-        // Its slot is on the move, and the two are on two nodes.
-        apart.push(groups[i]!)
-        reply(undefined, 0)
-      })
-    })
-    return Effect.flatMap(whole, (replies) =>
-      Effect.reduce(
-        apart,
-        () => replies.reduce<number>((sum, removed, i) => sum + entriesOf(groups[i]!, numberOf(removed)), 0),
-        (sum, group) =>
-          Effect.map(
-            Effect.forEach(group.keys, (key) => commands.one(operation, "unlink", [key], numberOf)),
-            (removed) =>
-              sum +
-              entriesOf(
-                group,
-                removed.reduce((all, one) => all + one, 0)
-              )
-          )
-      )
-    )
-  })
-
-/** All groups by a command for the leases, and behind it one for the entries, whose reply is how many there were. */
-const unlinkTogether = (
-  commands: Commands,
-  operation: string,
-  groups: ReadonlyArray<Group>
-): Effect.Effect<number, CacheError> => {
-  const steps = groups[0]!.keys.map((_, i) => groups.map(({ keys }) => keys[i]!))
-  const together = all(steps.length, (i, reply) => {
-    commands.command(steps[i]![0]!, operation, "unlink", steps[i]!, reply)
-  })
-  return Effect.map(together, (removed) => numberOf(removed.at(-1)))
-}
+  Effect.map(
+    all(Math.ceil(keys.length / size), (i, reply) => {
+      const batch = keys.slice(i * size, (i + 1) * size)
+      commands.command(batch[0]!, operation, "unlink", batch, reply)
+    }),
+    (removed) => removed.reduce<number>((sum, one) => sum + numberOf(one), 0)
+  )
 
 const unlink = (
   commands: Commands,
   operation: string,
-  groups: ReadonlyArray<Group>
+  keys: ReadonlyArray<string>
 ): Effect.Effect<number, CacheError> => {
-  if (groups.length === 0) return Effect.succeed(0)
-  const apart = unlinkApart(commands, operation, groups)
+  // Each by a command of its own, as Cluster needs it.
+  const apart = unlinkBy(1, commands, operation, keys)
   if (!commands.nodes.inOrder) return apart
   // By itself a node of a cluster may have every key and still refuse to remove those of many slots at once.
-  return Effect.catch(unlinkTogether(commands, operation, groups), (error) =>
+  return Effect.catch(unlinkBy(unlinkBatch, commands, operation, keys), (error) =>
     isServerError(error, "CROSSSLOT") ? apart : Effect.fail(error)
   )
 }
-
-type GroupsOf = (keys: ReadonlyArray<string>) => ReadonlyArray<Group>
 
 /** One pass over the keys of a node. The cursor runs to its end, so what was there all along is found. */
 const passNode = (
@@ -126,27 +84,26 @@ const passNode = (
   node: Connection,
   operation: string,
   match: string,
-  groupsOf: GroupsOf
+  leasePrefix: string
 ): Effect.Effect<number, CacheError> =>
   Effect.gen(function*() {
     let removed = 0
     let page = yield* scan(commands, node, operation, match, "0")
     for (;;) {
       const [cursor, keys] = page
-      const groups = groupsOf(keys)
+      const leases = keys.filter((key) => key.startsWith(leasePrefix))
+      const others = leases.length === 0 ? keys : keys.filter((key) => !key.startsWith(leasePrefix))
       const last = cursor === "0"
-      // The next page is on its way while this one is removed; both go out in one flush.
+      // The next page is on its way while this one is removed; all of it goes out in one flush.
       const [next, count] = yield* Effect.all(
         [
           last ? Effect.succeed(page) : scan(commands, node, operation, match, cursor),
-          unlink(commands, operation, groups.slice(0, unlinkBatch))
+          unlink(commands, operation, others),
+          unlink(commands, operation, leases)
         ],
         { concurrency: "unbounded" }
       )
       removed += count
-      for (let i = unlinkBatch; i < groups.length; i += unlinkBatch) {
-        removed += yield* unlink(commands, operation, groups.slice(i, i + unlinkBatch))
-      }
       if (last) return removed
       page = next
       // Let others run between pages.
@@ -165,7 +122,7 @@ const pass = (
   commands: Commands,
   operation: string,
   match: string,
-  groupsOf: GroupsOf
+  leasePrefix: string
 ): Effect.Effect<number, CacheError> =>
   Effect.gen(function*() {
     let removed = 0
@@ -173,7 +130,7 @@ const pass = (
     for (let round = 1; ; round++) {
       const counts = yield* Effect.forEach(
         before.primaries,
-        (node) => passNode(commands, node, operation, match, groupsOf),
+        (node) => passNode(commands, node, operation, match, leasePrefix),
         { concurrency: "unbounded" }
       )
       removed += counts.reduce((sum, count) => sum + count, 0)
@@ -184,25 +141,6 @@ const pass = (
     }
   })
 
-/** Entry and lease of a key share a slot and go together, whichever of them was found. */
-const pairs = (namespace: string) => {
-  const entryPrefix = `${namespace}:e:`
-  const leasePrefix = `${namespace}:l:`
-  return (keys: ReadonlyArray<string>): ReadonlyArray<Group> => {
-    const groups = new Map<string, Group>()
-    for (const key of keys) {
-      const entry = key.startsWith(entryPrefix)
-      if (!entry && !key.startsWith(leasePrefix)) continue
-      const rest = key.slice(entryPrefix.length)
-      if (!entry && groups.has(rest)) continue
-      groups.set(rest, { keys: [leasePrefix + rest, entryPrefix + rest], entry })
-    }
-    return [...groups.values()]
-  }
-}
-
-const singles = (keys: ReadonlyArray<string>): ReadonlyArray<Group> => keys.map((key) => ({ keys: [key], entry: true }))
-
 export const removeScanned = {
   /** One pass over entries and leases whose key matches the pattern. Returns how many entries there were. */
   matching: (commands: Commands, { namespace }: Names, pattern: string): Effect.Effect<number, CacheError> =>
@@ -211,10 +149,9 @@ export const removeScanned = {
         try: () => escapePattern(pattern),
         catch: (error) => error as CacheError
       })
-      const groupsOf = pairs(namespace)
       let removed = 0
       for (const glob of globs) {
-        removed += yield* pass(commands, "removeMatching", `${namespace}:[el]:{${glob}}`, groupsOf)
+        removed += yield* pass(commands, "removeMatching", `${namespace}:[el]:{${glob}}`, `${namespace}:l:`)
       }
       return removed
     }),
@@ -222,7 +159,7 @@ export const removeScanned = {
   /** One pass over all entries, leases and markers. */
   all: (commands: Commands, { namespace }: Names): Effect.Effect<void, CacheError> =>
     Effect.andThen(
-      pass(commands, "clear", `${namespace}:[el]:{*}`, pairs(namespace)),
-      Effect.asVoid(pass(commands, "clear", `${namespace}:t:*`, singles))
+      pass(commands, "clear", `${namespace}:[el]:{*}`, `${namespace}:l:`),
+      Effect.asVoid(pass(commands, "clear", `${namespace}:t:*`, `${namespace}:l:`))
     )
 }
