@@ -57,21 +57,6 @@ export class Read {
     const value = hitOf(reader.region, key, fiber)
     return value === absent ? reader.run(key, args, fiber) : Exit.succeed(value)
   }
-
-  /** Without one: the value, or `absent`. Counts as an operation, and leaves the turn of other fibers to the run loop. */
-  look(): unknown {
-    const fiber = Fiber.getCurrent()
-    if (fiber === undefined || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield) return absent
-    const { args, reader } = this
-    let key: string
-    try {
-      key = reader.build(args)
-    } catch {
-      return absent
-    }
-    ;(fiber as { currentOpCount: number }).currentOpCount++
-    return hitOf(reader.region, key, fiber)
-  }
 }
 
 // The name by which Effect's run loop knows an exit.
@@ -82,6 +67,8 @@ class Asked {
   readonly read: Read
   private asked = false
   private found: unknown = absent
+  /** The key of what was not found. */
+  private key: string | undefined = undefined
   constructor(read: Read) {
     this.read = read
   }
@@ -93,8 +80,33 @@ class Asked {
   }
 
   get [exitTypeId](): typeof exitTypeId | undefined {
-    this.found = this.read.look()
+    this.found = this.look()
     return this.found === absent ? undefined : exitTypeId
+  }
+
+  /** The value, or `absent`. Counts as an operation, and leaves the turn of other fibers to the run loop. */
+  private look(): unknown {
+    const fiber = Fiber.getCurrent()
+    if (fiber === undefined || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield) return absent
+    const { args, reader } = this.read
+    let key: string
+    try {
+      key = reader.build(args)
+    } catch {
+      return absent
+    }
+    ;(fiber as { currentOpCount: number }).currentOpCount++
+    const found = hitOf(reader.region, key, fiber)
+    if (found === absent) this.key = key
+    return found
+  }
+
+  /** What was not found is on its way to be looked up whole; it has its key already. */
+  run(fiber: Fiber.Fiber<unknown, unknown>): AnyEffect {
+    const { key, read } = this
+    if (key === undefined) return read.run(fiber)
+    this.key = undefined
+    return read.reader.run(key, read.args, fiber)
   }
 
   /** Taken once, right after the question. */
@@ -137,7 +149,7 @@ Object.setPrototypeOf(
 )
 Object.setPrototypeOf(
   Asked.prototype,
-  effectProto(({ read }: Asked, fiber) => read.run(fiber))
+  effectProto((self: Asked, fiber) => self.run(fiber))
 )
 
 /** Whether the drivers of this Effect tell a generator that is run from one that is built. */
