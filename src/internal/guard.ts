@@ -135,6 +135,12 @@ export const guard = (
         )
       })
 
+    // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
+    const answered = (): void => {
+      answers++
+      failures = 0
+    }
+
     // Made once: it is the same for all calls.
     const outcome = {
       onFailure: (error: CacheError) => {
@@ -143,9 +149,7 @@ export const guard = (
         return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
       },
       onSuccess: (value: unknown) => {
-        // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
-        answers++
-        failures = 0
+        answered()
         return Exit.succeed(value)
       }
     }
@@ -204,7 +208,7 @@ export const guard = (
       backend.lookup!(key, list, (exit) => {
         if (told) return
         told = true
-        if (Exit.isSuccess(exit)) outcome.onSuccess(exit)
+        if (Exit.isSuccess(exit)) answered()
         else {
           const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
           if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))

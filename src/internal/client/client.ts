@@ -126,7 +126,8 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         const moment = momentOf(fiber)
         const values: Array<Option.Option<unknown>> = []
         const copies: Array<Effect.Effect<void, unknown, unknown>> = []
-        for (const [i, entry] of entries.entries()) {
+        for (let i = 0; i < entries.length; i++) {
+          const entry = entries[i]!
           if (typeof entry !== "object") {
             stats.miss(entry, fiber.context)
             values.push(Option.none())

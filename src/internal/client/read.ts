@@ -86,17 +86,6 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       stats.miss(found, fiber.context)
       return share(store, request, fiber)
     }
-    /** What a read found, to whoever asked. */
-    const use = (found: Found): Effect.Effect<unknown, unknown, unknown> => {
-      const stats = counters.of(region.name)
-      if (typeof found === "object") {
-        stats.hit(momentOf(fiber))
-        return Exit.succeed(found.value)
-      }
-      stats.miss(found, fiber.context)
-      return share(store, request, fiber)
-    }
-    const fail = (error: CacheError) => degrade(store, request, error, readThrough)
     if (store.backend.lookup !== undefined && !isTraced(fiber)) {
       return Effect.callback<unknown, unknown, unknown>((resume) =>
         store.look(region, key, (found) => {
@@ -104,21 +93,46 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
           if (fiber.pollUnsafe() !== undefined) return
           const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
           resume(
-            exit?._tag === "Success" ? use(exit.value) : Effect.matchEffect(found, { onFailure: fail, onSuccess: use })
+            exit?._tag === "Success" ? use(store, request, fiber, exit.value) : useLater(store, request, fiber, found)
           )
         })
       )
     }
-    return Effect.matchEffect(
-      spanned(
-        fiber,
-        "cache.read",
-        { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
-        store.read(region, key)
-      ),
-      { onFailure: fail, onSuccess: use }
+    const found = spanned(
+      fiber,
+      "cache.read",
+      { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
+      store.read(region, key)
     )
+    return useLater(store, request, fiber, found)
   }
+
+  /** What a read found, to whoever asked. */
+  const use = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Found
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const stats = counters.of(request.plan.region.name)
+    if (typeof found === "object") {
+      stats.hit(momentOf(fiber))
+      return Exit.succeed(found.value)
+    }
+    stats.miss(found, fiber.context)
+    return share(store, request, fiber)
+  }
+
+  const useLater = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Effect.Effect<Found, CacheError, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.matchEffect(found, {
+      onFailure: (error) => degrade(store, request, error, readThrough),
+      onSuccess: (value) => use(store, request, fiber, value)
+    })
 
   /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
   const share = (

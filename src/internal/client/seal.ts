@@ -118,7 +118,7 @@ export class Sealer {
 const encodeFailed = (key: string, cause: unknown): CacheError =>
   new CacheError({ reason: new EncodeFailed({ key, cause }) })
 
-export const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
+const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
   born: header.born,
   createdAt: header.createdAt,
   freshUntil: header.freshUntil,

@@ -11,7 +11,7 @@ import type { Region } from "../region.ts"
 import { absent } from "../pick.ts"
 import { Flights } from "./flights.ts"
 import { Orphans } from "./orphans.ts"
-import { type Sealed, Sealer, type SealOptions, withValue } from "./seal.ts"
+import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
 import { together } from "./together.ts"
 import { bearsStaticTags, type Found, judge, KnownTags } from "./verdict.ts"
 
@@ -131,15 +131,18 @@ export class Store implements Primitives {
     return Effect.flatMap(this.#lookupMany(keys, known), ({ markers, stored }) => {
       const found = new Array<Found>(keys.length)
       const later: Array<Effect.Effect<void, CacheError, unknown>> = []
-      keys.forEach((key, i) => {
-        const keep = (entry: Found) => {
-          found[i] = entry
-        }
-        const opened = this.#open(region, key, stored[i], known, markers)
+      for (let i = 0; i < keys.length; i++) {
+        const opened = this.#open(region, keys[i]!, stored[i], known, markers)
         const exit = Exit.isExit(opened) ? (opened as Exit.Exit<Found, CacheError>) : undefined
-        if (exit?._tag === "Success") keep(exit.value)
-        else later.push(Effect.map(opened, keep))
-      })
+        if (exit?._tag === "Success") found[i] = exit.value
+        else {
+          later.push(
+            Effect.map(opened, (entry) => {
+              found[i] = entry
+            })
+          )
+        }
+      }
       return later.length === 0
         ? Effect.succeed(found)
         : Effect.as(Effect.all(later, { concurrency: "unbounded", discard: true }), found)
@@ -201,9 +204,9 @@ export class Store implements Primitives {
     const decoded = region.codec!.decode(json)
     // The usual codec is synchronous, and its result already there.
     if (this.#same === undefined && Exit.isExit(decoded)) {
-      return Exit.isSuccess(decoded) ? Effect.succeed(withValue(entry, decoded.value)) : miss
+      return Exit.isSuccess(decoded) ? Exit.succeed({ value: decoded.value }) : miss
     }
-    const found = Effect.map(decoded, (value) => withValue(entry, value))
+    const found = Effect.map(decoded, (value) => ({ value }))
     return this.#same === undefined ? Effect.catch(found, () => miss) : Effect.orDie(found)
   }
 
