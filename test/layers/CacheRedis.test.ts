@@ -264,6 +264,37 @@ describe("commands", () => {
     )
   )
 
+  it.effect("a full command is sent while its turn goes on, behind what was queued before it", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const client = yield* admin(yield* sharedServer)
+        const send = client.sendCommand.bind(client)
+        const sent: Array<readonly [string, number]> = []
+        client.sendCommand = (command, stream) => {
+          sent.push([command.name, command.args.length])
+          return send(command, stream)
+        }
+        const namespace = fresh()
+        const commands = yield* openCommands({ client, namespace })
+        const values = yield* Effect.all(
+          [
+            commands.one("write", "set", [`${namespace}:k0`, "0"], () => undefined),
+            ...Array.from({ length: 300 }, (_, i) => readOne(commands.nodes, `${namespace}:k${i}`, textOf)),
+            Effect.sync(() => [...sent])
+          ],
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(values.at(-1), [
+          ["set", 2],
+          ["mget", batchKeys],
+          ["mget", batchKeys]
+        ])
+        assert.deepStrictEqual(sent.slice(3), [["mget", 300 - 2 * batchKeys]])
+        assert.deepStrictEqual(values.slice(1, 3), ["0", undefined])
+      })
+    )
+  )
+
   it.effect("large and small entries of one flush arrive as they were sent, and are read together", () =>
     Effect.scoped(
       Effect.gen(function*() {

@@ -12,7 +12,7 @@ import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
 import { Deadlines, type Waiting } from "./deadlines.ts"
 import { makeDescribe } from "./describe.ts"
-import { Gathered, Read, type Reader } from "./reads.ts"
+import { batchKeys, Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, within } from "./redisClient.ts"
 import type { Argument, ConnectionOptions, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
@@ -151,6 +151,8 @@ export class Connection {
   /** Reads a key with the next flush. `reader` is told exactly once, within the deadline; at once when the server is away. */
   read(name: string, slot: number, reader: Reader): Read {
     if (this.usable) {
+      // The server may begin with a full command while the rest of this turn goes on.
+      if (this.gathered.size >= batchKeys && this.state === "ready") this.send()
       this.schedule()
       return this.gathered.add(name, slot, reader)
     }
