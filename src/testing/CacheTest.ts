@@ -138,7 +138,7 @@ class Faults {
   }
 }
 
-const compressor = nodeCompressor({ threshold: 1024 })
+const compressor = nodeCompressor({ threshold: 8192 })
 
 /** Memory keeps an entry; the bytes are its value. Tags added since are put into them when they are read. */
 const toBytes = (entry: CacheEntry | undefined): Uint8Array | undefined => {

@@ -76,7 +76,10 @@ export interface RedisOptions {
   readonly timeout?: Duration.Input | undefined
   /** The longest an attempt to connect may take, at least 1 ms and at most an hour. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** Payloads of at least so many bytes are compressed; `false` for none. Default: 1024. */
+  /**
+   * Payloads of at least so many bytes are compressed; `false` for none. Lower saves memory in Redis and costs time on a hit:
+   * to unpack anything takes 20 µs, in which JSON of 4 KB is parsed. Default: 8192.
+   */
   readonly compressionThreshold?: number | false | undefined
   /** The name of the connection in `CLIENT LIST`: printable characters, no spaces. Default: `"effect-cache"`. */
   readonly name?: string | undefined
@@ -234,7 +237,7 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
   const secure = options.tls ?? url?.secure ?? false
   const name = options.name ?? "effect-cache"
   if (!/^[!-~]{1,64}$/.test(name)) throw new Refused("name", show(name), "1 to 64 printable characters, no spaces")
-  const threshold = options.compressionThreshold ?? 1024
+  const threshold = options.compressionThreshold ?? 8192
   const db = integer("db", options.db ?? url?.db ?? 0, 0, 1_000_000)
   if (target.mode === "cluster" && db !== 0) throw new Refused("db", show(db), "0, the only one of a cluster")
   // Node sends the server's name only when told, and servers behind one address need it. Nodes get theirs when known.
