@@ -1,6 +1,9 @@
 /**
- * What a hit needs of the fiber that asks: its client, its clock, where its metrics go. Each costs as much as the rest of a
+ * What a hit needs of the fiber that asks: its client, the time, where its metrics go. Each costs as much as the rest of a
  * hit, and is the same for all hits of one run of synchronous code, so it is looked up once in such a run.
+ *
+ * Also the time: what expires while the run goes on is handed out until it ends, as if it had been asked for at its start.
+ * A clock that is not the system's may be moved by the run itself, and is asked each time.
  *
  * A moment is over with the microtasks that follow the run, so it keeps no context alive.
  */
@@ -21,20 +24,23 @@ export class Moment {
   context: Context.Context<never> = noContext
   private clock: Clock.Clock = liveClock
   private ending = false
+  /** When the run began; `undefined` with a clock that is not the system's. */
+  private startedAt: number | undefined = undefined
 
   /** Makes it the moment of this fiber. */
   enter(context: Context.Context<never>): void {
     if (context !== this.context) this.look(context)
   }
 
-  /** The milliseconds of the fiber's clock, of now. */
+  /** The milliseconds of the fiber's clock, as of this moment. */
   now(): number {
-    return this.clock.currentTimeMillisUnsafe()
+    return this.startedAt ?? this.clock.currentTimeMillisUnsafe()
   }
 
   private look(context: Context.Context<never>): void {
     this.client = Context.getOrUndefined(context, CacheClient)
     this.clock = Context.get(context, Clock.Clock)
+    this.startedAt = this.clock === liveClock ? liveClock.currentTimeMillisUnsafe() : undefined
     this.attributes = Context.get(context, Metric.CurrentMetricAttributes)
     this.registry = Context.get(context, Metric.MetricRegistry)
     this.context = context
@@ -48,6 +54,7 @@ export class Moment {
     this.client = this.attributes = this.registry = undefined
     this.context = noContext
     this.clock = liveClock
+    this.startedAt = undefined
   }
 }
 

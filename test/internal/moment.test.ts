@@ -1,0 +1,69 @@
+/**
+ * The time that look-ups go by: that of the moment with the system's clock, that of now with any other.
+ */
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
+import { Clock, Effect, Schema } from "effect"
+import { cacheAside, CacheMemory } from "effect-cache"
+
+const counted = (id = "a") => {
+  let loads = 0
+  const get = cacheAside({ key: "k:{id}", schema: Schema.Number, ttl: "1 minute" })((_: { readonly id: string }) =>
+    Effect.sync(() => ++loads)
+  )
+  return get({ id })
+}
+
+describe("the time of a moment", () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it.live("what expires during a run of synchronous code is there until its end, and no longer", () =>
+    Effect.gen(function*() {
+      const get = counted()
+      const start = Date.now()
+      const now = vi.spyOn(Date, "now").mockReturnValue(start)
+      assert.strictEqual(yield* get, 1)
+      now.mockReturnValue(start + 59_999)
+      yield* Effect.promise(() => Promise.resolve())
+      assert.strictEqual(yield* get, 1)
+      now.mockReturnValue(start + 60_000)
+      assert.strictEqual(yield* get, 1)
+      yield* Effect.promise(() => Promise.resolve())
+      assert.strictEqual(yield* get, 2)
+    }).pipe(Effect.provide(CacheMemory.layer()))
+  )
+
+  it.live("what is stored in a run lives from when it was stored", () =>
+    Effect.gen(function*() {
+      const get = counted()
+      const start = Date.now()
+      const now = vi.spyOn(Date, "now").mockReturnValue(start)
+      assert.strictEqual(yield* counted("other"), 1)
+      now.mockReturnValue(start + 30_000)
+      yield* get
+      yield* Effect.promise(() => Promise.resolve())
+      now.mockReturnValue(start + 89_999)
+      assert.strictEqual(yield* get, 1)
+      yield* Effect.promise(() => Promise.resolve())
+      now.mockReturnValue(start + 90_000)
+      assert.strictEqual(yield* get, 2)
+    }).pipe(Effect.provide(CacheMemory.layer()))
+  )
+
+  it.live("a clock that is not the system's is asked each time", () =>
+    Effect.gen(function*() {
+      const get = counted()
+      const clock = yield* Clock.Clock
+      let millis = 0
+      const own: Clock.Clock = Object.assign(Object.create(clock), { currentTimeMillisUnsafe: () => millis })
+      yield* Effect.gen(function*() {
+        assert.strictEqual(yield* get, 1)
+        millis = 59_999
+        assert.strictEqual(yield* get, 1)
+        millis = 60_000
+        assert.strictEqual(yield* get, 2)
+      }).pipe(Effect.provideService(Clock.Clock, own))
+    }).pipe(Effect.provide(CacheMemory.layer()))
+  )
+})
