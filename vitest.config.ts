@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -16,6 +17,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    // Vitest leaves a core to itself, and of two that is half; most tests wait for servers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // The file is for .ci/run, which adds up what passed.
     reporters: ["default", ["json", { outputFile: ".tmp/vitest.json" }]]
   }

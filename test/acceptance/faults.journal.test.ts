@@ -86,7 +86,7 @@ describe("invalidations while Redis is away", { concurrent: true }, () => {
           // It comes back, and is cut off in the middle of what is made up for.
           let cut = false
           proxy.rule((seen) => {
-            if (cut || seen.count !== (kept ? 3000 : 60)) return undefined
+            if (cut || seen.count !== (kept ? 3000 : 20)) return undefined
             cut = true
             return halfReply
           })
