@@ -53,6 +53,15 @@ Profiles of effect-cache on the same machine: shares of the samples, without wha
   metrics; the fill, the estimate of its size, the lease.
 - **A stampede**: 1,000 callers are 1,000 fibers that look, join and are woken: 10 to 20 ms of CPU a process, for four processes on two
   cores 20 to 40 ms beside the load. The first ones of a process take 50 to 100 ms more, while their code is compiled.
-- **An invalidation by pattern**: beside the entries, the leases of loads under way are looked for and removed, lease first, so that
-  no such load stores what it read before. That is two and a half times the commands of the floor.
+- **An invalidation by pattern**: two passes, of which the second finds next to nothing. The slowest command is the scheduler's: a
+  process that only looks at the clock (\`redis-cli --intrinsic-latency\`) is held up for 0.3 ms on this machine when it is idle, and
+  for 4.4 ms beside one busy process.
+
+Tried, and not kept:
+
+- Keys kept by the text they are made of: 8 % less for one hot key, 5 % more for Zipf and 4 % more for a miss.
+- Reads sent when 32 wait, while the rest of their turn goes on: with 64 in flight 7 % less time, for 9 % more CPU.
+- Callers of a stampede that join the load where the reply arrives: 5 % less of its CPU, for 5 % more of every hit.
+- \`effect/schema/SchemaJITCompiler\`: it saves 25 % of Effect's decoder; checking a value that nothing transforms saves 90 %.
+- SCAN with half the COUNT: slower, and the slowest command is as slow.
 `

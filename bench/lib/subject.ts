@@ -52,6 +52,8 @@ const modules: Readonly<Record<string, () => Promise<SubjectModule>>> = {
   "effect-cache, runPromise": own.ours,
   "effect-cache, one by one": own.ours,
   "effect Cache": own.effect,
+  "Effect over Map.get": own.effect,
+  "Effect over MGET": own.effect,
   "effect PersistedCache": own.effect,
   "Map.get": own.floors,
   "async over Map.get": own.floors,

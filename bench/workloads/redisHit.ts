@@ -17,7 +17,8 @@ const drivers = [
   "ioredis 5",
   "node-redis",
   "raw socket",
-  "redis-benchmark"
+  "redis-benchmark",
+  "Effect over MGET"
 ]
 
 const peers = ["async-cache-dedupe", "keyv", "cache-manager", "cacheable", "bentocache", "cachified"]
@@ -28,6 +29,7 @@ const few = [
   "ioredis 6",
   "node-redis",
   "raw socket",
+  "Effect over MGET",
   "effect-cache",
   "async-cache-dedupe",
   "keyv",
@@ -85,7 +87,8 @@ export const redisHit: Workload = {
   text:
     "Every read is one from Redis; nothing is kept in memory. One of 10,000 keys, Zipf 0.99 (2,000 in the short set; " +
     "2,000 of 4 KB, 200 of 100 KB). The floor is the driver's GET and JSON.parse; effect-cache also checks " +
-    "the value with its schema. Wall time an operation; with one in flight, the median of single reads, and the floor is ioredis without " +
+    "the value with its schema. `Effect over MGET` is the least that a cache in Effect does over the driver: the reads of a turn as one " +
+    "command, and JSON.parse. Wall time an operation; with one in flight, the median of single reads, and the floor is ioredis without " +
     "pipelining.",
   redis: true,
   groups,
