@@ -54,6 +54,7 @@ const modules: Readonly<Record<string, () => Promise<SubjectModule>>> = {
   "effect Cache": own.effect,
   "Effect over Map.get": own.effect,
   "Effect over MGET": own.effect,
+  "Effect, load in a fiber": own.effect,
   "effect PersistedCache": own.effect,
   "Map.get": own.floors,
   "async over Map.get": own.floors,

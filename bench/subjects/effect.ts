@@ -2,7 +2,7 @@
  * Effect's own caches, and the least that one made of its parts does.
  */
 import { NodeRedis } from "@effect/platform-node"
-import { Cache, Context, Duration, Effect, Layer, ManagedRuntime } from "effect"
+import { Cache, Context, Duration, Effect, Fiber, Layer, ManagedRuntime } from "effect"
 import { Persistable, PersistedCache, Persistence } from "effect/persistence"
 import { Redis } from "ioredis"
 import { idsOf, Item } from "../lib/items.ts"
@@ -60,6 +60,29 @@ const overMap: Make = async ({ entries, loader }) => {
   return { effect: get, run: Effect.runPromise as any }
 }
 
+/** Loads in fibers of their own, as loads must be that callers share; the oldest goes when there is no room. */
+const overFibers: Make = async ({ entries, loader }) => {
+  const map = new Map<string, { readonly value: unknown; readonly expires: number }>()
+  const keys = new Array<string>(entries * 2).fill("")
+  let at = 0
+  const keep = (key: string, value: unknown) => {
+    map.delete(keys[at]!)
+    keys[at] = key
+    at = (at + 1) % keys.length
+    map.set(key, { value, expires })
+    return value
+  }
+  const get = (id: string): Effect.Effect<unknown> =>
+    Effect.suspend(() => {
+      const key = `item:${id}`
+      const found = map.get(key)
+      if (found !== undefined && found.expires > Date.now()) return Effect.succeed(found.value)
+      const load = Effect.forkDetach(Effect.sync(() => loader.load(id)))
+      return Effect.flatMap(load, (fiber) => Effect.map(Fiber.join(fiber), (value) => keep(key, value)))
+    })
+  return { effect: get, run: Effect.runPromise as any }
+}
+
 /** The reads of a turn as one `MGET`, and JSON.parse; no header, no schema, no deadline, and a failure is a defect. */
 const overMget: Make = async ({ loader, prefix, url }) => {
   const client = new Redis(url)
@@ -98,5 +121,9 @@ const overMget: Make = async ({ loader, prefix, url }) => {
   }
 }
 
-export const memory = { "effect Cache": inProcess, "Effect over Map.get": overMap }
+export const memory = {
+  "effect Cache": inProcess,
+  "Effect over Map.get": overMap,
+  "Effect, load in a fiber": overFibers
+}
 export const redis = { "effect PersistedCache": persisted, "Effect over MGET": overMget }
