@@ -67,6 +67,7 @@ export const read = (of: Name = "plain", id = first): Op => look(`read ${of}`, (
 export const refresh = (of: Name = "plain"): Op => look(`refresh ${of}`, () => cached[of].refresh(first))
 export const peek = (of: Name = "plain"): Op => ({ ...look(`peek ${of}`, () => cached[of].peek(first)), mayFail: true })
 export const afterCommit: Op = { ...read(), when: ({ server }) => server.rows.size > 0 }
+export const taggedAfterCommit: Op = { ...read("tagged"), when: ({ server }) => server.rows.size > 0 }
 export const afterBump: Op = { ...read("tagged"), when: ({ server }) => server.clock > 0 }
 export const get: Op = {
   ...look("CacheClient.get", () => CacheClient.use((client) => client.get(key, Schema.Any))),

@@ -96,7 +96,7 @@ const ofCommand = (process: Process, command: Command, moves: Array<Move>, left:
   if (command.work.enabled === undefined || command.work.enabled()) {
     for (const name of command.work.variants ?? [undefined]) {
       moves.push({ kind: "carry out", process, command, name })
-      if (left !== undefined && left.late > 0 && command.kind === "store") {
+      if (left !== undefined && left.late > 0 && command.kind !== "hint") {
         moves.push({ kind: "carry out, reply late", process, command, name })
       }
     }

@@ -20,6 +20,7 @@ import {
   refresh,
   set,
   tagAndInvalidate,
+  taggedAfterCommit,
   write,
   writeAnyway,
   writeTagged
@@ -41,6 +42,8 @@ export interface Program {
   readonly deadWritesCount?: boolean | undefined
   readonly keys?: ReadonlyArray<string> | undefined
   readonly tags?: ReadonlyArray<string> | undefined
+  /** There is an entry already, with a tag whose marker is a pending text of somebody who died. */
+  readonly unsettled?: boolean | undefined
 }
 
 const calm: Budget = { evictions: 0, crashes: 0, timeouts: 0, late: 0, ticks: 0, together: 0, interrupts: 0 }
@@ -123,6 +126,12 @@ export const small: ReadonlyArray<Program> = [
   program("one-tagged", [[oneTagged], [oneTagged]], {}, { oneLoad: "world", ...tagged }),
   program("one-crash", [[one], [one]], { crashes: 1 }),
   program("one-key", [[one], [one], [[byKey]]]),
+  program(
+    "unsettled-join-key",
+    [[oneTagged], [t, [taggedAfterCommit]], [[byKey]]],
+    { ticks: 1, late: 1 },
+    { ...tagged, unsettled: true }
+  ),
   program("memory-key", [[r, r, r, [byKey]]], {}, inMemory),
   program("memory-tag", [[t, t, [byTag]]], { evictions: 1 }, { ...inMemory, ...tagged }),
   program("memory-write", [[r, [write], [write]]], {}, inMemory)

@@ -5,8 +5,9 @@
  * `src/layers/CacheRedis/tagIndex.ts` keep them, each script one step: between its steps a marker is a pending text, which
  * memory does not have.
  */
-import { Clock, Context, Effect } from "effect"
+import { Clock, Context, Effect, Schema } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
+import { fingerprint } from "../../src/internal/fingerprint.ts"
 import { makeMemoryPrimitivesWithState, type MemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
 import type { MemoryState } from "../../src/internal/memoryState.ts"
 import { StandingClock } from "./scheduler.ts"
@@ -42,6 +43,32 @@ export class Server {
 
   constructor() {
     this.memory = Effect.runSync(makeMemoryPrimitivesWithState({ maxEntries: 16 }))
+  }
+
+  /** As somebody left it who filled, and died before its tag's marker was confirmed. */
+  leaveUnsettled(key: string, tag: string): void {
+    this.epoch = ++this.clock
+    this.markers.set(tag, "?of the dead")
+    this.memory.state.acquire(key, "of the dead")
+    this.run(
+      this.memory.backend.fill(
+        key,
+        "of the dead",
+        {
+          stored: {
+            born: this.epoch,
+            createdAt: now,
+            freshUntil: now + 3_600_000,
+            loadMillis: 0,
+            fingerprint: fingerprint(Schema.Any),
+            tags: [tag],
+            value: new Row(key, 0, "of the dead")
+          },
+          ttlMillis: 3_600_000
+        },
+        "keep"
+      )
+    )
   }
 
   /** Carries out a primitive of memory. */

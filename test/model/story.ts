@@ -28,7 +28,7 @@ const labelOf = ({ actor, command, kind, name, process }: Move): string =>
   [kind, process?.name, actor?.name, command?.work.label, name].join("|")
 
 /** Runs a program by what is to happen, as far as that is possible; then by whatever comes first. */
-const follow = (program: Program, labels: ReadonlyArray<string>) => {
+export const follow = (program: Program, labels: ReadonlyArray<string>) => {
   const world = new World(program)
   const made: Array<string> = []
   let at = 0

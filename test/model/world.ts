@@ -78,6 +78,7 @@ export class World {
     this.tags = program.tags ?? ["T"]
     this.tellStory = tellStory
     this.left = { ...program.budget }
+    if (program.unsettled === true) this.server.leaveUnsettled(this.keys[0]!, this.tags[0]!)
     this.processes = program.processes.map((_, i) => new Process(this, "ABCD"[i]!, this.#turns))
     program.processes.forEach((actors, p) => {
       actors.forEach((ops, i) => {

@@ -17,7 +17,8 @@ export interface Party {
 
 export class Flight {
   readonly key: string
-  readonly token: string
+  /** What it takes the lease with. Whoever gave the lease back takes it again with another. */
+  token: string
   readonly party: Party
   /** What it does: a refresh loads also when there is a valid entry. */
   readonly kind: "load" | "refresh"
@@ -88,8 +89,8 @@ export class Flights {
 
   /**
    * A flight that may be joined by a caller whose own trip, sent after that flight's, saw `holder` and `epoch`. The same
-   * holder means that no key or pattern invalidation came between the two trips (it drops the lease); the same epoch, that
-   * no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
+   * holder means that no key or pattern invalidation came between the two trips (it drops the lease, and no token takes it
+   * twice); the same epoch, that no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
    */
   joinable(key: string, party: Party, holder: string, epoch: number): Flight | undefined {
     return this.#find(

@@ -226,9 +226,14 @@ const steps = Effect.fnUntraced(function*(
   flight.open = false
   if (flight.abandoned) return yield* Effect.interrupt
   const startedAt = yield* Clock.currentTimeMillis
-  const giveBack = Effect.catch(Effect.asVoid(store.backend.release(key, flight.token, "keep")), () =>
-    store.orphans.add(key, flight.token, leaseMillis)
-  )
+  const giveBack = Effect.suspend(() => {
+    const { token } = flight
+    // Not taken again with this token: a call that saw it twice would believe that nothing was invalidated in between.
+    flight.token = context.makeToken()
+    return Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () =>
+      store.orphans.add(key, token, leaseMillis)
+    )
+  })
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   for (;;) {
