@@ -294,6 +294,51 @@ describe("Redis Cluster", () => {
     })
   )
 
+  // A node that was just added has no slot, and so is in no map, while the first one is on its way to it.
+  for (const [where, moved] of [
+    ["an entry", "e"],
+    ["the lease of a load", "l"]
+  ] as const) {
+    it.live(
+      `a pattern finds ${where} on a node that has no slot yet`,
+      () =>
+        Effect.scoped(
+          Effect.gen(function*() {
+            const cluster = yield* RedisCluster.scoped({ primaries: 1, replicas: 0, spares: 1 })
+            const [from, to] = cluster.nodes as [ClusterNode, ClusterNode]
+            const namespace = freshNamespace()
+            const { run } = yield* buildClient(CacheRedis.layer({ url: cluster.url, namespace, timeout: "5 seconds" }))
+            const { load, state } = table()
+            const gate = makeGate<number>()
+            let slow = false
+            const get = cacheAside(settings)((id: Id) =>
+              Effect.tap(load(id), (row) => (slow ? gate.pass(row) : Effect.void))
+            )
+            yield* run(get({ id: "p" }))
+            const name = `${namespace}:e:{row:p}`
+            const finish = yield* cluster.openMigration(calculateSlot(name), to)
+            let late: Fiber.Fiber<number, unknown> | undefined
+            if (moved === "e") yield* from.raw("MIGRATE", to.host, String(to.port), "", "0", "4000", "KEYS", name)
+            else {
+              slow = true
+              late = yield* Effect.forkChild(run(get.refresh({ id: "p" })))
+              yield* gate.reached
+              slow = false
+            }
+            const row = ++state.row
+            yield* run(invalidatePattern("row:*"))
+            if (late !== undefined) {
+              yield* finish
+              yield* gate.open
+              yield* Fiber.join(late)
+            }
+            assert.strictEqual(yield* run(get({ id: "p" })), row)
+          })
+        ),
+      60_000
+    )
+  }
+
   world("random histories while slots move: no read is older than an acknowledged invalidation", (world) =>
     Effect.gen(function*() {
       const { another, client, cluster } = world

@@ -2,7 +2,7 @@
  * What the nodes of a cluster say of its slots, read as if an attacker had written it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { parseClaim, parseSlots, slotCount } from "../../src/layers/CacheRedis/slots.ts"
+import { parseClaim, parseShards, parseSlots, slotCount } from "../../src/layers/CacheRedis/slots.ts"
 
 const node = ["10.0.0.1", 7000, "id", []]
 
@@ -47,12 +47,44 @@ describe("CLUSTER NODES", () => {
     assert.deepStrictEqual(parseClaim(line("myself,master", "0-99 105")), {
       owner: "me 0-99 105",
       slots: 101,
-      moving: false
+      moving: false,
+      importers: []
     })
-    assert.isTrue(parseClaim(line("myself,master", "0-99 [7->-other]"))!.moving)
+    const moving = parseClaim(line("myself,master", "0-99 [7->-other] [8->-other] [9-<-third]"))!
+    assert.isTrue(moving.moving)
+    // What comes to this node is here: no other has to be looked at.
+    assert.deepStrictEqual(moving.importers, ["other"])
   })
 
   it("is nothing from a replica, or from what is no node", () => {
     for (const reply of [line("myself,slave", ""), "", "OK", null, 7]) assert.isUndefined(parseClaim(reply))
+  })
+})
+
+describe("CLUSTER SHARDS", () => {
+  const of = (...fields: ReadonlyArray<unknown>) => [["slots", [], "nodes", [["id", "n", ...fields]]]]
+
+  it("gives the address of each node, also of one without slots", () => {
+    const reply = of("port", 7000, "tls-port", 7100, "ip", "10.0.0.1", "endpoint", "host", "role", "master")
+    assert.deepStrictEqual([...parseShards(reply, "asked", false)], [["n", { host: "host", port: 7000 }]])
+    assert.deepStrictEqual([...parseShards(reply, "asked", true)], [["n", { host: "host", port: 7100 }]])
+    assert.deepStrictEqual(
+      ["", "?", null].map((endpoint) => parseShards(of("port", 7000, "endpoint", endpoint), "asked", false).get("n")),
+      Array.from({ length: 3 }, () => ({ host: "asked", port: 7000 }))
+    )
+  })
+
+  it.each([
+    [null],
+    ["OK"],
+    [7],
+    [[]],
+    [[null]],
+    [[["nodes"]]],
+    [[["nodes", "x"]]],
+    [of("port", 0)],
+    [of("endpoint", "h")]
+  ])("%# names no node", (reply) => {
+    assert.strictEqual(parseShards(reply, "asked", false).size, 0)
   })
 })

@@ -22,6 +22,8 @@ export interface RedisClusterOptions extends TopologyOptions {
   readonly primaries?: number | undefined
   /** Replicas of each primary. Default 1. */
   readonly replicas?: number | undefined
+  /** Primaries without slots, the last of the nodes: as when a node was just added. Default 0. */
+  readonly spares?: number | undefined
   /** How long a node may be silent before the others think it dead. Default 1000. */
   readonly nodeTimeoutMillis?: number | undefined
 }
@@ -313,10 +315,11 @@ const introduce = (nodes: ReadonlyArray<ClusterNode>, options: TopologyOptions) 
 const scoped = (options: RedisClusterOptions = {}): Effect.Effect<RunningCluster, RedisServerError, Scope.Scope> =>
   Effect.gen(function*() {
     const login = loginOf(options)
-    const { primaries = 3, replicas = 1, nodeTimeoutMillis = 1000 } = options
+    const { primaries = 3, replicas = 1, spares = 0, nodeTimeoutMillis = 1000 } = options
+    const members = primaries * (1 + replicas)
     const args = ["--cluster-node-timeout", String(nodeTimeoutMillis), "--cluster-replica-validity-factor", "0"]
     const nodes = yield* Effect.forEach(
-      Array.from({ length: primaries * (1 + replicas) }),
+      Array.from({ length: members + spares }),
       () =>
         Effect.gen(function*() {
           const server = yield* startServer("cluster", options, [...args, "--cluster-allow-replica-migration", "no"])
@@ -327,10 +330,11 @@ const scoped = (options: RedisClusterOptions = {}): Effect.Effect<RunningCluster
     )
     const leaders = nodes.slice(0, primaries)
     const first = (index: number) => Math.floor((index * slotCount) / primaries)
-    yield* Effect.forEach(leaders, (node, index) =>
+    yield* Effect.forEach([...leaders, ...nodes.slice(members)], (node, index) =>
       attempt(() =>
         session(node, login, async (redis) => {
           await redis.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
+          if (index >= primaries) return
           await redis.call("CLUSTER", "ADDSLOTSRANGE", first(index), first(index + 1) - 1)
         })
       )
@@ -350,7 +354,7 @@ const scoped = (options: RedisClusterOptions = {}): Effect.Effect<RunningCluster
         )
       )
     )
-    yield* Effect.forEach(nodes.slice(primaries), (node, index) =>
+    yield* Effect.forEach(nodes.slice(primaries, members), (node, index) =>
       attempt(() => session(node, login, (redis) => redis.call("CLUSTER", "REPLICATE", leaders[index % primaries]!.id)))
     )
     yield* cluster.healthy

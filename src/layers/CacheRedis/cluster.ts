@@ -17,7 +17,7 @@ import type { Nodes, Survey } from "./nodes.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { Read, type Reader } from "./reads.ts"
 import { makeClient } from "./redisClient.ts"
-import { addressKey, type Claim, parseClaim, parseSlots, slotCount } from "./slots.ts"
+import { addressKey, type Claim, parseClaim, parseShards, parseSlots, slotCount } from "./slots.ts"
 import type { Address } from "./url.ts"
 import type { Argument, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
@@ -40,8 +40,8 @@ const maxConnections = 2_000
 const refreshMillis = 200
 /** How long primaries may take to agree, beside the deadline of a command. */
 const surveyMillis = 2_000
-/** How long a node is kept that has no slot, after it was asked for one that is on its way to it. */
-const importMillis = 10_000
+/** How long a node is kept that has no slot, after it was asked for one that is on its way to it, or is being scanned. */
+const importMillis = 60_000
 
 const noop = () => {}
 
@@ -316,12 +316,17 @@ export class Cluster implements Nodes {
     for (let round = 0; !this.closed && performance.now() < end; round++) {
       if (round > 0) await pause(refreshMillis * (0.5 + this.random()))
       if (round > 0 || this.slots.includes(undefined)) await this.refresh()
-      const primaries = this.primaries()
+      const primaries = new Set(this.primaries())
       const claims: Array<Claim> = []
       try {
-        for (const reply of await Promise.all(primaries.map((connection) => this.ask(connection, "nodes")))) {
+        const asked = [...primaries]
+        const replies = await Promise.all(asked.map((connection) => this.ask(connection, "nodes")))
+        for (const [i, reply] of replies.entries()) {
           const claim = parseClaim(reply)
-          if (claim !== undefined) claims.push(claim)
+          if (claim === undefined) continue
+          claims.push(claim)
+          if (claim.importers.length === 0) continue
+          for (const importer of await this.importersOf(asked[i]!, claim)) primaries.add(importer)
         }
       } catch (error) {
         problem = (error as CacheError).message
@@ -329,7 +334,7 @@ export class Cluster implements Nodes {
       }
       if (claims.reduce((sum, { slots }) => sum + slots, 0) === slotCount) {
         return {
-          primaries,
+          primaries: [...primaries],
           owners: claims
             .map(({ owner }) => owner)
             .sort()
@@ -340,6 +345,20 @@ export class Cluster implements Nodes {
       problem = "slots without a primary"
     }
     throw this.unavailable("cluster", `the cluster is changing: ${problem}`)
+  }
+
+  /** A slot on its way has keys on both its nodes, and the one that it is going to may be in no map yet. */
+  private async importersOf(owner: Connection, { importers }: Claim): Promise<ReadonlyArray<Connection>> {
+    const { host = "", tls } = owner.client.options
+    const addresses = parseShards(await this.ask(owner, "shards"), host, tls !== undefined)
+    return importers.map((name) => {
+      const address = addresses.get(name)
+      const connection = address === undefined ? undefined : this.connect(address)
+      if (connection === undefined)
+        throw this.unavailable("cluster", "a node that a slot is on its way to is not known")
+      this.importing.set(connection, performance.now())
+      return connection
+    })
   }
 
   private shuffled<A>(items: ReadonlyArray<A>): Array<A> {

@@ -54,6 +54,8 @@ export interface Claim {
   readonly slots: number
   /** One of them is on its way, from it or to it. */
   readonly moving: boolean
+  /** The names of the nodes that some of them are on their way to. These may have keys, though no slot yet. */
+  readonly importers: ReadonlyArray<string>
 }
 
 /** The line `myself` of `CLUSTER NODES`: id, address, flags, primary, four numbers, link, slots. */
@@ -71,6 +73,30 @@ export const parseClaim = (reply: unknown): Claim | undefined => {
       const [from, to = from] = range.split("-").map(Number)
       return sum + to! - from! + 1
     }, 0),
-    moving: tokens.some((token) => token.startsWith("["))
+    moving: tokens.some((token) => token.startsWith("[")),
+    importers: [...new Set(tokens.flatMap((token) => /^\[\d+->-(\S+)\]$/.exec(token)?.[1] ?? []))]
   }
+}
+
+/** The addresses of all nodes by name, also of those without slots, in the reply of `CLUSTER SHARDS`. */
+export const parseShards = (reply: unknown, asked: string, tls: boolean): ReadonlyMap<string, Address> => {
+  const found = new Map<string, Address>()
+  for (const shard of asArray(reply)) {
+    for (const node of asArray(fieldsOf(shard).get("nodes"))) {
+      const fields = fieldsOf(node)
+      const address = addressOf([fields.get("endpoint"), fields.get(tls ? "tls-port" : "port")], asked)
+      if (address !== undefined) found.set(String(fields.get("id")), address)
+    }
+  }
+  return found
+}
+
+const asArray = (reply: unknown): ReadonlyArray<unknown> => (Array.isArray(reply) ? reply : [])
+
+/** Names and values in turn. */
+const fieldsOf = (reply: unknown): ReadonlyMap<unknown, unknown> => {
+  const fields = new Map<unknown, unknown>()
+  const parts = asArray(reply)
+  for (let i = 0; i + 1 < parts.length; i += 2) fields.set(parts[i], parts[i + 1])
+  return fields
 }
