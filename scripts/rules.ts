@@ -33,7 +33,7 @@ const load = "src/internal/client/load.ts"
 const localLoad = "src/internal/client/localLoad.ts"
 const write = "src/internal/client/write.ts"
 const flights = "src/internal/client/flights.ts"
-const invalidate = "src/internal/client/invalidate.ts"
+const journal = "src/internal/journal.ts"
 
 const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
 const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
@@ -161,9 +161,9 @@ export const ablations: ReadonlyArray<Ablation> = [
     test: "rule: two passes for patterns",
     patches: [
       {
-        file: invalidate,
-        find: "Effect.andThen(carriedOut(backend.removeMatching(pattern)), backend.removeMatching(pattern))",
-        replace: "backend.removeMatching(pattern)"
+        file: journal,
+        find: "onSuccess: () => pass",
+        replace: "onSuccess: (removed) => Effect.succeed(removed)"
       }
     ]
   },

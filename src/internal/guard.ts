@@ -16,7 +16,7 @@ import { CacheError, TimedOut, Unavailable } from "../CacheError.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 import type { Primitives } from "./client/store.ts"
-import { isCarriedOut, Journal } from "./journal.ts"
+import { isCarriedOut, Journal, twoPasses } from "./journal.ts"
 
 export interface GuardOptions {
   /** The longest a call takes, in milliseconds. A primary that has a deadline at most as long keeps its own. */
@@ -245,7 +245,7 @@ export const guard = (
         removeMatching: (pattern) =>
           journalled(
             "removeMatching",
-            backend.removeMatching(pattern),
+            twoPasses(backend.removeMatching(pattern)),
             () => journal.addPatterns([pattern]),
             boundedScan
           ),

@@ -12,6 +12,18 @@ export const isCarriedOut = (error: CacheError | undefined): boolean => error?.r
 export const carriedOut = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
   Effect.catch(self, (error) => (isCarriedOut(error) ? Effect.void : Effect.fail(error)))
 
+/**
+ * Two full passes of a removal by pattern: a load that fills during the first turns its lease into an entry behind the cursor's
+ * back. The second is carried out also when too few replicas have the first. It fails then all the same: the primary may have
+ * been replaced in between, by a replica that has only the second.
+ */
+export const twoPasses = <A>(pass: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
+  Effect.matchEffect(pass, {
+    onFailure: (error) =>
+      isCarriedOut(error) ? Effect.andThen(carriedOut(pass), Effect.fail(error)) : Effect.fail(error),
+    onSuccess: () => pass
+  })
+
 export class Journal {
   #keys = new Set<string>()
   #patterns = new Set<string>()
@@ -73,11 +85,7 @@ export class Journal {
         : Effect.gen(function*() {
             if (batch.keys.size > 0) yield* carriedOut(backend.remove([...batch.keys]))
             if (batch.tags.size > 0) yield* carriedOut(tags.invalidate([...batch.tags]))
-            // Two full passes, as for any pattern.
-            for (const pattern of batch.patterns) {
-              yield* carriedOut(backend.removeMatching(pattern))
-              yield* carriedOut(backend.removeMatching(pattern))
-            }
+            for (const pattern of batch.patterns) yield* carriedOut(twoPasses(backend.removeMatching(pattern)))
           })
       return Effect.onError(work, () =>
         Effect.sync(() => {

@@ -408,6 +408,18 @@ describe("CacheFallback", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("both passes of a pattern are seen to their end, also when the caller leaves during the first", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      yield* test.inject("removeMatching", { delay: "5 seconds" })
+      const fiber = yield* Effect.forkChild(invalidatePattern("a:*"), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* test.calls("removeMatching"), 2)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("memoize without a schema has nothing to do with the primary", () =>
     Effect.gen(function*() {
       const test = yield* CacheTest

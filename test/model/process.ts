@@ -10,6 +10,8 @@ import { CacheError, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
 import { assemble } from "../../src/internal/assemble.ts"
 import { makeClient } from "../../src/internal/client/client.ts"
+import type { Primitives } from "../../src/internal/client/store.ts"
+import { twoPasses } from "../../src/internal/journal.ts"
 import { makeMemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
 import { CacheClient } from "../../src/services/CacheClient.ts"
 import { make as makeLockManager } from "../../src/services/LockManager.ts"
@@ -98,13 +100,21 @@ export class Process {
 
   /**
    * The client as `CacheMemory` and `CacheRedis` put it together. The guard sees to commands that fail; where none can, it
-   * only hands on, and is left out because a world is built anew for each schedule.
+   * only hands on, but for the two passes of a pattern, and is left out because a world is built anew for each schedule.
    */
   #client(): Effect.Effect<Context.Context<CacheClient>, CacheError, Scope.Scope> {
     const { program, server } = this.world
     const primary = program.store === "memory" ? server.memory : primitivesOf(this)
     if (program.budget.timeouts > 0) return assemble({ ...primary, locks })
-    return Effect.map(makeClient({ primary, settings }), (client) => Context.make(CacheClient, client))
+    const { backend, tags } = primary
+    const guarded: Primitives = {
+      tags,
+      backend:
+        backend.local === undefined
+          ? { ...backend, removeMatching: (pattern) => twoPasses(backend.removeMatching(pattern)) }
+          : backend
+    }
+    return Effect.map(makeClient({ primary: guarded, settings }), (client) => Context.make(CacheClient, client))
   }
 
   tell(what: string, number = 0): void {

@@ -4,7 +4,6 @@
 import { Effect, Metric } from "effect"
 import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../../CacheKey.ts"
-import { carriedOut } from "../journal.ts"
 import { spanned } from "./span.ts"
 import type { Store } from "./store.ts"
 
@@ -75,14 +74,7 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
   const invalidatePattern = (pattern: string, only?: Store | undefined) =>
     Effect.andThen(
       attempt(() => matcherUnsafe(pattern)),
-      // Two full passes: a load that fills during the first turns its lease into an entry behind the cursor's back.
-      invalidate(
-        "pattern",
-        1,
-        // The second is carried out also when too few replicas have the first: if they have the second, they have both.
-        ({ backend }) => Effect.andThen(carriedOut(backend.removeMatching(pattern)), backend.removeMatching(pattern)),
-        only
-      )
+      invalidate("pattern", 1, (store) => store.removeMatching(pattern), only)
     )
 
   const invalidateTags = (tags: Iterable<string>) =>

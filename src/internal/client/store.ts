@@ -7,6 +7,7 @@ import { type CacheEntry, notJson, open, type OpenEntry } from "../../CacheEntry
 import type { CacheError } from "../../CacheError.ts"
 import type { CacheBackend, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
+import { twoPasses } from "../journal.ts"
 import type { Region } from "../region.ts"
 import { absent } from "../pick.ts"
 import { Flights } from "./flights.ts"
@@ -247,6 +248,12 @@ export class Store implements Primitives {
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
     return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
+  }
+
+  /** Both passes. The guard of a store outside this process makes them in one, so that both are seen to their end. */
+  removeMatching(pattern: string): Effect.Effect<number, CacheError> {
+    const removal = this.backend.removeMatching(pattern)
+    return this.backend.local === undefined ? removal : twoPasses(removal)
   }
 
   /** Adds tags to a valid entry. The check and the change are two steps: an entry stored in between gets the tags too. */
