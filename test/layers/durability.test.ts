@@ -62,6 +62,24 @@ describe("durability without a replica", () => {
     )
   )
 
+  // From 7.2 on a WAIT behind commands that change nothing says yes at once.
+  it.live("what finds nothing writes something before its WAIT", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const running = yield* RedisServer.scoped()
+        const admin = yield* adminOf(running)
+        const client = yield* buildClient(CacheRedis.layer({ url: running.url, durability: short }))
+        for (const invalidation of [invalidateKey("k"), invalidatePattern("k:*")]) {
+          yield* Effect.promise(() => admin.config("RESETSTAT"))
+          yield* Effect.flip(client.run(invalidation))
+          const counts = yield* Effect.promise(() => commandCounts(admin))
+          assert.isAbove(counts["wait"]!, 0)
+          assert.deepStrictEqual([counts["set"], counts["pexpire"]], [counts["wait"], counts["wait"]])
+        }
+      })
+    )
+  )
+
   it.live("many at once do not wait one after the other", () =>
     Effect.scoped(
       Effect.gen(function*() {

@@ -90,6 +90,16 @@ export class Cluster implements Nodes {
     return this.slots[calculateSlot(key)] ?? this.anyone()
   }
 
+  partOn(connection: Connection, from: number): number | undefined {
+    if (this.slots[calculateSlot(String(from))] === connection) return from
+    if (!this.slots.includes(connection)) return undefined
+    // Most nodes have one of the first few; one with a single slot needs as many tries as there are slots, give or take.
+    for (let part = from + 1; part < from + 16 * slotCount; part++) {
+      if (this.slots[calculateSlot(String(part))] === connection) return part
+    }
+    return undefined
+  }
+
   command(
     key: string,
     operation: string,

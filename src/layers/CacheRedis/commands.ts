@@ -19,6 +19,8 @@ export interface Names {
   readonly epoch: string
   readonly lock: (name: string) => string
   readonly fence: (name: string) => string
+  /** What is written before a `WAIT`, to a slot that the number decides. */
+  readonly wait: (part: number) => string
 }
 
 // Redis ignores empty braces and would put the two keys of "" in different slots. A single `%` is no escaped text.
@@ -50,7 +52,8 @@ export const makeNames = (namespace: string): Names => ({
   marker: makeMarker(namespace),
   epoch: `${namespace}:epoch`,
   lock: (name) => `${namespace}:lock:${inBraces(name)}`,
-  fence: (name) => `${namespace}:fence:${inBraces(name)}`
+  fence: (name) => `${namespace}:fence:${inBraces(name)}`,
+  wait: (part) => `${namespace}:wait:{${part}}`
 })
 
 // Redis refuses times that overflow when added to its clock.

@@ -4,13 +4,17 @@
  * `WAIT` speaks of what was written by the connection it is sent on, so it goes to the very connections that carried the
  * writes out. It blocks the connection it is sent on; so these writes have connections of their own, where no read waits
  * behind them. The protocol needs no order between commands of two operations that are under way at once.
+ *
+ * It must also speak of what others wrote: an entry that is not found any more may be gone only here. From Redis 7.2 on it
+ * speaks of the last command of the connection that changed something, so one that always does is sent before it: a key with an
+ * hour to live gets another hour, which a server that is out of memory allows, too.
  */
 import { Effect } from "effect"
 import { CacheError, NotReplicated, Unavailable } from "../../CacheError.ts"
-import { all, Commands, type Served } from "./commands.ts"
+import { all, Commands, type Names, type Served } from "./commands.ts"
 import type { Connection } from "./connection.ts"
 import type { Nodes } from "./nodes.ts"
-import { numberOf, type Reply } from "./wire.ts"
+import { isOne, numberOf, type Reply } from "./wire.ts"
 
 /** Runs writes; with `durability`, until replicas have them. Otherwise fails with `NotReplicated`, and they may have happened. */
 export type Replicated = <A>(
@@ -36,10 +40,17 @@ interface Line {
   /** The turn in which it was queued. While that lasts it was not sent, and speaks for whoever joins. */
   turn: number
   next: Array<Asking>
+  /** Decides the slot of what is written before a `WAIT`. */
+  part: number
 }
+
+const hourMillis = 3_600_000
+
+const noop = () => {}
 
 export const makeReplicated = (
   nodes: Nodes,
+  names: Pick<Names, "wait">,
   { replicas, timeoutMillis }: { readonly replicas: number; readonly timeoutMillis: number }
 ): Replicated => {
   const commands = new Commands(nodes)
@@ -59,6 +70,18 @@ export const makeReplicated = (
     line.next = []
     if (asked.length === 0) return
     line.asked = asked
+    const part = nodes.partOn(connection, line.part)
+    // A node without slots has nothing that was there before.
+    let marked = part === undefined
+    if (part !== undefined) {
+      const mark = names.wait(part)
+      connection.command("wait", "set", [mark, "", "NX", "PX", hourMillis], "utf8", noop)
+      connection.command("wait", "pexpire", [mark, hourMillis], "utf8", (error, changed) => {
+        marked = error === undefined && isOne(changed)
+        // If the slot has just moved away, the next one may be still here.
+        line.part = marked ? part : part + 1
+      })
+    }
     line.turn = nodes.turn.count
     connection.command(
       "wait",
@@ -67,7 +90,7 @@ export const makeReplicated = (
       "utf8",
       (error, value, by) => {
         line.asked = undefined
-        for (const { reply } of asked) reply(error, value, by)
+        for (const { reply } of asked) reply(error, marked ? value : 0, by)
         if (line.asked === undefined) send(connection, line)
       },
       true
@@ -80,7 +103,7 @@ export const makeReplicated = (
    */
   const wait = (connection: Connection, incarnation: number, reply: Reply): void => {
     let line = lines.get(connection)
-    if (line === undefined) lines.set(connection, (line = { asked: undefined, turn: -1, next: [] }))
+    if (line === undefined) lines.set(connection, (line = { asked: undefined, turn: -1, next: [], part: 0 }))
     const one = { reply, incarnation }
     if (line.asked !== undefined && line.turn === nodes.turn.count && incarnation === connection.incarnation) {
       return void line.asked.push(one)

@@ -23,6 +23,8 @@ export interface Nodes {
   readonly inOrder: boolean
   /** The connection that a command for this key would be sent on; `undefined` when none is known. */
   readonly of: (key: string) => Connection | undefined
+  /** The first number from `from` on whose slot this connection has; `undefined` when it has none. */
+  readonly partOn: (connection: Connection, from: number) => number | undefined
   /** Queues a command. `reply` is called exactly once, within the deadline. */
   readonly command: (
     key: string,
@@ -59,6 +61,10 @@ export class Single implements Nodes {
 
   of(_key: string): Connection {
     return this.connection
+  }
+
+  partOn(_connection: Connection, from: number): number {
+    return from
   }
 
   command(

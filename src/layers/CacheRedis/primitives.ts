@@ -88,8 +88,8 @@ export const makeRedisPrimitives = (
       }
     )
     const commands = new Commands(nodes)
-    const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, durability)
     const names = makeNames(resolved.namespace)
+    const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, names, durability)
     const { bump, service: tags } = makeTagIndex(commands, names, replicated)
     const threshold = resolved.compressionThreshold
     return {
