@@ -115,6 +115,7 @@ export const small: ReadonlyArray<Program> = [
   program("refresh-key", [[[refresh()]], [[byKey]]], { evictions: 1 }),
   program("refresh-read-key", [[[refresh()]], [r], [[byKey]]]),
   program("pattern", [[r], [[byPattern]]]),
+  program("refresh-pattern", [[[refresh()]], [r], [[byPattern]]]),
   program("pattern-evict", [[r], [[byPattern]]], { evictions: 1 }),
   program("clear", [[t], [[clear]]], {}, tagged),
   program("set", [[r], [[set]]], { evictions: 1 }),
