@@ -40,9 +40,10 @@ export const assemble = (
     const settings = yield* CacheConfig
     let clientOptions: ClientOptions = { primary: primitives, settings }
     if (backend.local === undefined) {
+      const { isolation } = backend
       const inProcess = {
-        local: yield* makeMemoryPrimitives({ maxEntries: settings.localMaxEntries, name: "local" }),
-        spare: spare ?? (yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare" }))
+        local: yield* makeMemoryPrimitives({ maxEntries: settings.localMaxEntries, name: "local", isolation }),
+        spare: spare ?? (yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare", isolation }))
       }
       const timeoutMillis = backend.deadlineMillis ?? guardDefaults.timeoutMillis
       const primary = yield* guard(

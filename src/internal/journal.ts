@@ -9,7 +9,7 @@ import type { Primitives } from "./client/store.ts"
 export const isCarriedOut = (error: CacheError | undefined): boolean => error?.reason._tag === "NotReplicated"
 
 /** Succeeds when the primary has carried it out, whatever replicas say. */
-export const carriedOut = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
+const carriedOut = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<unknown, CacheError> =>
   Effect.catch(self, (error) => (isCarriedOut(error) ? Effect.void : Effect.fail(error)))
 
 /**

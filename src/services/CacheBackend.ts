@@ -28,6 +28,8 @@ export type Stored = Uint8Array | CacheEntry
 export interface Lookup {
   readonly stored: Stored | undefined
   readonly markers: ReadonlyArray<number | undefined>
+  /** Others asked for the same entry at the same moment and are told the same `stored`. Only callers that share may share it. */
+  readonly shared?: boolean
 }
 
 /** The same of several entries, in the order of their keys. */
@@ -91,7 +93,10 @@ export class CacheBackend extends Context.Service<
     /** What `Stored` holds here. `"values"` backends never see an encoded value. */
     readonly format: "values" | "bytes"
 
-    /** With `"values"`: whether callers share one object, or each gets its own copy. Ignored with `"bytes"`. */
+    /**
+     * Whether callers share one object, or each gets its own copy: of what is stored, of a load that they share, and, with
+     * `"bytes"`, of a read that they share.
+     */
     readonly isolation: "reference" | "clone"
 
     /** Compresses large payloads, where the backend stores bytes. */

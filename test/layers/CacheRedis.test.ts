@@ -106,6 +106,7 @@ describe("options", () => {
     [{ connectTimeout: "2 days" }, "connectTimeout"],
     [{ compressionThreshold: -1 }, "compressionThreshold"],
     [{ compressionThreshold: NaN }, "compressionThreshold"],
+    [{ isolation: "x" as "clone" }, "isolation"],
     [{ name: "a b" }, "name"],
     ...[
       "",
@@ -339,7 +340,7 @@ describe("commands", () => {
         assert.isUndefined(looked.stored[0])
         assert.strictEqual(valueOf(backend, looked.stored[1]), 1)
         assert.deepStrictEqual(looked.markers, [undefined, undefined, Infinity])
-        assert.deepStrictEqual(yield* lookup(backend, "hash", []), { stored: undefined, markers: [] })
+        assert.deepStrictEqual(yield* lookup(backend, "hash", []), { stored: undefined, markers: [], shared: false })
         assert.deepStrictEqual(yield* tags.markers(["list"]), [undefined])
       })
     )

@@ -44,11 +44,15 @@ type Way = (
 
 export const makeReads = ({ context, counters, local, primary, spare, spareKeeps }: Parts) => {
   const layer = primary.backend.name
-  /** A value on its way to a caller: the object itself, or a copy where callers must not share. */
-  const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
-    store.backend.format === "values" && store.backend.isolation === "clone"
+  /** A value that several callers are given: the object itself, or a copy where they must not share. */
+  const share = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.isolation === "clone"
       ? Effect.catch(cloneOf(region, value), () => Effect.succeed(value))
       : Exit.succeed(value)
+
+  /** The same of what is stored, which is nobody's where the store holds bytes. */
+  const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.format === "values" ? share(store, region, value) : Exit.succeed(value)
 
   /** Callers share what is stored, so a hit can be handed out as it is found. */
   const handsOutAsIs = ({ backend }: Store) => backend.local !== undefined && backend.isolation === "reference"
@@ -84,7 +88,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         return handOut(store, region, found.value)
       }
       stats.miss(found, fiber.context)
-      return share(store, request, fiber)
+      return loadShared(store, request, fiber)
     }
     if (store.backend.lookup !== undefined && !isTraced(fiber)) {
       return Effect.callback<unknown, unknown, unknown>((resume) =>
@@ -120,7 +124,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return Exit.succeed(found.value)
     }
     stats.miss(found, fiber.context)
-    return share(store, request, fiber)
+    return loadShared(store, request, fiber)
   }
 
   const useLater = (
@@ -135,7 +139,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     })
 
   /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
-  const share = (
+  const loadShared = (
     store: Store,
     request: Request,
     fiber: Fiber.Fiber<unknown, unknown>
@@ -190,7 +194,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     exit: Exit.Exit<unknown, unknown>,
     again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
-    if (Exit.isSuccess(exit)) return handOut(store, request.plan.region, exit.value)
+    if (Exit.isSuccess(exit)) return share(store, request.plan.region, exit.value)
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.

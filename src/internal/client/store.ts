@@ -43,11 +43,15 @@ export class Store implements Primitives {
   readonly #known = new KnownTags()
 
   readonly #same: StoreOptions["same"]
+  /** Whether callers of one read may be given one object. */
+  readonly #shares: boolean
   readonly #answers: (() => number) | undefined
   /** The count at the last `catchUp`. */
   #caughtUp = 0
   /** Entries that were born before this epoch are stale. */
   #since = 0
+  /** The entry last opened for several callers at once: the next of them is told the same. */
+  #shared: Opened | undefined
 
   constructor(primitives: Primitives, options: StoreOptions = {}) {
     this.backend = primitives.backend
@@ -55,6 +59,7 @@ export class Store implements Primitives {
     this.sealer = new Sealer(primitives.backend, options)
     this.tags = primitives.tags
     this.#same = options.same
+    this.#shares = primitives.backend.isolation === "reference"
     this.#answers = options.answers
   }
 
@@ -157,7 +162,8 @@ export class Store implements Primitives {
       if (Exit.isFailure(exit)) return done(exit as Exit.Exit<never, CacheError>)
       let found: Effect.Effect<Found, CacheError, unknown>
       try {
-        found = this.#open(region, key, exit.value.stored, known, exit.value.markers)
+        const { markers, shared, stored } = exit.value
+        found = this.#open(region, key, stored, known, markers, shared === true && this.#shares)
       } catch (defect) {
         // Whoever waits must hear of it: nobody else does.
         found = Exit.die(defect)
@@ -181,15 +187,23 @@ export class Store implements Primitives {
     key: string,
     stored: Stored | undefined,
     known: ReadonlyArray<string>,
-    markers: ReadonlyArray<number | undefined>
+    markers: ReadonlyArray<number | undefined>,
+    shared = false
   ): Effect.Effect<Found, CacheError, unknown> {
     if (stored === undefined) return miss
-    const entry = stored instanceof Uint8Array ? open(stored) : stored
+    const opened =
+      shared && this.#shared?.stored === stored && this.#shared.region === region ? this.#shared : undefined
+    const entry = opened !== undefined ? opened.entry : stored instanceof Uint8Array ? open(stored) : stored
     if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
     if (!bearsStaticTags(entry.tags, region)) return stale
     this.#known.remember(key, entry.tags, region)
     const verdict = judge(entry, known, markers)
-    if (verdict === "valid") return this.#value(region, entry)
+    if (verdict === "valid") {
+      if (opened !== undefined) return opened.found
+      const found = this.#value(region, entry)
+      if (shared) this.#shared = { region, stored, entry, found }
+      return found
+    }
     if (verdict !== "unknown") return Exit.succeed(verdict)
     // A tag that turned up only in the header costs one more trip, once.
     return Effect.flatMap(this.tags.markers(entry.tags), (found) => {
@@ -275,6 +289,14 @@ export class Store implements Primitives {
       )
     })
   }
+}
+
+/** An entry whose reader is not alone. */
+interface Opened {
+  readonly region: Region
+  readonly stored: Stored
+  readonly entry: OpenEntry | CacheEntry
+  readonly found: Effect.Effect<Found, never, unknown>
 }
 
 /** Who holds the lease, and the epoch and the entry of the same moment. */

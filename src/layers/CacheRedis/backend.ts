@@ -36,6 +36,7 @@ export const makeBackend = (
   hints: Hints,
   options: {
     readonly compressor: Compressor | undefined
+    readonly isolation: "reference" | "clone"
     /** How much longer a write may take that waits for replicas. */
     readonly replicationMillis: number
     readonly replicated: Replicated
@@ -93,7 +94,7 @@ export const makeBackend = (
   return CacheBackend.of({
     name: "redis",
     format: "bytes",
-    isolation: "clone",
+    isolation: options.isolation,
     compressor: options.compressor,
     deadlineMillis: commands.nodes.timeoutMillis,
     replicationMillis: options.replicationMillis,

@@ -73,7 +73,10 @@ const markersOf = (reads: ReadonlyArray<Read>, from: number): Array<number | und
   return markers
 }
 
-const lookupOf = (reads: ReadonlyArray<Read>): Lookup => ({ stored: reads[0]!.bytes, markers: markersOf(reads, 1) })
+const lookupOf = (reads: ReadonlyArray<Read>): Lookup => {
+  const { bytes, shared } = reads[0]!
+  return { stored: bytes, markers: markersOf(reads, 1), shared }
+}
 
 /** The markers of tags, in their order. */
 export const readMarkers = (nodes: Nodes, names: Names, tags: ReadonlyArray<string>) =>
@@ -93,8 +96,8 @@ export const readLookup = (
 ): void => {
   if (tags.length === 0) {
     nodes.read(names.entry(key), {
-      arrived: ({ bytes, error }) =>
-        done(error === undefined ? Exit.succeed({ stored: bytes, markers: noMarkers }) : Exit.fail(error))
+      arrived: ({ bytes, error, shared }) =>
+        done(error === undefined ? Exit.succeed({ stored: bytes, markers: noMarkers, shared }) : Exit.fail(error))
     })
     return
   }

@@ -81,6 +81,12 @@ export interface RedisOptions {
    * to unpack anything takes 20 µs, in which JSON of 4 KB is parsed. Default: 8192.
    */
   readonly compressionThreshold?: number | false | undefined
+  /**
+   * Whether callers of one load, and those who read one key in one turn of the event loop, share one object, which they must
+   * not change (`"reference"`), or each gets a copy of their own (`"clone"`), at the price of decoding once for each.
+   * Default: `"reference"`.
+   */
+  readonly isolation?: "reference" | "clone" | undefined
   /** The name of the connection in `CLIENT LIST`: printable characters, no spaces. Default: `"effect-cache"`. */
   readonly name?: string | undefined
 }
@@ -111,6 +117,7 @@ export interface ResolvedOptions {
   readonly timeoutMillis: number
   readonly connectTimeoutMillis: number
   readonly compressionThreshold: number | false
+  readonly isolation: "reference" | "clone"
   readonly name: string
 }
 
@@ -238,6 +245,10 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
   const name = options.name ?? "effect-cache"
   if (!/^[!-~]{1,64}$/.test(name)) throw new Refused("name", show(name), "1 to 64 printable characters, no spaces")
   const threshold = options.compressionThreshold ?? 8192
+  const isolation = options.isolation ?? "reference"
+  if (isolation !== "reference" && isolation !== "clone") {
+    throw new Refused("isolation", show(isolation), '"reference" or "clone"')
+  }
   const db = integer("db", options.db ?? url?.db ?? 0, 0, 1_000_000)
   if (target.mode === "cluster" && db !== 0) throw new Refused("db", show(db), "0, the only one of a cluster")
   // Node sends the server's name only when told, and servers behind one address need it. Nodes get theirs when known.
@@ -269,6 +280,7 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
     connectTimeoutMillis: millis("connectTimeout", options.connectTimeout ?? 5000),
     compressionThreshold:
       threshold === false ? false : integer("compressionThreshold", threshold, 0, Number.MAX_SAFE_INTEGER),
+    isolation,
     name
   }
 }

@@ -97,6 +97,7 @@ export const makeRedisPrimitives = (
         compressor: threshold === false ? undefined : nodeCompressor({ threshold }),
         // Each of up to three steps may be held up by somebody else's wait; then comes its own.
         replicationMillis: 4 * (durability?.timeoutMillis ?? 0),
+        isolation: resolved.isolation,
         replicated,
         bump
       }),

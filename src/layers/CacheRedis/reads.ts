@@ -46,6 +46,8 @@ export class Read {
   /** What the key holds. `undefined`: nothing, or what is no string. */
   bytes: Uint8Array | undefined
   error: CacheError | undefined
+  /** Whether several asked for it. */
+  shared = false
   private first: Reader | undefined
   private others: Array<Reader> | undefined
   private parsed: number | undefined
@@ -57,6 +59,7 @@ export class Read {
   }
 
   share(reader: Reader): void {
+    this.shared = true
     if (this.others === undefined) this.others = [reader]
     else this.others.push(reader)
   }
