@@ -8,7 +8,7 @@ import type { Rushed, StampedeAnswer, StampedeSetup } from "../lib/stampedeChild
 
 const loadMillis = 50
 const callers = 1_000
-const warmUps = 12
+const warmUps = 40
 
 const subjects = [
   "the load alone",
