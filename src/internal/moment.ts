@@ -5,7 +5,8 @@
  * Also the time: what expires while the run goes on is handed out until it ends, as if it had been asked for at its start.
  * A clock that is not the system's may be moved by the run itself, and is asked each time.
  *
- * A moment is over with the microtasks that follow the run, so it keeps no context alive.
+ * A moment is over with the microtasks that follow the run, so it keeps no context alive. Where Node puts them off, behind an
+ * exception that nobody caught or more ticks of `process.nextTick`, it lasts as much longer.
  */
 import { Clock, Context, type Fiber, Metric } from "effect"
 import { CacheClient } from "../services/CacheClient.ts"

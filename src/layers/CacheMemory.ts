@@ -10,7 +10,8 @@ const make = (options: MemoryOptions = {}) =>
  * The cache in this process: decoded values, bounded by count and bytes, evicted by S3-FIFO, expiring on Effect's Clock
  * without timers. For one process, for tests, and as the fallback of `CacheFallback`.
  *
- * The system's clock is read once in a run of synchronous code: what expires during the run is handed out until it ends.
+ * The system's clock is read once in a run of synchronous code, such as the whole of an `Effect.runSync`: what expires during
+ * the run is handed out until it ends.
  *
  * With `isolation: "reference"` callers share one object and must not change it; with `"clone"` each gets a copy, made
  * through the schema. Options out of range fail with `CacheError` (`InvalidOption`).

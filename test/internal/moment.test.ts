@@ -2,15 +2,15 @@
  * The time that look-ups go by: that of the moment with the system's clock, that of now with any other.
  */
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
-import { Clock, Effect, Schema } from "effect"
-import { cacheAside, CacheMemory } from "effect-cache"
+import { Clock, Effect, Option, Schema } from "effect"
+import { cacheAside, CacheClient, CacheMemory } from "effect-cache"
 
 const counted = (id = "a") => {
   let loads = 0
   const get = cacheAside({ key: "k:{id}", schema: Schema.Number, ttl: "1 minute" })((_: { readonly id: string }) =>
     Effect.sync(() => ++loads)
   )
-  return get({ id })
+  return Object.assign(get({ id }), { peek: get.peek({ id }) })
 }
 
 describe("the time of a moment", () => {
@@ -29,7 +29,12 @@ describe("the time of a moment", () => {
       assert.strictEqual(yield* get, 1)
       now.mockReturnValue(start + 60_000)
       assert.strictEqual(yield* get, 1)
+      // Whichever way it is looked at: whoever finds it expired removes it, for all.
+      assert.deepStrictEqual(yield* get.peek, Option.some(1))
+      assert.deepStrictEqual(yield* CacheClient.use((cache) => cache.getMany(["k:a"], Schema.Number)), [Option.some(1)])
+      assert.strictEqual(yield* get, 1)
       yield* Effect.promise(() => Promise.resolve())
+      assert.deepStrictEqual(yield* get.peek, Option.none())
       assert.strictEqual(yield* get, 2)
     }).pipe(Effect.provide(CacheMemory.layer()))
   )

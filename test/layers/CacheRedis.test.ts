@@ -296,6 +296,44 @@ describe("commands", () => {
     )
   )
 
+  it.effect("who hears that a command could not be sent may send at once: replies stay with their commands", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const client = yield* admin(yield* sharedServer)
+        const namespace = fresh()
+        const count = 2 * batchKeys + 44
+        yield* Effect.promise(() =>
+          client.mset(Array.from({ length: count }, (_, i) => [`${namespace}:k${i}`, `${i}`]).flat())
+        )
+        const send = client.sendCommand.bind(client)
+        // As somebody's instrumentation of the driver might.
+        client.sendCommand = (command, stream) => {
+          if (command.args[0] === "bad") throw new Error("not sent")
+          return send(command, stream)
+        }
+        const commands = yield* openCommands({ client, namespace })
+        const readAll = Effect.forEach(
+          Array.from({ length: count }, (_, i) => `${namespace}:k${i}`),
+          (name) => readOne(commands.nodes, name, textOf),
+          { concurrency: "unbounded" }
+        )
+        const [stored, read, first] = yield* Effect.all(
+          [
+            commands.one("write", "set", [`${namespace}:good`, "1"], String),
+            Effect.catch(Effect.as(commands.one("write", "set", ["bad", "1"], String), []), () => readAll),
+            readOne(commands.nodes, `${namespace}:k0`, textOf)
+          ],
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual([stored, first], ["OK", "0"])
+        assert.deepStrictEqual(
+          read,
+          Array.from({ length: count }, (_, i) => `${i}`)
+        )
+      })
+    )
+  )
+
   it.effect("large and small entries of one flush arrive as they were sent, and are read together", () =>
     Effect.scoped(
       Effect.gen(function*() {

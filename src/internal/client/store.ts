@@ -2,12 +2,13 @@
  * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
  * protocol. A client has a primary store, and in-process ones to fall back to.
  */
-import { Clock, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import { type CacheEntry, notJson, open, type OpenEntry } from "../../CacheEntry.ts"
 import type { CacheError } from "../../CacheError.ts"
 import type { CacheBackend, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import { twoPasses } from "../journal.ts"
+import { momentOf } from "../moment.ts"
 import type { Region } from "../region.ts"
 import { absent } from "../pick.ts"
 import { Flights } from "./flights.ts"
@@ -107,9 +108,7 @@ export class Store implements Primitives {
   /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */
   read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
     if (this.backend.local !== undefined) {
-      return Effect.withFiber((fiber) =>
-        Effect.succeed(this.readLocal(region, key, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
-      )
+      return Effect.withFiber((fiber) => Effect.succeed(this.readLocal(region, key, momentOf(fiber).now())))
     }
     const { backend, tags } = this
     if (backend.lookup !== undefined) return Effect.callback((resume) => this.look(region, key, resume))
@@ -125,7 +124,7 @@ export class Store implements Primitives {
   readMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
     if (this.backend.local !== undefined) {
       return Effect.withFiber((fiber) => {
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+        const now = momentOf(fiber).now()
         return Effect.succeed(keys.map((key) => this.readLocal(region, key, now)))
       })
     }

@@ -12,7 +12,7 @@ import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
 import { Deadlines, type Waiting } from "./deadlines.ts"
 import { makeDescribe } from "./describe.ts"
-import { batchKeys, Gathered, Read, type Reader } from "./reads.ts"
+import { Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, within } from "./redisClient.ts"
 import type { Argument, ConnectionOptions, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
@@ -148,11 +148,15 @@ export class Connection {
     this.enqueue(operation, name, args, encoding, reply, at)
   }
 
-  /** Reads a key with the next flush. `reader` is told exactly once, within the deadline; at once when the server is away. */
+  /**
+   * Reads a key with the next flush, or with others of it earlier. `reader` is told exactly once, within the deadline; at once
+   * when the server is away.
+   */
   read(name: string, slot: number, reader: Reader): Read {
+    // The server may begin with a full command while the rest of this turn goes on.
+    if (this.gathered.full && this.state === "ready") this.send()
+    // After that: who was told may have closed the connection.
     if (this.usable) {
-      // The server may begin with a full command while the rest of this turn goes on.
-      if (this.gathered.size >= batchKeys && this.state === "ready") this.send()
       this.schedule()
       return this.gathered.add(name, slot, reader)
     }
@@ -237,6 +241,7 @@ export class Connection {
       return
     }
     const chunks = new Chunks(this.client)
+    const failed: Array<readonly [Job, CacheError]> = []
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
       if (job.done) continue
@@ -259,10 +264,12 @@ export class Connection {
       try {
         this.client.sendCommand(command, chunks)
       } catch (error) {
-        this.settle(job, this.unavailable(job.operation, this.describe(error)), undefined)
+        failed.push([job, this.unavailable(job.operation, this.describe(error))])
       }
     }
     chunks.flush()
+    // Not before: who is told may send again, and its bytes must come behind those of commands that wait for earlier replies.
+    for (const [job, error] of failed) this.settle(job, error, undefined)
   }
 
   private settle(job: Job, error: CacheError | undefined, reply: unknown): void {

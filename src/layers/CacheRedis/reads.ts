@@ -1,5 +1,6 @@
 /**
- * Reads, gathered until the flush of their connection, where they go out as one `MGET` behind all its other commands. One
+ * Reads, gathered until the flush of their connection, where they go out as one `MGET` behind all its other commands, or until
+ * they fill one. One
  * command for all of them costs a fraction of one for each, on both sides.
  *
  * Why late is right (R1, and the order in which a claim looks). A read is asked for at `a`, carried out at `x` and answered
@@ -149,6 +150,11 @@ export class Gathered {
 
   get size(): number {
     return this.reads.size
+  }
+
+  /** Whether they fill a command. On Cluster a command reads one slot, and they are seldom of one. */
+  get full(): boolean {
+    return this.reads.size >= batchKeys && this.onRefused === undefined && !this.apart
   }
 
   add(name: string, slot: number, reader: Reader): Read {
