@@ -86,6 +86,9 @@ export const readMarkers = (nodes: Nodes, names: Names, tags: ReadonlyArray<stri
 
 const noMarkers: ReadonlyArray<number | undefined> = []
 
+/** Of what is not there, in a stampede, every caller is told. */
+const missing: Exit.Exit<Lookup> = Exit.succeed({ stored: undefined, markers: noMarkers, shared: false })
+
 /** No effect: this is the way of a hit. */
 export const readLookup = (
   nodes: Nodes,
@@ -97,7 +100,13 @@ export const readLookup = (
   if (tags.length === 0) {
     nodes.read(names.entry(key), {
       arrived: ({ bytes, error, shared }) =>
-        done(error === undefined ? Exit.succeed({ stored: bytes, markers: noMarkers, shared }) : Exit.fail(error))
+        done(
+          error !== undefined
+            ? Exit.fail(error)
+            : bytes === undefined
+              ? missing
+              : Exit.succeed({ stored: bytes, markers: noMarkers, shared })
+        )
     })
     return
   }
