@@ -24,7 +24,7 @@ const subjects = [
 
 const short = ["the load alone", "effect-cache", "async-cache-dedupe", "cacheable", "bentocache"]
 
-const group = (processes: number, subjects: ReadonlyArray<string>): Group => ({
+const group = (processes: number, subjects: ReadonlyArray<string>, rounds = 15): Group => ({
   id: `stampede/${processes}`,
   title: `${processes === 1 ? "one process" : `${processes} processes`}, 1,000 callers each`,
   unit: "ms",
@@ -32,7 +32,7 @@ const group = (processes: number, subjects: ReadonlyArray<string>): Group => ({
   floor: "the load alone",
   subjects,
   params: { processes },
-  rounds: 5
+  rounds
 })
 
 const file = fileURLToPath(new URL("../lib/stampedeChild.ts", import.meta.url))
@@ -54,7 +54,7 @@ export const stampede: Workload = {
     "A load of 50 ms, a cold key, all callers at once, over Redis. effect-cache with `stampedeProtect`, which loads " +
     "once among all processes; the others have nothing of the kind, and load once a process at best.",
   redis: true,
-  groups: (mode) => (mode === "short" ? [group(4, short)] : [group(1, subjects), group(4, subjects)]),
+  groups: (mode) => (mode === "short" ? [group(4, short, 5)] : [group(1, subjects), group(4, subjects)]),
   open: async ({ group, subject, url }) => {
     if (subject === "the load alone") {
       return {
