@@ -43,7 +43,12 @@ export const assemble = (
       const { isolation } = backend
       const inProcess = {
         local: yield* makeMemoryPrimitives({ maxEntries: settings.localMaxEntries, name: "local", isolation }),
-        spare: spare ?? (yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare", isolation }))
+        spare:
+          spare === undefined
+            ? yield* makeMemoryPrimitives({ maxEntries: spareEntries, name: "spare", isolation })
+            : isolation === "clone"
+              ? { ...spare, backend: { ...spare.backend, isolation } }
+              : spare
       }
       const timeoutMillis = backend.deadlineMillis ?? guardDefaults.timeoutMillis
       const primary = yield* guard(

@@ -24,12 +24,17 @@ import type { CacheError } from "../CacheError.ts"
 /** What a backend stores for a key: bytes when its format is `"bytes"`, the decoded entry when it is `"values"`. */
 export type Stored = Uint8Array | CacheEntry
 
+/** Belongs to all who asked for one entry at one moment; the client keeps in it what the first of them made of it. */
+export interface Shared {
+  opened?: unknown
+}
+
 /** What was found of an entry and of some markers, in the order of their tags. */
 export interface Lookup {
   readonly stored: Stored | undefined
   readonly markers: ReadonlyArray<number | undefined>
-  /** Others asked for the same entry at the same moment and are told the same `stored`. Only callers that share may share it. */
-  readonly shared?: boolean
+  /** Present when others asked for the same entry at the same moment, and are told the same `stored` and this. */
+  readonly shared?: Shared | undefined
 }
 
 /** The same of several entries, in the order of their keys. */

@@ -26,6 +26,7 @@ import { resolve } from "../../src/layers/CacheRedis/options.ts"
 import { openNodes } from "../../src/layers/CacheRedis/primitives.ts"
 import { removeScanned } from "../../src/layers/CacheRedis/scan.ts"
 import { runHistory } from "../protocol/random.ts"
+import { cacheCommands, cacheUser, clusterCommands, leastPrivilege } from "../support/acl.ts"
 import { buildClient, type Client, freshNamespace, makeGate } from "../support/client.ts"
 import { type ClusterNode, RedisCluster, type RunningCluster } from "../support/redisCluster.ts"
 import { table } from "../support/table.ts"
@@ -304,10 +305,13 @@ describe("Redis Cluster", () => {
       () =>
         Effect.scoped(
           Effect.gen(function*() {
-            const cluster = yield* RedisCluster.scoped({ primaries: 1, replicas: 0, spares: 1 })
+            const acl = leastPrivilege("under", [...cacheCommands, ...clusterCommands])
+            const cluster = yield* RedisCluster.scoped({ primaries: 1, replicas: 0, spares: 1, acl })
             const [from, to] = cluster.nodes as [ClusterNode, ClusterNode]
-            const namespace = freshNamespace()
-            const { run } = yield* buildClient(CacheRedis.layer({ url: cluster.url, namespace, timeout: "5 seconds" }))
+            const namespace = "under"
+            const { run } = yield* buildClient(
+              CacheRedis.layer({ url: cluster.url, namespace, timeout: "5 seconds", ...cacheUser })
+            )
             const { load, state } = table()
             const gate = makeGate<number>()
             let slow = false

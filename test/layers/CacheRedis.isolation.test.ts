@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { cacheAside, CacheClient, memoize, stampedeProtect } from "../../src/index.ts"
+import { cacheAside, CacheClient, CacheFallback, CacheMemory, memoize, stampedeProtect } from "../../src/index.ts"
 import { CacheRedis, type RedisOptions } from "../../src/redis/index.ts"
 import { buildClient, freshNamespace, sharedRedis } from "../support/client.ts"
 
@@ -88,6 +88,34 @@ describe("isolation", () => {
         const [first, second] = yield* run(three(CacheClient.use((cache) => cache.getMany(["box:a"], Box))))
         assert.deepStrictEqual(first, second)
         assert.notStrictEqual(Option.getOrThrow(first[0]!), Option.getOrThrow(second[0]!))
+      })
+    )
+  )
+
+  it.live("clone: also in memory, while Redis is away", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const primary = CacheRedis.layer({ port: 1, isolation: "clone", timeout: "100 millis" })
+        const { run } = yield* buildClient(CacheFallback.layer({ primary, fallback: CacheMemory.layer() }))
+        const get = cacheAside(settings)(load)
+        const before = loads.count
+        for (let i = 0; i < 3; i++) {
+          const box = yield* run(get({ id: "a" }))
+          assert.deepStrictEqual(box.items, [1])
+          box.items.push(2)
+        }
+        assert.strictEqual(loads.count, before + 1)
+      })
+    )
+  )
+
+  it.live("clone: who waits alone for a load has what was loaded", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { run } = yield* open({ isolation: "clone" })
+        const box = { items: [1] }
+        const get = cacheAside(settings)((_: Id) => Effect.succeed(box))
+        assert.strictEqual(yield* run(get({ id: "a" })), box)
       })
     )
   )

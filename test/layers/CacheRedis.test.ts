@@ -378,7 +378,11 @@ describe("commands", () => {
         assert.isUndefined(looked.stored[0])
         assert.strictEqual(valueOf(backend, looked.stored[1]), 1)
         assert.deepStrictEqual(looked.markers, [undefined, undefined, Infinity])
-        assert.deepStrictEqual(yield* lookup(backend, "hash", []), { stored: undefined, markers: [], shared: false })
+        assert.deepStrictEqual(yield* lookup(backend, "hash", []), {
+          stored: undefined,
+          markers: [],
+          shared: undefined
+        })
         assert.deepStrictEqual(yield* tags.markers(["list"]), [undefined])
       })
     )

@@ -68,6 +68,9 @@ describe("CLUSTER SHARDS", () => {
     const reply = of("port", 7000, "tls-port", 7100, "ip", "10.0.0.1", "endpoint", "host", "role", "master")
     assert.deepStrictEqual([...parseShards(reply, "asked", false)], [["n", { host: "host", port: 7000 }]])
     assert.deepStrictEqual([...parseShards(reply, "asked", true)], [["n", { host: "host", port: 7100 }]])
+    // With `tls-cluster no` there is one port only.
+    const plain = of("port", 7000, "endpoint", "host")
+    assert.deepStrictEqual(parseShards(plain, "asked", true).get("n"), { host: "host", port: 7000 })
     assert.deepStrictEqual(
       ["", "?", null].map((endpoint) => parseShards(of("port", 7000, "endpoint", endpoint), "asked", false).get("n")),
       Array.from({ length: 3 }, () => ({ host: "asked", port: 7000 }))

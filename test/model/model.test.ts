@@ -34,6 +34,38 @@ describe("without a rule, some schedule does", () => {
 
 // Found by readers; too deep for a search of every schedule.
 describe("what went wrong once", () => {
+  it("a call that saw the lease of another in its process waits for it, also when it was given back meanwhile", () => {
+    const a = (label: string) => `carry out|A||${label}|`
+    const late = (label: string) => `carry out, reply late|A||${label}|`
+    const look = [a("read the entry of row:1"), a("read the marker of T")]
+    const rest = [a("read the epoch"), ...look]
+    const { labels, violation } = follow(programOf("unsettled-process"), [
+      "start|A|A.1||",
+      "start|A|A.2||",
+      ...look,
+      ...look,
+      late("A#1: take the lease of row:1"),
+      late("A#2: take the lease of row:1"),
+      ...rest.filter((label) => !label.includes("entry")),
+      ...rest.filter((label) => !label.includes("entry")),
+      "deliver|A||A#1: take the lease of row:1|",
+      a("read the entry of row:1"),
+      "deliver|A||A#2: take the lease of row:1|",
+      a("read the entry of row:1"),
+      "deliver|A||read the entry of row:1|",
+      "deliver|A||read the entry of row:1|",
+      late("database: read row:1"),
+      ...[1, 3, 4, 5, 6, 7, 8].flatMap((token) => [
+        a(`A#${token}: release the lease of row:1`),
+        "time passes|A|||",
+        a(`A#${token === 1 ? 3 : token + 1}: take the lease of row:1`),
+        ...rest
+      ])
+    ])
+    assert.include(labels, "deliver|A||A#2: take the lease of row:1|")
+    assert.isUndefined(violation)
+  })
+
   it("a lease that was given back and taken again is not the one that a load was seen beside", () => {
     type Of = (label: string) => string
     const carriedOut =

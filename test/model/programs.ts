@@ -133,6 +133,12 @@ export const small: ReadonlyArray<Program> = [
     { ticks: 1, late: 1 },
     { ...tagged, unsettled: true }
   ),
+  program(
+    "unsettled-process",
+    [[oneTagged, t]],
+    { late: 3, ticks: 6 },
+    { ...tagged, unsettled: true, oneLoad: "process" }
+  ),
   program("memory-key", [[r, r, r, [byKey]]], {}, inMemory),
   program("memory-tag", [[t, t, [byTag]]], { evictions: 1 }, { ...inMemory, ...tagged }),
   program("memory-write", [[r, [write], [write]]], {}, inMemory)

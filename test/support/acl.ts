@@ -28,8 +28,8 @@ export const cacheCommands = [
   "dbsize"
 ] as const
 
-/** What Redis Cluster takes beside them: the map of slots, and a command in a slot that is on its way. */
-export const clusterCommands = ["cluster|slots", "cluster|nodes", "asking"] as const
+/** What Redis Cluster takes beside them: the map of slots, and of a slot that is on its way the other node and its commands. */
+export const clusterCommands = ["cluster|slots", "cluster|nodes", "cluster|shards", "asking"] as const
 
 export const cacheUser = { username: "cache", password: "secret" } as const
 /** Who may do anything, for what a test does behind the back of the cache. */

@@ -17,13 +17,17 @@ export interface Party {
 
 export class Flight {
   readonly key: string
-  /** What it takes the lease with. Whoever gave the lease back takes it again with another. */
+  /** What it takes the lease with. */
   token: string
+  /** With what it held the lease that it gave back. It is not taken twice with one token. */
+  former: Array<string> | undefined = undefined
   readonly party: Party
   /** What it does: a refresh loads also when there is a valid entry. */
   readonly kind: "load" | "refresh"
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   waiters = 0
+  /** How many have waited, also those who left. */
+  boarded = 0
   /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. */
   open = true
   /** The last waiter left: it is being interrupted, and nobody may join. */
@@ -104,9 +108,12 @@ export class Flights {
     )
   }
 
-  /** The flight of this process that holds the lease with this token, whatever its epoch. */
+  /** The flight of this process that holds the lease with this token, or held it a moment ago, whatever its epoch. */
   byToken(self: Flight, token: string): Flight | undefined {
-    return this.#find(self.key, (flight) => flight !== self && flight.token === token)
+    return this.#find(
+      self.key,
+      (flight) => flight !== self && (flight.token === token || flight.former?.includes(token) === true)
+    )
   }
 
   /** Interrupts them all and waits until they are gone. */
@@ -157,6 +164,7 @@ export const board = <A, E, R>(
   resume: (effect: Effect.Effect<A, E, R>) => void,
   onExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<A, E, R>
 ): Effect.Effect<void> => {
+  flight.boarded++
   const fiber = flight.fiber!
   const done = fiber.pollUnsafe()
   if (done !== undefined) {

@@ -226,14 +226,10 @@ const steps = Effect.fnUntraced(function*(
   flight.open = false
   if (flight.abandoned) return yield* Effect.interrupt
   const startedAt = yield* Clock.currentTimeMillis
-  const giveBack = Effect.suspend(() => {
-    const { token } = flight
-    // Not taken again with this token: a call that saw it twice would believe that nothing was invalidated in between.
-    flight.token = context.makeToken()
-    return Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () =>
+  const giveBack = (token: string) =>
+    Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () =>
       store.orphans.add(key, token, leaseMillis)
     )
-  })
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   for (;;) {
@@ -246,7 +242,7 @@ const steps = Effect.fnUntraced(function*(
     }
     const { epoch, found, holder } = claim.success
     if (typeof found === "object") {
-      if (holder === flight.token) yield* giveBack
+      if (holder === flight.token) yield* giveBack(holder)
       return found.value
     }
     if (
@@ -256,7 +252,10 @@ const steps = Effect.fnUntraced(function*(
       settleMillis <= lastSettleMillis
     ) {
       // Another process has just filled, and is about to confirm the markers: one load among all is worth the moment.
-      yield* giveBack
+      // Not taken again with this token: a call that saw it twice would believe that nothing was invalidated in between.
+      flight.former = [...(flight.former ?? []), holder]
+      flight.token = context.makeToken()
+      yield* giveBack(holder)
       yield* restore(Effect.sleep(settleMillis))
       settleMillis *= 2
       continue

@@ -194,7 +194,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     exit: Exit.Exit<unknown, unknown>,
     again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
-    if (Exit.isSuccess(exit)) return share(store, request.plan.region, exit.value)
+    if (Exit.isSuccess(exit)) {
+      const { region } = request.plan
+      return flight.boarded > 1 ? share(store, region, exit.value) : handOut(store, region, exit.value)
+    }
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.

@@ -5,7 +5,7 @@
 import { Effect, Exit } from "effect"
 import { type CacheEntry, notJson, open, type OpenEntry } from "../../CacheEntry.ts"
 import type { CacheError } from "../../CacheError.ts"
-import type { CacheBackend, Lookups, Stored } from "../../services/CacheBackend.ts"
+import type { CacheBackend, Lookups, Shared, Stored } from "../../services/CacheBackend.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import { twoPasses } from "../journal.ts"
 import { momentOf } from "../moment.ts"
@@ -51,8 +51,6 @@ export class Store implements Primitives {
   #caughtUp = 0
   /** Entries that were born before this epoch are stale. */
   #since = 0
-  /** The entry last opened for several callers at once: the next of them is told the same. */
-  #shared: Opened | undefined
 
   constructor(primitives: Primitives, options: StoreOptions = {}) {
     this.backend = primitives.backend
@@ -162,7 +160,7 @@ export class Store implements Primitives {
       let found: Effect.Effect<Found, CacheError, unknown>
       try {
         const { markers, shared, stored } = exit.value
-        found = this.#open(region, key, stored, known, markers, shared === true && this.#shares)
+        found = this.#open(region, key, stored, known, markers, this.#shares ? shared : undefined)
       } catch (defect) {
         // Whoever waits must hear of it: nobody else does.
         found = Exit.die(defect)
@@ -187,11 +185,11 @@ export class Store implements Primitives {
     stored: Stored | undefined,
     known: ReadonlyArray<string>,
     markers: ReadonlyArray<number | undefined>,
-    shared = false
+    shared?: Shared
   ): Effect.Effect<Found, CacheError, unknown> {
     if (stored === undefined) return miss
-    const opened =
-      shared && this.#shared?.stored === stored && this.#shared.region === region ? this.#shared : undefined
+    const before = shared?.opened as Opened | undefined
+    const opened = before?.region === region ? before : undefined
     const entry = opened !== undefined ? opened.entry : stored instanceof Uint8Array ? open(stored) : stored
     if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
     if (!bearsStaticTags(entry.tags, region)) return stale
@@ -200,7 +198,7 @@ export class Store implements Primitives {
     if (verdict === "valid") {
       if (opened !== undefined) return opened.found
       const found = this.#value(region, entry)
-      if (shared) this.#shared = { region, stored, entry, found }
+      if (shared !== undefined) shared.opened = { region, entry, found } satisfies Opened
       return found
     }
     if (verdict !== "unknown") return Exit.succeed(verdict)
@@ -290,10 +288,9 @@ export class Store implements Primitives {
   }
 }
 
-/** An entry whose reader is not alone. */
+/** What the first of those who share a read made of the entry. */
 interface Opened {
   readonly region: Region
-  readonly stored: Stored
   readonly entry: OpenEntry | CacheEntry
   readonly found: Effect.Effect<Found, never, unknown>
 }

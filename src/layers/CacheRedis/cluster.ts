@@ -36,6 +36,8 @@ interface Request {
 const maxHops = 5
 /** Twice what a cluster is made for. A server that lies must not make us connect for ever. */
 const maxConnections = 2_000
+/** Every slot has a number below this. */
+const partCount = 2 ** 17
 /** The least time between two looks at the map. */
 const refreshMillis = 200
 /** How long primaries may take to agree, beside the deadline of a command. */
@@ -93,8 +95,9 @@ export class Cluster implements Nodes {
   partOn(connection: Connection, from: number): number | undefined {
     if (this.slots[calculateSlot(String(from))] === connection) return from
     if (!this.slots.includes(connection)) return undefined
-    // Most nodes have one of the first few; one with a single slot needs as many tries as there are slots, give or take.
-    for (let part = from + 1; part < from + 16 * slotCount; part++) {
+    // Most nodes have one of the next few.
+    for (let i = 1; i < partCount; i++) {
+      const part = (from + i) % partCount
       if (this.slots[calculateSlot(String(part))] === connection) return part
     }
     return undefined
@@ -330,14 +333,15 @@ export class Cluster implements Nodes {
       const claims: Array<Claim> = []
       try {
         const asked = [...primaries]
+        const importers: Array<Promise<ReadonlyArray<Connection>>> = []
         const replies = await Promise.all(asked.map((connection) => this.ask(connection, "nodes")))
         for (const [i, reply] of replies.entries()) {
           const claim = parseClaim(reply)
           if (claim === undefined) continue
           claims.push(claim)
-          if (claim.importers.length === 0) continue
-          for (const importer of await this.importersOf(asked[i]!, claim)) primaries.add(importer)
+          if (claim.importers.length > 0) importers.push(this.importersOf(asked[i]!, claim))
         }
+        for (const importer of (await Promise.all(importers)).flat()) primaries.add(importer)
       } catch (error) {
         problem = (error as CacheError).message
         continue

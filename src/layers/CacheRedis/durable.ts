@@ -6,15 +6,16 @@
  * behind them. The protocol needs no order between commands of two operations that are under way at once.
  *
  * It must also speak of what others wrote: an entry that is not found any more may be gone only here. From Redis 7.2 on it
- * speaks of the last command of the connection that changed something, so one that always does is sent before it: a key with an
- * hour to live gets another hour, which a server that is out of memory allows, too.
+ * speaks of the last command of the connection that changed something, so one that always does is sent before it, also to a
+ * server that is out of memory: freeing some is what invalidations are for.
  */
 import { Effect } from "effect"
 import { CacheError, NotReplicated, Unavailable } from "../../CacheError.ts"
 import { all, Commands, type Names, type Served } from "./commands.ts"
 import type { Connection } from "./connection.ts"
+import { isServerError } from "./describe.ts"
 import type { Nodes } from "./nodes.ts"
-import { isOne, numberOf, type Reply } from "./wire.ts"
+import { numberOf, type Reply } from "./wire.ts"
 
 /** Runs writes; with `durability`, until replicas have them. Otherwise fails with `NotReplicated`, and they may have happened. */
 export type Replicated = <A>(
@@ -42,11 +43,16 @@ interface Line {
   next: Array<Asking>
   /** Decides the slot of what is written before a `WAIT`. */
   part: number
+  /** How often that slot turned out to be elsewhere, since the last `WAIT` that went well. */
+  misplaced: number
 }
 
-const hourMillis = 3_600_000
+const mark = `#!lua flags=allow-oom
+return redis.call("SET", KEYS[1], "", "PX", ARGV[1])`
 
-const noop = () => {}
+const markMillis = 60_000
+
+const maxMisplaced = 5
 
 export const makeReplicated = (
   nodes: Nodes,
@@ -71,15 +77,14 @@ export const makeReplicated = (
     if (asked.length === 0) return
     line.asked = asked
     const part = nodes.partOn(connection, line.part)
-    // A node without slots has nothing that was there before.
+    // In a node without slots nothing can be written for oneself.
     let marked = part === undefined
+    let misplaced = false
     if (part !== undefined) {
-      const mark = names.wait(part)
-      connection.command("wait", "set", [mark, "", "NX", "PX", hourMillis], "utf8", noop)
-      connection.command("wait", "pexpire", [mark, hourMillis], "utf8", (error, changed) => {
-        marked = error === undefined && isOne(changed)
-        // If the slot has just moved away, the next one may be still here.
-        line.part = marked ? part : part + 1
+      line.part = part
+      connection.command("wait", "eval", [mark, 1, names.wait(part), markMillis], "utf8", (error) => {
+        marked = error === undefined
+        misplaced = isServerError(error, "MOVED") || isServerError(error, "ASK")
       })
     }
     line.turn = nodes.turn.count
@@ -90,7 +95,14 @@ export const makeReplicated = (
       "utf8",
       (error, value, by) => {
         line.asked = undefined
-        for (const { reply } of asked) reply(error, marked ? value : 0, by)
+        if (misplaced && line.misplaced++ < maxMisplaced) {
+          // The slot has just moved away; another one may be still here.
+          line.part++
+          line.next.unshift(...asked)
+        } else {
+          line.misplaced = 0
+          for (const { reply } of asked) reply(error, marked ? value : 0, by)
+        }
         if (line.asked === undefined) send(connection, line)
       },
       true
@@ -103,7 +115,8 @@ export const makeReplicated = (
    */
   const wait = (connection: Connection, incarnation: number, reply: Reply): void => {
     let line = lines.get(connection)
-    if (line === undefined) lines.set(connection, (line = { asked: undefined, turn: -1, next: [], part: 0 }))
+    if (line === undefined)
+      lines.set(connection, (line = { asked: undefined, turn: -1, next: [], part: 0, misplaced: 0 }))
     const one = { reply, incarnation }
     if (line.asked !== undefined && line.turn === nodes.turn.count && incarnation === connection.incarnation) {
       return void line.asked.push(one)

@@ -87,7 +87,7 @@ export const readMarkers = (nodes: Nodes, names: Names, tags: ReadonlyArray<stri
 const noMarkers: ReadonlyArray<number | undefined> = []
 
 /** Of what is not there, in a stampede, every caller is told. */
-const missing: Exit.Exit<Lookup> = Exit.succeed({ stored: undefined, markers: noMarkers, shared: false })
+const missing: Exit.Exit<Lookup> = Exit.succeed({ stored: undefined, markers: noMarkers, shared: undefined })
 
 /** No effect: this is the way of a hit. */
 export const readLookup = (

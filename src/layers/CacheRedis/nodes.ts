@@ -23,7 +23,7 @@ export interface Nodes {
   readonly inOrder: boolean
   /** The connection that a command for this key would be sent on; `undefined` when none is known. */
   readonly of: (key: string) => Connection | undefined
-  /** The first number from `from` on whose slot this connection has; `undefined` when it has none. */
+  /** A number whose slot this connection has: `from`, if it is one; `undefined` when it has no slot. */
   readonly partOn: (connection: Connection, from: number) => number | undefined
   /** Queues a command. `reply` is called exactly once, within the deadline. */
   readonly command: (

@@ -82,9 +82,9 @@ export interface RedisOptions {
    */
   readonly compressionThreshold?: number | false | undefined
   /**
-   * Whether callers of one load, and those who read one key in one turn of the event loop, share one object, which they must
-   * not change (`"reference"`), or each gets a copy of their own (`"clone"`), at the price of decoding once for each.
-   * Default: `"reference"`.
+   * Whether callers of one load, and those who read one key in one turn of the event loop, may be given one object, which they
+   * must not change (`"reference"`), or each gets their own (`"clone"`). Copies of what was loaded are made through the schema, and
+   * by `structuredClone` where there is none; what cannot be copied is shared. Default: `"reference"`.
    */
   readonly isolation?: "reference" | "clone" | undefined
   /** The name of the connection in `CLIENT LIST`: printable characters, no spaces. Default: `"effect-cache"`. */

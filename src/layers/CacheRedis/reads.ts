@@ -20,6 +20,7 @@
  */
 import type { CacheError } from "../../CacheError.ts"
 import { keepOne } from "../../internal/keepOne.ts"
+import type { Shared } from "../../services/CacheBackend.ts"
 import { isServerError } from "./describe.ts"
 import { parseCount } from "./scripts.ts"
 import type { Reply } from "./wire.ts"
@@ -47,8 +48,8 @@ export class Read {
   /** What the key holds. `undefined`: nothing, or what is no string. */
   bytes: Uint8Array | undefined
   error: CacheError | undefined
-  /** Whether several asked for it. */
-  shared = false
+  /** When several asked for it. */
+  shared: Shared | undefined
   private first: Reader | undefined
   private others: Array<Reader> | undefined
   private parsed: number | undefined
@@ -60,7 +61,7 @@ export class Read {
   }
 
   share(reader: Reader): void {
-    this.shared = true
+    this.shared ??= { opened: undefined }
     if (this.others === undefined) this.others = [reader]
     else this.others.push(reader)
   }

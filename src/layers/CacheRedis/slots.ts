@@ -84,7 +84,10 @@ export const parseShards = (reply: unknown, asked: string, tls: boolean): Readon
   for (const shard of asArray(reply)) {
     for (const node of asArray(fieldsOf(shard).get("nodes"))) {
       const fields = fieldsOf(node)
-      const address = addressOf([fields.get("endpoint"), fields.get(tls ? "tls-port" : "port")], asked)
+      const address = addressOf(
+        [fields.get("endpoint"), (tls ? fields.get("tls-port") : undefined) ?? fields.get("port")],
+        asked
+      )
       if (address !== undefined) found.set(String(fields.get("id")), address)
     }
   }
