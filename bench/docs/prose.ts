@@ -53,8 +53,9 @@ Profiles of effect-cache on the same machine: shares of the samples, without wha
   alone takes a third more than awaiting a promise.
 - **A miss in memory**: the most is a fiber for the load, which callers may share and which outlives the one who started it:
   \`Effect, load in a fiber\` has nothing else. The fill, the estimate of its size, the lease and the metrics are at 5 % and less.
-- **A stampede**: 1,000 callers are 1,000 fibers that look, join and are woken: 10 to 20 ms of CPU a process, for four processes on two
-  cores 20 to 40 ms beside the load. The first ones of a process take 50 to 100 ms more, while their code is compiled.
+- **A stampede**: 1,000 callers are 1,000 fibers that look, join and are woken: 8 to 15 ms of CPU a process, for four processes on two
+  cores 15 to 30 ms beside the load. The first one of a process takes 50 to 100 ms more, and it is some twenty until its code is
+  compiled.
 - **An invalidation by pattern**: two passes, of which the second finds next to nothing. The slowest command is the scheduler's: a
   process that only looks at the clock (\`redis-cli --intrinsic-latency\`) is held up for 0.3 ms on this machine when it is idle, and
   for 4.4 ms beside one busy process.

@@ -8,7 +8,8 @@ import type { Rushed, StampedeAnswer, StampedeSetup } from "../lib/stampedeChild
 
 const loadMillis = 50
 const callers = 1_000
-const warmUps = 40
+/** The first stampedes of a process run code that nobody ran before, and that is being compiled on the same processors. */
+const warmUps = { short: 12, full: 100 }
 
 const subjects = [
   "the load alone",
@@ -51,11 +52,12 @@ export const stampede: Workload = {
   id: "stampede",
   title: "Stampede",
   text:
-    "A load of 50 ms, a cold key, all callers at once, over Redis. effect-cache with `stampedeProtect`, which loads " +
+    "A load of 50 ms, a cold key, all callers at once, over Redis, in processes that have seen a hundred stampedes (twelve in the " +
+    "short set). effect-cache with `stampedeProtect`, which loads " +
     "once among all processes; the others have nothing of the kind, and load once a process at best.",
   redis: true,
   groups: (mode) => (mode === "short" ? [group(4, short, 5)] : [group(1, subjects), group(4, subjects)]),
-  open: async ({ group, subject, url }) => {
+  open: async ({ group, mode, subject, url }) => {
     if (subject === "the load alone") {
       return {
         kind: "sample",
@@ -83,8 +85,7 @@ export const stampede: Workload = {
         facts: { loads: done.reduce((sum, { loads }) => sum + loads, 0) }
       }
     }
-    // The first stampedes of a process run code that nobody ran before, and that is being compiled on the same processors.
-    for (let i = 0; i < warmUps; i++) await sample()
+    for (let i = 0; i < warmUps[mode]; i++) await sample()
     return {
       kind: "sample",
       sample,
