@@ -8,7 +8,7 @@ import { existsSync, readdirSync } from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { S3Fifo } from "../src/internal/s3fifo.ts"
+import { S3Fifo } from "../src/stores/memory/s3fifo.ts"
 import { zipf } from "./lib/zipf.ts"
 import { readTrace, type Trace } from "./traces.ts"
 

@@ -24,16 +24,16 @@ export interface Ablation {
   readonly patches: ReadonlyArray<Patch>
 }
 
-const memory = "src/internal/memoryState.ts"
-const scripts = "src/layers/CacheRedis/backendScripts.ts"
-const tagIndex = "src/layers/CacheRedis/tagIndex.ts"
-const store = "src/internal/client/store.ts"
-const verdict = "src/internal/client/verdict.ts"
-const load = "src/internal/client/load.ts"
-const localLoad = "src/internal/client/localLoad.ts"
-const write = "src/internal/client/write.ts"
-const flights = "src/internal/client/flights.ts"
-const journal = "src/internal/journal.ts"
+const memory = "src/stores/memory/state.ts"
+const scripts = "src/stores/redis/backendScripts.ts"
+const tagIndex = "src/stores/redis/tagIndex.ts"
+const store = "src/engine/store.ts"
+const verdict = "src/protocol/verdict.ts"
+const load = "src/engine/load.ts"
+const localLoad = "src/engine/localLoad.ts"
+const write = "src/engine/write.ts"
+const flights = "src/engine/flights.ts"
+const journal = "src/protocol/passes.ts"
 
 const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
 const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'

@@ -2,9 +2,9 @@
  * Settings of the runtime: those every client has (`CacheConfig`), and those `CacheLive` reads from the environment
  * (`environment`).
  */
+import { leaseMillis, maxLeaseMillis, minLeaseMillis, positiveMillis } from "./region/checks.ts"
 import { Config, ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { CacheError, InvalidOption } from "./CacheError.ts"
-import { leaseMillis, maxLeaseMillis, minLeaseMillis, positiveMillis } from "./internal/region.ts"
 
 /** Settings that hold for every region of a client. */
 export interface CacheSettings {

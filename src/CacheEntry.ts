@@ -28,11 +28,11 @@
  * There is no checksum: a store that flips bits inside a JSON string is not noticed here. Whatever breaks the structure
  * is a miss.
  */
-import * as Bytes from "./internal/entryBytes.ts"
-import * as Fingerprint from "./internal/entryFingerprint.ts"
-import * as Layout from "./internal/entryLayout.ts"
+import * as Bytes from "./entry/bytes.ts"
+import * as Fingerprint from "./entry/fingerprint.ts"
+import * as Layout from "./entry/layout.ts"
 import { keepOne } from "./internal/keepOne.ts"
-import * as Tags from "./internal/entryTags.ts"
+import * as Tags from "./entry/tags.ts"
 
 /** What an entry says about its value. */
 export interface EntryHeader {

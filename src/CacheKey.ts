@@ -6,9 +6,9 @@
  * else is percent-encoded. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
  * whole key.
  */
-import { escapeText, invalidKey, shorten, unescapeText } from "./internal/keyEncoding.ts"
-import { globs, matcher } from "./internal/keyPattern.ts"
-import { builder, parseTemplate, patternOf } from "./internal/keyTemplate.ts"
+import { escapeText, invalidKey, shorten, unescapeText } from "./key/encoding.ts"
+import { globs, matcher } from "./key/pattern.ts"
+import { builder, parseTemplate, patternOf } from "./key/template.ts"
 
 /** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
 export type KeyPart = string | number | bigint | boolean

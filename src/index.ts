@@ -32,9 +32,9 @@ export {
   type Tags,
   type Ttl
 } from "./CacheRegion.ts"
-export type { CacheServices } from "./internal/assemble.ts"
+export type { CacheServices } from "./layers/assemble.ts"
 export { CacheFallback, type FallbackOptions } from "./layers/CacheFallback.ts"
-export { CacheLayer, type CachePrimitives } from "./layers/CacheLayer.ts"
+export { CacheLayer } from "./layers/CacheLayer.ts"
 export { CacheLive } from "./layers/CacheLive.ts"
 export { CacheMemory, type MemoryOptions } from "./layers/CacheMemory.ts"
 export { cacheAside } from "./patterns/cacheAside.ts"
@@ -54,6 +54,8 @@ export {
   type Stored,
   type Write
 } from "./services/CacheBackend.ts"
-export { type CacheCounters, CacheClient, type CacheStats, type SetOptions } from "./services/CacheClient.ts"
+export { CacheClient, type CacheEngine, type SetOptions } from "./services/CacheClient.ts"
+export type { CachePrimitives } from "./services/CachePrimitives.ts"
+export type { CacheCounters, CacheStats, RegionStats } from "./services/CacheStats.ts"
 export { type Lock, LockManager, type LockOptions, type LockStore } from "./services/LockManager.ts"
 export { TagIndex } from "./services/TagIndex.ts"

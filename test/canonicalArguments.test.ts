@@ -17,7 +17,7 @@ import {
 } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { CacheError } from "../src/CacheError.ts"
-import { canonicalArguments, maxDepth } from "../src/internal/canonicalArguments.ts"
+import { canonicalArguments, maxDepth } from "../src/key/canonicalArguments.ts"
 
 const invalid = (...args: ReadonlyArray<unknown>) => {
   try {

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { CacheError } from "../src/CacheError.ts"
 import * as CacheEntry from "../src/CacheEntry.ts"
-import { codecOf, type EntryCodec } from "../src/internal/entryCodec.ts"
-import { fingerprint } from "../src/internal/fingerprint.ts"
+import { codecOf, type EntryCodec } from "../src/schema/codec.ts"
+import { fingerprint } from "../src/schema/fingerprint.ts"
 
 const header = { born: 1, createdAt: 0, freshUntil: 0, loadMillis: 0, fingerprint: "", tags: [] }
 
@@ -384,7 +384,7 @@ describe("fingerprint", () => {
   })
 
   it("two processes agree", () => {
-    const module = new URL("../src/internal/fingerprint.ts", import.meta.url).href
+    const module = new URL("../src/schema/fingerprint.ts", import.meta.url).href
     const script = `
       const { Schema } = await import("effect")
       const { fingerprint } = await import(${JSON.stringify(module)})

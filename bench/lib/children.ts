@@ -1,12 +1,12 @@
 /**
  * The child processes of a workload, one for each subject.
  */
+import type { Answer, Request } from "./protocol.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Answer, Request } from "./child.ts"
 import type { Sample } from "./workload.ts"
 
-const file = fileURLToPath(new URL("./child.ts", import.meta.url))
+const file = fileURLToPath(new URL("../child.ts", import.meta.url))
 // What a child compiles, the next need not: half of the time of a run would else be starting processes.
 const env = {
   ...process.env,

@@ -1,8 +1,8 @@
 /**
  * A reader over ioredis, of whichever version: GET and JSON.parse.
  */
+import type { Make } from "./setup.ts"
 import { scanAndUnlink } from "./scan.ts"
-import type { Make } from "./subject.ts"
 
 export const overIoredis =
   (Client: any, enableAutoPipelining: boolean): Make =>

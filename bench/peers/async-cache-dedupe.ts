@@ -2,9 +2,9 @@
  * async-cache-dedupe, after "Example" and "createCache(opts)" of its README: a function defined on a cache, its TTL in
  * seconds. Tags are its references, which "Invalidation" says to enable.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { createCache } from "async-cache-dedupe"
 import { Redis } from "ioredis"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const define = (storage: object, { loader, prefix, tags }: Setup) => {
   const cache: any = createCache({ ttl: 600, storage: storage as any })

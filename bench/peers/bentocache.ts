@@ -2,10 +2,10 @@
  * bentocache, after "Cache drivers" and "Tagging" of its documentation: a store with one layer. Its driver of Redis
  * asks for ioredis 5; auto-pipelining is ours, and helps it.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { BentoCache, bentostore } from "bentocache"
 import { memoryDriver } from "bentocache/drivers/memory"
 import { redisDriver } from "bentocache/drivers/redis"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const reader = (bento: any, { loader, tags }: Setup) => {
   const options = tags.length > 0 ? { tags: [...tags] } : {}

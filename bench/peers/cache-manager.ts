@@ -1,9 +1,9 @@
 /**
  * cache-manager, after "Quick start" and ".wrap" of its README.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { createKeyv } from "@keyv/redis"
 import { createCache } from "cache-manager"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const ttl = 600_000
 

@@ -2,9 +2,9 @@
  * cacheable, after "GetOrSet" and "Tag Based Invalidation" of its README. Its primary store is memory; over Redis it is
  * Redis, so that every read is one from there, as in all others.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { createKeyv } from "@keyv/redis"
 import { Cacheable } from "cacheable"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const reader = (cache: any, { loader, tags }: Setup, close?: () => Promise<unknown>) => {
   // `getOrSet` knows no tags, so that tagged entries are set by hand.

@@ -2,11 +2,11 @@
  * cachified, after "Usage" of its README (an adapter over lru-cache) and of cachified-redis-adapter's (node-redis). Its
  * values pass no check; node-redis' command timer is off, which helps it.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { cachified, totalTtl } from "@epic-web/cachified"
 import { redisCacheAdapter } from "cachified-redis-adapter"
 import { LRUCache } from "lru-cache"
 import { createClient } from "redis"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const reader = (cache: any, { loader, prefix }: Setup, close?: () => Promise<unknown>) => ({
   get: (id: string) =>

@@ -2,9 +2,9 @@
  * keyv, after "Usage" of its README and "Using the createKeyv function" of @keyv/redis'. It has no read-through: get,
  * and set what was missing.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { createKeyv } from "@keyv/redis"
 import { Keyv } from "keyv"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const reader = (keyv: any, { loader }: Setup) => ({
   get: async (id: string) => {

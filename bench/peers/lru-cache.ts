@@ -2,8 +2,8 @@
  * lru-cache, after "Usage" and "Storage Bounds Safety" of its README: `max` and `ttl`. It is no read-through cache but
  * for `fetch`.
  */
+import type { Make } from "../lib/setup.ts"
 import { LRUCache } from "lru-cache"
-import type { Make } from "../lib/subject.ts"
 
 const ttl = 600_000
 

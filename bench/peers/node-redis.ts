@@ -2,8 +2,8 @@
  * node-redis, after "Usage" of its README, but without its timer for every command (`commandOptions.timeout`), which
  * costs it more than half.
  */
+import type { Make } from "../lib/setup.ts"
 import { createClient } from "redis"
-import type { Make } from "../lib/subject.ts"
 
 export const redis: Readonly<Record<string, Make>> = {
   "node-redis": async ({ loader, prefix, url }) => {

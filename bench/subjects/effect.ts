@@ -1,12 +1,12 @@
 /**
  * Effect's own caches, and the least that one made of its parts does.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { NodeRedis } from "@effect/platform-node"
 import { Cache, Context, Duration, Effect, Fiber, Layer, ManagedRuntime } from "effect"
 import { Persistable, PersistedCache, Persistence } from "effect/persistence"
 import { Redis } from "ioredis"
 import { idsOf, Item } from "../lib/items.ts"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const ttl = () => Duration.minutes(10)
 

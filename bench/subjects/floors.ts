@@ -1,10 +1,10 @@
 /**
  * What nothing can be faster than: a Map, and a socket without a client.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { idsOf } from "../lib/items.ts"
 import { RawRedis } from "../lib/resp.ts"
 import { scanAndUnlink } from "../lib/scan.ts"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const filled = ({ entries, loader }: Setup) => new Map(idsOf(entries).map((id) => [`item:${id}`, loader.load(id)]))
 

@@ -1,11 +1,11 @@
 /**
  * effect-cache, as its README shows it.
  */
+import type { Make, Setup } from "../lib/setup.ts"
 import { Array as Arr, Effect, type Layer, ManagedRuntime } from "effect"
 import { CacheClient, cacheAside, CacheMemory, invalidatePattern, invalidateTags, stampedeProtect } from "effect-cache"
 import { CacheRedis } from "effect-cache/redis"
 import { Item } from "../lib/items.ts"
-import type { Make, Setup } from "../lib/subject.ts"
 
 const pattern = ({ loader, protect, tags }: Setup) => {
   const options = { key: "item:{id}", schema: Item, ttl: "10 minutes", ...(tags.length > 0 ? { tags } : {}) } as const

@@ -6,13 +6,14 @@
  * in a stored response or in `notStorable`; on the latter, the request that ran the handler gets what it made, and every
  * other one runs its own.
  */
+import { engineOf, type Plan } from "../engine/contract.ts"
+import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
 import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import type { Plan } from "../internal/client/load.ts"
-import { leaseMillis, makeUnsafe, positiveMillis } from "../internal/region.ts"
+import { makeUnsafe } from "../region/region.ts"
 import type { FailureOf } from "../patterns/cached.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
@@ -220,6 +221,7 @@ const serve = (
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unknown, unknown> => {
   const { compiled, direct, plan, policy } = cache
+  const engine = engineOf(client)
   const request = Context.getUnsafe(
     fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
     HttpServerRequest.HttpServerRequest
@@ -259,7 +261,7 @@ const serve = (
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
     // The same for every request that shares it: one that took what is stored would do for some of them only.
-    const load = Effect.map(client.refresh(question), (value): Renewed => ({ value, made: call.made }))
+    const load = Effect.map(engine.refresh(question), (value): Renewed => ({ value, made: call.made }))
     return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load), {
       onFailure: settle,
       onSuccess: ({ made, value }) => {
@@ -271,8 +273,8 @@ const serve = (
   if (!canBeWhole(request)) {
     // A look at what is there, without a load: its response would be taken for that to a GET.
     if (wish === "refresh") return around
-    return Effect.matchEffect(client.peek(plan.region, key), {
-      onFailure: (error) => client.bypass(direct, [call], error),
+    return Effect.matchEffect(engine.peek(plan.region, key), {
+      onFailure: (error) => engine.bypass(direct, [call], error),
       onSuccess: Option.match({
         onNone: () => around,
         onSome: (value) =>
@@ -285,7 +287,7 @@ const serve = (
   return Effect.onExit(
     wish === "refresh"
       ? renewed
-      : Effect.matchCauseEffect(client.getOrLoad(question, fiber), { onFailure: settle, onSuccess: found }),
+      : Effect.matchCauseEffect(engine.getOrLoad(question, fiber), { onFailure: settle, onSuccess: found }),
     (exit) => {
       call.gone = true
       return leave(call, exit)

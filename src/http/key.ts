@@ -7,7 +7,7 @@ import { Context } from "effect"
 import { Base64Url } from "effect/encoding"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { type CompiledKey, compileUnsafe, normalizeKey } from "../CacheKey.ts"
-import { encodePart, invalidKey, partTable } from "../internal/keyEncoding.ts"
+import { encodePart, invalidKey, partTable } from "../key/encoding.ts"
 import type { Policy } from "./options.ts"
 
 type Request = HttpServerRequest.HttpServerRequest

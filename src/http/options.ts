@@ -1,11 +1,11 @@
 /**
  * What a response cache is told, checked and made ready once per wrapped handler.
  */
+import { positiveMillis } from "../region/checks.ts"
 import type { Duration } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError, InvalidOption } from "../CacheError.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { positiveMillis } from "../internal/region.ts"
 
 /** The two ends of a load, as `ttl` and `tags` see them. */
 export interface Exchange {

@@ -8,20 +8,8 @@ import { Effect, Layer, type Scope } from "effect"
 import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
-import { assemble, type CacheServices } from "../internal/assemble.ts"
-import type { CacheBackend } from "../services/CacheBackend.ts"
-import type { LockStore } from "../services/LockManager.ts"
-import type { TagIndex } from "../services/TagIndex.ts"
-
-/** What a backend is made of. */
-export interface CachePrimitives {
-  /** Entries, and the leases that fence them. */
-  readonly backend: CacheBackend["Service"]
-  /** The epoch, and the markers of tags. */
-  readonly tags: TagIndex["Service"]
-  /** Locks by name, for `LockManager`. */
-  readonly locks: LockStore
-}
+import { assemble, type CacheServices } from "./assemble.ts"
+import type { CachePrimitives } from "../services/CachePrimitives.ts"
 
 /**
  * The services of the cache over the primitives that `primitives` makes. It is run once for each time the layer is

@@ -1,7 +1,7 @@
 import { type Config, Effect, Layer } from "effect"
 import { CacheConfig, type CacheEnvironment } from "../CacheConfig.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
-import type { CacheServices } from "../internal/assemble.ts"
+import type { CacheServices } from "./assemble.ts"
 import { CacheFallback } from "./CacheFallback.ts"
 import { CacheMemory } from "./CacheMemory.ts"
 

@@ -1,7 +1,7 @@
 import { Config, Effect, Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { assemble, type CacheServices } from "../internal/assemble.ts"
-import { makeMemoryPrimitives, type MemoryOptions } from "../internal/memoryPrimitives.ts"
+import { assemble, type CacheServices } from "./assemble.ts"
+import { makeMemoryPrimitives, type MemoryOptions } from "../stores/memory/primitives.ts"
 
 const make = (options: MemoryOptions = {}) =>
   Effect.flatMap(makeMemoryPrimitives(options), (primitives) => assemble(primitives))

@@ -1,4 +1,4 @@
-import { resolveUnsafe } from "../internal/region.ts"
+import { resolveUnsafe } from "../region/region.ts"
 import { makePattern, type Pattern } from "./cached.ts"
 
 /**

@@ -1,15 +1,15 @@
 /**
  * What every pattern returns, and how a pattern turns arguments into a key.
  */
+import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
-import type { Plan, Request } from "../internal/client/load.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
-import type { Options } from "../internal/region.ts"
+import type { Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import { Read, type Reader } from "./read.ts"
+import { Read, type Reader } from "./call.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -92,15 +92,15 @@ export type Load = AnyFunction | AnyEffect
 
 /** How a pattern calls the client, with the key of the call or what is wrong with it. */
 export type Call = (
-  client: CacheClient["Service"],
+  engine: Engine,
   call: Omit<Request, "key"> & { readonly key: string | CacheError },
   fiber: Fiber.Fiber<unknown, unknown>
 ) => AnyEffect
 
-const read: Call = (client, { args, key, plan }, fiber) =>
-  typeof key === "string" ? client.getOrLoad({ plan, key, args }, fiber) : client.bypass(plan, args, key)
-const refresh: Call = (client, { args, key, plan }) =>
-  typeof key === "string" ? client.refresh({ plan, key, args }) : client.bypass(plan, args, key)
+const read: Call = (engine, { args, key, plan }, fiber) =>
+  typeof key === "string" ? engine.getOrLoad({ plan, key, args }, fiber) : engine.bypass(plan, args, key)
+const refresh: Call = (engine, { args, key, plan }) =>
+  typeof key === "string" ? engine.refresh({ plan, key, args }) : engine.bypass(plan, args, key)
 
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
@@ -139,7 +139,11 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const through =
     (call: Call) =>
     (key: string | CacheError, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>): AnyEffect =>
-      call(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), { plan, key, args }, fiber)
+      call(
+        engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)),
+        { plan, key, args },
+        fiber
+      )
   const orRefused =
     (run: ReturnType<typeof through>): Reader["refused"] =>
     (error, args, fiber) =>
@@ -167,21 +171,21 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reading, args) as never : lazily(call)
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
-    <A, R>(use: (client: CacheClient["Service"], key: string) => Effect.Effect<A, CacheError, R>) =>
+    <A, R>(use: (engine: Engine, key: string) => Effect.Effect<A, CacheError, R>) =>
     (...args: ReadonlyArray<unknown>): Effect.Effect<A, CacheError, R | CacheClient> =>
       Effect.flatMap(CacheClient, (client) => {
         try {
-          return use(client, build(args))
+          return use(engineOf(client), build(args))
         } catch (error) {
           return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
         }
       })
   return Object.assign(main, {
-    invalidate: byName((client, key) => client.invalidate(plan.region, { key })),
+    invalidate: byName((engine, key) => engine.invalidate(plan.region, { key })),
     refresh: lazily(call === read ? refresh : call),
-    peek: byName((client, key) => client.peek(plan.region, key)),
+    peek: byName((engine, key) => engine.peek(plan.region, key)),
     key: (...args: ReadonlyArray<unknown>) => build(args),
-    clear: Effect.flatMap(CacheClient, (client) => client.invalidate(plan.region, all))
+    clear: Effect.flatMap(CacheClient, (client) => engineOf(client).invalidate(plan.region, all))
   })
 }
 

@@ -1,9 +1,9 @@
+import type { Plan } from "../engine/contract.ts"
 import type { Effect, Schema } from "effect"
 import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { RegionSettings } from "../CacheRegion.ts"
-import { canonicalArguments } from "../internal/canonicalArguments.ts"
-import type { Plan } from "../internal/client/load.ts"
-import { makeUnsafe, type Options } from "../internal/region.ts"
+import { canonicalArguments } from "../key/canonicalArguments.ts"
+import { makeUnsafe, type Options } from "../region/region.ts"
 import {
   type Cached,
   type CachedEffect,

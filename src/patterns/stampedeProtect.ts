@@ -1,9 +1,10 @@
+import type { OnTimeout } from "../engine/contract.ts"
+import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import type { Duration, Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
-import type { OnTimeout } from "../internal/client/load.ts"
-import { leaseMillis, positiveMillis, resolveUnsafe } from "../internal/region.ts"
+import { resolveUnsafe } from "../region/region.ts"
 import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
 
 /** How a call waits for the process that is loading its key. */

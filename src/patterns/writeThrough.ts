@@ -1,8 +1,8 @@
+import { paramsOf } from "../engine/contract.ts"
 import { type Effect, Exit } from "effect"
 import { type ArgsOf, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
-import { paramsOf } from "../internal/client/load.ts"
-import { type Options, resolveUnsafe } from "../internal/region.ts"
+import { type Options, resolveUnsafe } from "../region/region.ts"
 import {
   type Cached,
   type CachedEffect,
@@ -102,8 +102,8 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
 
 const through =
   (lists: Lists): Call =>
-  (client, call) =>
-    client.write(call, (exit) => {
+  (engine, call) =>
+    engine.write(call, (exit) => {
       const params = paramsOf(call)
       let thrown: { readonly error: unknown } | undefined
       // Of a write that failed there is no value: only what is listed in any case.

@@ -1,5 +1,5 @@
 /**
  * `effect-cache/redis`: the cache on Redis. For Node.
  */
-export { CacheRedis } from "../layers/CacheRedis/CacheRedis.ts"
-export type { Durability, RedisOptions } from "../layers/CacheRedis/options.ts"
+export { CacheRedis } from "../layers/CacheRedis.ts"
+export type { Durability, RedisOptions } from "../stores/redis/options/options.ts"

@@ -10,13 +10,9 @@
  *
  * The rules behind it are described in `docs/protocol.md`.
  */
-import { Context, type Duration, type Effect, type Exit, type Fiber, type Option, type Schema } from "effect"
+import { Context, type Duration, type Effect, type Option, type Schema } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { Moment } from "../internal/moment.ts"
-import type { Region } from "../internal/region.ts"
-import type { Plan, Request } from "../internal/client/load.ts"
-import type { WriteRequest } from "../internal/client/write.ts"
-import type { RegionStats } from "../internal/client/stats.ts"
+import type { CacheCounters, CacheStats } from "./CacheStats.ts"
 
 /** What `set` stores a value with. */
 export interface SetOptions<A, I, RD, RE> {
@@ -27,36 +23,9 @@ export interface SetOptions<A, I, RD, RE> {
   readonly tags?: ReadonlyArray<string> | undefined
 }
 
-/** What a completed write makes invalid besides its own entry. */
-export interface Invalidations {
-  readonly keys: ReadonlyArray<string>
-  readonly patterns: ReadonlyArray<string>
-  readonly tags: ReadonlyArray<string>
-  /** What a function that makes a list threw: a defect of the call, once the other lists are done with. */
-  readonly thrown?: { readonly error: unknown } | undefined
-}
-
-/** The counters of a client, in all and per region. */
-export interface CacheCounters {
-  readonly total: Omit<RegionStats, "region">
-  readonly regions: ReadonlyArray<RegionStats>
-}
-
-/** The figures of `getCacheStats`. Counters are of this process, since its client was built. */
-export interface CacheStats extends Omit<RegionStats, "region"> {
-  /** The backend: `"memory"`, `"redis"`. */
-  readonly backend: string
-  /** Whether `size`, `memoryMb` and `evictions` are of this process, or of the server that others use too. */
-  readonly scope: "process" | "server"
-  /** Entries held; on a server, all its keys. */
-  readonly size: number
-  /** Memory held, in megabytes of 1,048,576 bytes. */
-  readonly memoryMb: number
-  /** Entries dropped to make room. */
-  readonly evictions: number
-  /** Loads in flight in this process right now, and callers that follow the load of another. */
-  readonly inFlight: number
-  readonly regions: ReadonlyArray<RegionStats>
+/** What patterns go through. Its contract is in `engine/contract.ts`; it is made with its client, and by nobody else. */
+export interface CacheEngine {
+  readonly "~effect-cache/CacheEngine": "~effect-cache/CacheEngine"
 }
 
 export class CacheClient extends Context.Service<
@@ -97,12 +66,6 @@ export class CacheClient extends Context.Service<
     /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
     readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
 
-    /** What `.invalidate` and `.clear` of a cached function do: for patterns. */
-    readonly invalidate: (
-      region: Region,
-      what: { readonly key: string } | { readonly pattern: string }
-    ) => Effect.Effect<void, CacheError>
-
     /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
     readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 
@@ -118,35 +81,7 @@ export class CacheClient extends Context.Service<
     /** The counters alone, of this process; cannot fail. */
     readonly counters: Effect.Effect<CacheCounters>
 
-    /**
-     * The value of a valid entry that can be handed out as it is, without a trip: counted as a hit. `absent`: go the way of a
-     * read. For patterns, which keep nothing of the moment.
-     */
-    readonly hit: (region: Region, key: string, moment: Moment) => unknown
-
-    /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
-    readonly getOrLoad: (
-      request: Request,
-      fiber: Fiber.Fiber<unknown, unknown>
-    ) => Effect.Effect<unknown, unknown, unknown>
-
-    /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. For patterns. */
-    readonly bypass: (
-      plan: Plan,
-      args: ReadonlyArray<unknown>,
-      error: CacheError
-    ) => Effect.Effect<unknown, unknown, unknown>
-
-    /** Loads now, stores, returns: for patterns. */
-    readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
-
-    /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
-    readonly write: (
-      request: WriteRequest,
-      invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations
-    ) => Effect.Effect<unknown, unknown, unknown>
-
-    /** The valid entry of a key, without a load: for patterns. */
-    readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>
+    /** For patterns. */
+    readonly engine: CacheEngine
   }
 >()("effect-cache/CacheClient") {}

@@ -14,8 +14,8 @@ import {
   tagCacheKey,
   writeThrough
 } from "../../src/index.ts"
-import { assemble } from "../../src/internal/assemble.ts"
-import { makeMemoryPrimitivesWithState } from "../../src/internal/memoryPrimitives.ts"
+import { assemble } from "../../src/layers/assemble.ts"
+import { makeMemoryPrimitivesWithState } from "../../src/stores/memory/primitives.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { generator } from "../protocol/random.ts"
 import { adminOf, buildClient, type Client, freshNamespace, scanKeys, sharedRedis } from "../support/client.ts"

@@ -10,7 +10,7 @@ import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Respon
 import { TestClock } from "effect/testing"
 import { cachedResponse } from "../../src/http/index.ts"
 import { CacheBackend, CacheClient, CacheError, CacheMemory, Unavailable } from "../../src/index.ts"
-import { makeClient } from "../../src/internal/client/client.ts"
+import { makeClient } from "../../src/engine/client.ts"
 import { TagIndex } from "../../src/services/TagIndex.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { counted, gated, requestsSuite } from "./requests.suite.ts"

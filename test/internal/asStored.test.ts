@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Exit, Schema } from "effect"
-import { asStored } from "../../src/internal/asStored.ts"
+import { asStored } from "../../src/schema/asStored.ts"
 
 const generator = (seed: number) => {
   let state = seed

@@ -1,7 +1,7 @@
+import { twoPasses } from "../../src/protocol/passes.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { CacheError, NotReplicated, TimedOut } from "../../src/CacheError.ts"
-import { twoPasses } from "../../src/internal/journal.ts"
 
 const notReplicated = (acknowledged: number) =>
   new CacheError({ reason: new NotReplicated({ backend: "test", replicas: 2, acknowledged, millis: 1 }) })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Markers, tagWeight } from "../../src/internal/markers.ts"
+import { Markers, tagWeight } from "../../src/stores/memory/markers.ts"
 
 describe("Markers", () => {
   it("ensure keeps what there is, raise never lowers", () => {

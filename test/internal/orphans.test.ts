@@ -2,8 +2,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { CacheError, Unavailable } from "../../src/CacheError.ts"
-import { Orphans } from "../../src/internal/client/orphans.ts"
-import { makeMemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
+import { Orphans } from "../../src/engine/orphans.ts"
+import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 
 const unavailable = new CacheError({
   reason: new Unavailable({ backend: "test", operation: "release", cause: new Error("this shard is down") })

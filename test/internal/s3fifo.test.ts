@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { S3Fifo } from "../../src/internal/s3fifo.ts"
+import { S3Fifo } from "../../src/stores/memory/s3fifo.ts"
 import { S3FifoModel } from "./s3fifoModel.ts"
 
 const ever = Number.POSITIVE_INFINITY

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ghost, hashOf } from "../../src/internal/s3fifoGhost.ts"
+import { Ghost, hashOf } from "../../src/stores/memory/ghost.ts"
 
 const hashes = (count: number, prefix = "k") => Array.from({ length: count }, (_, i) => hashOf(`${prefix}${i}`))
 

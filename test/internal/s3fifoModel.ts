@@ -1,7 +1,7 @@
 /**
  * The policy of `S3Fifo` in simple arrays: what it should do, in the order of its rules, whatever it costs.
  */
-import { hashOf } from "../../src/internal/s3fifoGhost.ts"
+import { hashOf } from "../../src/stores/memory/ghost.ts"
 
 interface Entry {
   readonly key: string

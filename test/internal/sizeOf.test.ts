@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
-import { sizeOf } from "../../src/internal/sizeOf.ts"
+import { sizeOf } from "../../src/stores/memory/sizeOf.ts"
 
 const between = (value: unknown, low: number, high: number) => {
   const size = sizeOf(value)

@@ -6,9 +6,9 @@ import {
   makeMemoryPrimitives,
   makeMemoryPrimitivesWithState,
   type MemoryOptions
-} from "../../src/internal/memoryPrimitives.ts"
-import type { MemoryState } from "../../src/internal/memoryState.ts"
-import { absent, stampOf } from "../../src/internal/pick.ts"
+} from "../../src/stores/memory/primitives.ts"
+import type { MemoryState } from "../../src/stores/memory/state.ts"
+import { absent, stampOf } from "../../src/internal/stamp.ts"
 import { conformance, memoryStore } from "../services/conformance.ts"
 import { header, plant, type Primitives } from "../services/primitives.ts"
 

@@ -5,7 +5,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Cluster } from "ioredis"
-import { type RedisOptions, resolve } from "../../src/layers/CacheRedis/options.ts"
+import { type RedisOptions, resolve } from "../../src/stores/redis/options/options.ts"
 
 const at = (host: string, port: number) => ({ host, port })
 

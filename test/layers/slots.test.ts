@@ -2,7 +2,7 @@
  * What the nodes of a cluster say of its slots, read as if an attacker had written it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { parseClaim, parseShards, parseSlots, slotCount } from "../../src/layers/CacheRedis/slots.ts"
+import { parseClaim, parseShards, parseSlots, slotCount } from "../../src/stores/redis/nodes/slots.ts"
 
 const node = ["10.0.0.1", 7000, "id", []]
 

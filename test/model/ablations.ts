@@ -59,7 +59,7 @@ const more: ReadonlyArray<Hunt> = [
     programs: ["write-fails"],
     patches: [
       {
-        file: "src/internal/client/write.ts",
+        file: "src/engine/write.ts",
         find: "store.takeOver(key, token, leaseMillis, true)",
         replace: "store.takeOver(key, token, leaseMillis, false)"
       }
@@ -120,7 +120,7 @@ const more: ReadonlyArray<Hunt> = [
     programs: ["one"],
     patches: [
       {
-        file: "src/internal/client/store.ts",
+        file: "src/engine/store.ts",
         find: "together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({",
         replace:
           "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, tags.epoch), ([holder, epoch]) => [holder, [epoch, found]] as const)), ([holder, [epoch, found]]) => ({"

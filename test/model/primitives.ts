@@ -2,11 +2,11 @@
  * The primitives of a remote backend, as steps on the server: those of memory where they are one step on Redis too, and in
  * more steps where Redis takes more (`src/layers/CacheRedis`).
  */
+import type { Primitives } from "../../src/services/CachePrimitives.ts"
 import { Effect } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
 import { matcherUnsafe } from "../../src/CacheKey.ts"
-import type { Primitives } from "../../src/internal/client/store.ts"
-import { together } from "../../src/internal/client/together.ts"
+import { together } from "../../src/internal/together.ts"
 import type { CacheError } from "../../src/CacheError.ts"
 import type { Process, Work } from "./process.ts"
 import type { Row } from "./server.ts"

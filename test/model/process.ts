@@ -5,16 +5,16 @@
  * over, at once or, as another step, later. Commands on one slot keep their order, but writes may pass reads; those on different
  * slots need not: that is what Redis Cluster does, and it includes all that a single server does.
  */
+import { make as makeLockManager } from "../../src/engine/locks.ts"
+import { twoPasses } from "../../src/protocol/passes.ts"
+import type { Primitives } from "../../src/services/CachePrimitives.ts"
 import { Clock, Context, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
 import { CacheError, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
-import { assemble } from "../../src/internal/assemble.ts"
-import { makeClient } from "../../src/internal/client/client.ts"
-import type { Primitives } from "../../src/internal/client/store.ts"
-import { twoPasses } from "../../src/internal/journal.ts"
-import { makeMemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
+import { assemble } from "../../src/layers/assemble.ts"
+import { makeClient } from "../../src/engine/client.ts"
+import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 import { CacheClient } from "../../src/services/CacheClient.ts"
-import { make as makeLockManager } from "../../src/services/LockManager.ts"
 import { primitivesOf } from "./primitives.ts"
 import { StandingClock, type Turns } from "./scheduler.ts"
 import { Row } from "./server.ts"

@@ -2,14 +2,14 @@
  * What all processes of a world share: the store and the database.
  *
  * Entries and leases are those of the real memory primitives. Epoch and markers are as the scripts of
- * `src/layers/CacheRedis/tagIndex.ts` keep them, each script one step: between its steps a marker is a pending text, which
+ * `src/stores/redis/tagIndex.ts` keep them, each script one step: between its steps a marker is a pending text, which
  * memory does not have.
  */
 import { Clock, Context, Effect, Schema } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
-import { fingerprint } from "../../src/internal/fingerprint.ts"
-import { makeMemoryPrimitivesWithState, type MemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
-import type { MemoryState } from "../../src/internal/memoryState.ts"
+import { fingerprint } from "../../src/schema/fingerprint.ts"
+import { makeMemoryPrimitivesWithState, type MemoryPrimitives } from "../../src/stores/memory/primitives.ts"
+import type { MemoryState } from "../../src/stores/memory/state.ts"
 import { StandingClock } from "./scheduler.ts"
 
 /** A row as the database gave it out: its version only grows. */

@@ -49,6 +49,6 @@ describe("the check itself", () => {
   it("gives a browser no Redis layer for #redis", async () => {
     const { inputs, intruders } = await bundle('console.log(await import("#redis"))', "browser")
     assert.deepStrictEqual(intruders, [])
-    assert.include(inputs, "src/internal/noRedis.ts")
+    assert.include(inputs, "src/platform/noRedis.ts")
   })
 })

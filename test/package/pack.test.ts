@@ -123,9 +123,9 @@ describe("the packed package", { timeout: 180_000 }, () => {
   for (const inside of [
     "dist/index.js",
     "src/index.ts",
-    "internal/noRedis",
+    "platform/noRedis",
     "layers/CacheLive.js",
-    "dist/internal/noRedis.js"
+    "dist/platform/noRedis.js"
   ]) {
     it(`is closed: effect-cache/${inside}`, async () => {
       const { code, output } = await node(

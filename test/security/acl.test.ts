@@ -19,8 +19,8 @@ import {
   stampedeProtect,
   writeThrough
 } from "../../src/index.ts"
-import { makeNames } from "../../src/layers/CacheRedis/commands.ts"
-import { makeRedisPrimitives } from "../../src/layers/CacheRedis/primitives.ts"
+import { makeNames } from "../../src/stores/redis/commands.ts"
+import { makeRedisPrimitives } from "../../src/stores/redis/primitives.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { ConformanceStore } from "../../src/testing/index.ts"
 import { conformance } from "../services/conformance.ts"

@@ -4,8 +4,8 @@
  */
 import { Effect, type Scope } from "effect"
 import type { CacheError } from "../../src/CacheError.ts"
-import { makeMemoryPrimitives } from "../../src/internal/memoryPrimitives.ts"
-import { nodeCompressor } from "../../src/internal/nodeCompressor.ts"
+import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
+import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import type { CachePrimitives } from "../../src/index.ts"
 
 export interface BytesBackend {

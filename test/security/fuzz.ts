@@ -4,7 +4,7 @@
 import { Effect, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { type CacheError, CacheLayer } from "../../src/index.ts"
-import { makeNames } from "../../src/layers/CacheRedis/commands.ts"
+import { makeNames } from "../../src/stores/redis/commands.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { RunningRedis } from "../support/redisServer.ts"
 import { epoch, makeBytesBackend } from "./bytesBackend.ts"

@@ -14,7 +14,7 @@ import { Cookies, Headers, HttpServerRequest, HttpServerResponse } from "effect/
 import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse, type ResponseOptions } from "../../src/http/index.ts"
 import type { CacheServices } from "../../src/index.ts"
-import { nodeCompressor } from "../../src/internal/nodeCompressor.ts"
+import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import type { Dice, FuzzReport } from "./random.ts"
 
 type Request = HttpServerRequest.HttpServerRequest

@@ -7,7 +7,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse as Response } from "e
 import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse } from "../../src/http/index.ts"
 import { CacheClient, CacheLayer, CacheMemory } from "../../src/index.ts"
-import { nodeCompressor } from "../../src/internal/nodeCompressor.ts"
+import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import { serve } from "../http/support.ts"
 import { makeBytesBackend } from "./bytesBackend.ts"
 

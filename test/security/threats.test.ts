@@ -31,8 +31,8 @@ import {
   stampedeProtect,
   writeThrough
 } from "../../src/index.ts"
-import { codecOf } from "../../src/internal/entryCodec.ts"
-import { nodeCompressor } from "../../src/internal/nodeCompressor.ts"
+import { codecOf } from "../../src/schema/codec.ts"
+import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import { epoch, makeBytesBackend } from "./bytesBackend.ts"

@@ -1,9 +1,10 @@
+import { make } from "../../src/engine/locks.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Random, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { CacheError, TimedOut } from "../../src/CacheError.ts"
-import { makeMemoryPrimitivesWithState } from "../../src/internal/memoryPrimitives.ts"
-import { type LockOptions, type LockStore, make } from "../../src/services/LockManager.ts"
+import { makeMemoryPrimitivesWithState } from "../../src/stores/memory/primitives.ts"
+import type { LockOptions, LockStore } from "../../src/services/LockManager.ts"
 
 const defaultTtl = Duration.seconds(3)
 

@@ -1,9 +1,9 @@
 /**
  * Primitives that write down in a story what is asked of them.
  */
+import type { CachePrimitives } from "../../services/CachePrimitives.ts"
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
-import type { CachePrimitives } from "../../layers/CacheLayer.ts"
 import type { Stored } from "../../services/CacheBackend.ts"
 import { Entry, type Story } from "./story.ts"
 

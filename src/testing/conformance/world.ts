@@ -3,7 +3,7 @@
  */
 import { Deferred, Effect, Layer, type Scope } from "effect"
 import { CacheConfig, type CacheSettingsOptions } from "../../CacheConfig.ts"
-import type { CacheServices } from "../../internal/assemble.ts"
+import type { CacheServices } from "../../layers/assemble.ts"
 import { CacheLayer } from "../../layers/CacheLayer.ts"
 import { CacheClient } from "../../services/CacheClient.ts"
 import { type ConformanceGroup, type Script, type Stage, withLiveClock } from "./case.ts"

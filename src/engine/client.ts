@@ -1,0 +1,275 @@
+/**
+ * Builds a `CacheClient` over its stores.
+ */
+import type { Primitives } from "../services/CachePrimitives.ts"
+import { positiveMillis } from "../region/checks.ts"
+import { Duration, Effect, type Fiber, Option, type Scope } from "effect"
+import type { CacheSettings } from "../CacheConfig.ts"
+import type { CacheError } from "../CacheError.ts"
+import { normalizeKey } from "../CacheKey.ts"
+import { CacheClient } from "../services/CacheClient.ts"
+import { codecOf } from "../schema/codec.ts"
+import type { AnyCodec } from "../internal/erased.ts"
+import { momentOf } from "./moment.ts"
+import { makeUnsafe, type Region } from "../region/region.ts"
+import { makeTokens } from "../internal/token.ts"
+import { attempt, makeInvalidations } from "./invalidate.ts"
+import type { Engine } from "./contract.ts"
+import type { LoadContext } from "./load.ts"
+import { makeReads } from "./read.ts"
+import { spanned } from "../observe/span.ts"
+import { Counters } from "../observe/stats.ts"
+import { Store, type StoreOptions } from "./store.ts"
+import { makeWrite } from "./write.ts"
+
+export interface ClientOptions {
+  readonly primary: Primitives
+  readonly settings: CacheSettings
+  /**
+   * In-process primitives beside a primary that stores bytes: `local` for values that never leave the process, `spare` for
+   * what goes on while the primary fails.
+   */
+  readonly inProcess?: { readonly local: Primitives; readonly spare: Primitives } | undefined
+  /** Whether the spare keeps what every pattern loads while the primary fails, or only what `memoize` does. */
+  readonly spareKeeps?: boolean | undefined
+  /** The longest TTL in the spare, in milliseconds. Default 10 seconds. */
+  readonly spareTtlMillis?: number | undefined
+  /** How often the primary has answered: what was loaded in the spare before the last time is not used any more. */
+  readonly answers?: (() => number) | undefined
+  /** For tests: a value that does not come back from its schema as the same is a defect. */
+  readonly same?: StoreOptions["same"]
+}
+
+/** The label of what `CacheClient.get` and `set` do, which belong to no region. */
+const manual = "(client)"
+
+const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
+
+/** A region for a key that belongs to none. */
+const regionOf = (
+  schema: AnyCodec,
+  options?: {
+    readonly ttl?: Duration.Input | undefined
+    readonly tags?: ReadonlyArray<string> | undefined
+  }
+): Region => {
+  const codec = codecOf(schema)
+  return {
+    ...anonymous,
+    codec: codec as Region["codec"],
+    fingerprint: codec.fingerprint,
+    stamp: 0,
+    ttl: options?.ttl === undefined ? undefined : positiveMillis("ttl", options.ttl),
+    staticTags: [...new Set(options?.tags ?? [])]
+  }
+}
+
+export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["Service"], never, Scope.Scope> =
+  Effect.fnUntraced(function*(options: ClientOptions) {
+    const primary = new Store(options.primary, { same: options.same })
+    const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
+    const spare =
+      options.inProcess === undefined
+        ? primary
+        : new Store(options.inProcess.spare, {
+            maxTtlMillis: options.spareTtlMillis ?? 10_000,
+            answers: options.answers
+          })
+    const stores = [...new Set([primary, local, spare])]
+    const beside = stores.filter((store) => store !== primary)
+    const layer = primary.backend.name
+    const copied = primary.backend.format === "values" && primary.backend.isolation === "clone"
+    const counters = new Counters(layer)
+
+    const context: LoadContext = {
+      makeToken: makeTokens(),
+      defaultTtlMillis: Duration.toMillis(options.settings.defaultTtl),
+      defaultLeaseMillis: Duration.toMillis(options.settings.lockTtl),
+      counters: (region) => counters.of(region.name),
+      record: (region, error) => record(region.name, error)
+    }
+
+    const record = (region: string, error: CacheError): Effect.Effect<void> =>
+      Effect.withFiber((fiber) => {
+        counters.of(region).error(error, fiber.context)
+        // A store that fails is reported by its guard, once an outage; a bad key may be what a client sent. What is left is
+        // a mistake in the program, and worth a line each.
+        const expected = error.reason._tag !== "EncodeFailed" && error.reason._tag !== "InvalidOption"
+        const name = error.reason._tag
+        // The message may quote the value that did not encode, which is nothing for a log that others read.
+        const details = Effect.logDebug("effect-cache: cache failure", { region, reason: error.message })
+        return expected
+          ? details
+          : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
+      })
+
+    const { bypass, getOrLoad, handOut, hit, refresh } = makeReads({
+      context,
+      counters,
+      primary,
+      local,
+      spare,
+      spareKeeps: options.spareKeeps === true
+    })
+
+    const peek = (region: Region, key: string) => {
+      const store = region.codec === undefined ? local : primary
+      return Effect.flatMap(store.read(region, key), (found) =>
+        typeof found === "object"
+          ? Effect.asSome(Effect.orDie(handOut(store, region, found.value)))
+          : Effect.succeedNone
+      )
+    }
+
+    const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
+      const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
+      const found = spanned(fiber, "cache.readMany", attributes, primary.readMany(region, keys))
+      return Effect.flatMap(found, (entries) => {
+        const stats = counters.of(manual)
+        const moment = momentOf(fiber)
+        const values: Array<Option.Option<unknown>> = []
+        const copies: Array<Effect.Effect<void, unknown, unknown>> = []
+        for (let i = 0; i < entries.length; i++) {
+          const entry = entries[i]!
+          if (typeof entry !== "object") {
+            stats.miss(entry, fiber.context)
+            values.push(Option.none())
+            continue
+          }
+          stats.hit(moment)
+          values.push(Option.some(entry.value))
+          if (copied) {
+            copies.push(
+              Effect.map(handOut(primary, region, entry.value), (value) => {
+                values[i] = Option.some(value)
+              })
+            )
+          }
+        }
+        return copies.length === 0
+          ? Effect.succeed(values)
+          : Effect.as(Effect.orDie(Effect.all(copies, { discard: true })), values)
+      })
+    }
+
+    /**
+     * A write without a fence of its caller's, with one of its own: older loads in flight lose the lease, so they cannot
+     * overwrite it; and if it is overtaken itself, by an invalidation or a newer write, it stores nothing.
+     */
+    const setNow = (key: string, value: unknown, region: Region) =>
+      Effect.uninterruptible(
+        Effect.gen(function*() {
+          const token = context.makeToken()
+          const { defaultLeaseMillis, defaultTtlMillis } = context
+          yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
+          const store = Effect.gen(function*() {
+            // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once:
+            // if another write overtakes this one, what was there before both must not be read in between.
+            const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
+            const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
+            const sealed = yield* primary.sealer.seal(region, key, value, undefined, options)
+            return yield* primary.fill(region, key, token, sealed, "keep")
+          })
+          // A step that failed may have been carried out all the same.
+          yield* Effect.onError(store, () =>
+            Effect.catch(Effect.asVoid(primary.backend.release(key, token, "keep")), () =>
+              primary.orphans.add(key, token, defaultLeaseMillis)
+            )
+          )
+        })
+      )
+
+    const { clear, invalidateKeys, invalidatePattern, invalidateTags } = makeInvalidations({
+      primary,
+      beside,
+      record: (error) => record(manual, error)
+    })
+
+    const write = makeWrite({
+      context,
+      primary,
+      local,
+      beside,
+      handOut,
+      invalidateKeys,
+      invalidatePattern,
+      invalidateTags
+    })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach(stores, ({ flights, orphans }) => Effect.andThen(flights.close, orphans.close), { discard: true })
+    )
+
+    const engine: Engine = {
+      "~effect-cache/CacheEngine": "~effect-cache/CacheEngine",
+      hit,
+      getOrLoad,
+      bypass,
+      refresh,
+      peek,
+      write: (request, invalidations) =>
+        Effect.withFiber((fiber) =>
+          spanned(
+            fiber,
+            "cache.write",
+            { "cache.region": request.plan.region.name, "cache.key": String(request.key), "cache.layer": layer },
+            write(request, invalidations)
+          )
+        ),
+      invalidate: ({ codec }, what) => {
+        const only = codec === undefined ? local : undefined
+        return "key" in what ? invalidateKeys([what.key], only) : invalidatePattern(what.pattern, only)
+      }
+    }
+
+    return CacheClient.of({
+      engine,
+      invalidateKeys: (keys) => invalidateKeys(keys),
+      invalidatePattern: (pattern) => invalidatePattern(pattern),
+      invalidateTags,
+      clear,
+      get: (key, schema) =>
+        Effect.flatMap(
+          attempt(() => [normalizeKey(key), regionOf(schema)] as const),
+          ([normal, region]) =>
+            Effect.withFiber((fiber) =>
+              Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
+                Effect.sync(() => {
+                  const stats = counters.of(manual)
+                  if (Option.isSome(found)) stats.hit(momentOf(fiber))
+                  else stats.miss("miss", fiber.context)
+                })
+              )
+            )
+        ),
+      getMany: (keys, schema) =>
+        Effect.flatMap(
+          attempt(() => [Array.from(keys, normalizeKey), regionOf(schema)] as const),
+          ([normal, region]) => Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
+        ),
+      set: (key, value, setOptions) =>
+        Effect.flatMap(
+          attempt(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
+          ([normal, region]) => setNow(normal, value, region) as Effect.Effect<void, CacheError, never>
+        ),
+      tag: (key, tags) =>
+        Effect.flatMap(
+          attempt(() => [normalizeKey(key), [...new Set(tags)]] as const),
+          ([normal, list]) => primary.addTags(normal, list)
+        ),
+      counters: Effect.sync(() => counters.snapshot()),
+      stats: Effect.map(primary.backend.usage, (usage) => {
+        const { regions, total } = counters.snapshot()
+        return {
+          backend: layer,
+          scope: usage.scope,
+          ...total,
+          size: usage.entries,
+          memoryMb: usage.bytes / (1024 * 1024),
+          evictions: usage.evictions,
+          inFlight: stores.reduce((sum, { flights }) => sum + flights.size, 0),
+          regions
+        }
+      })
+    })
+  })

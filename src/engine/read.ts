@@ -1,0 +1,250 @@
+/**
+ * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
+ * same in memory.
+ */
+import type { Plan, Request } from "./contract.ts"
+import { Cause, Effect, Exit, type Fiber, Option } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { type Moment, momentOf } from "./moment.ts"
+import type { Region } from "../region/region.ts"
+import { absent } from "../internal/stamp.ts"
+import { board, Flight, launch } from "./flights.ts"
+import { CurrentLoads, fly, isLoading, type LoadContext, loadUnstored, renewNow, StoreFailure } from "./load.ts"
+import { loadLocal } from "./localLoad.ts"
+import { isTraced, spanned } from "../observe/span.ts"
+import type { Counters } from "../observe/stats.ts"
+import { cloneOf } from "./seal.ts"
+import type { Found } from "../protocol/verdict.ts"
+import type { Store } from "./store.ts"
+
+interface Parts {
+  readonly context: LoadContext
+  readonly counters: Counters
+  readonly primary: Store
+  readonly local: Store
+  readonly spare: Store
+  /** Whether the spare keeps what every pattern loads, or only what `memoize` does. */
+  readonly spareKeeps: boolean
+}
+
+type Way = (
+  store: Store,
+  request: Request,
+  fiber: Fiber.Fiber<unknown, unknown>
+) => Effect.Effect<unknown, unknown, unknown>
+
+export const makeReads = ({ context, counters, local, primary, spare, spareKeeps }: Parts) => {
+  const layer = primary.backend.name
+  /** A value that several callers are given: the object itself, or a copy where they must not share. */
+  const share = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.isolation === "clone"
+      ? Effect.catch(cloneOf(region, value), () => Effect.succeed(value))
+      : Exit.succeed(value)
+
+  /** The same of what is stored, which is nobody's where the store holds bytes. */
+  const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.format === "values" ? share(store, region, value) : Exit.succeed(value)
+
+  /** Callers share what is stored, so a hit can be handed out as it is found. */
+  const handsOutAsIs = ({ backend }: Store) => backend.local !== undefined && backend.isolation === "reference"
+  const primaryAsIs = handsOutAsIs(primary)
+  const localAsIs = handsOutAsIs(local)
+
+  const hit = (region: Region, key: string, moment: Moment): unknown => {
+    const schemaless = region.codec === undefined
+    if (!(schemaless ? localAsIs : primaryAsIs)) return absent
+    const found = (schemaless ? local : primary).valueOf(region, key, moment.now())
+    if (found !== absent) counters.of(region.name).hit(moment)
+    return found
+  }
+
+  const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
+    readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
+
+  const readThrough = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const {
+      key,
+      plan: { region }
+    } = request
+    if (store.backend.local !== undefined) {
+      const moment = momentOf(fiber)
+      const found = store.readLocal(region, key, moment.now())
+      const stats = counters.of(region.name)
+      if (typeof found === "object") {
+        stats.hit(moment)
+        return handOut(store, region, found.value)
+      }
+      stats.miss(found, fiber.context)
+      return loadShared(store, request, fiber)
+    }
+    if (store.backend.lookup !== undefined && !isTraced(fiber)) {
+      return Effect.callback<unknown, unknown, unknown>((resume) =>
+        store.look(region, key, (found) => {
+          // Interrupted meanwhile: nobody reads, and nothing is counted.
+          if (fiber.pollUnsafe() !== undefined) return
+          const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
+          resume(
+            exit?._tag === "Success" ? use(store, request, fiber, exit.value) : useLater(store, request, fiber, found)
+          )
+        })
+      )
+    }
+    const found = spanned(
+      fiber,
+      "cache.read",
+      { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
+      store.read(region, key)
+    )
+    return useLater(store, request, fiber, found)
+  }
+
+  /** What a read found, to whoever asked. */
+  const use = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Found
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const stats = counters.of(request.plan.region.name)
+    if (typeof found === "object") {
+      stats.hit(momentOf(fiber))
+      return Exit.succeed(found.value)
+    }
+    stats.miss(found, fiber.context)
+    return loadShared(store, request, fiber)
+  }
+
+  const useLater = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Effect.Effect<Found, CacheError, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.matchEffect(found, {
+      onFailure: (error) => degrade(store, request, error, readThrough),
+      onSuccess: (value) => use(store, request, fiber, value)
+    })
+
+  /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
+  const loadShared = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const { key, plan } = request
+    const { region } = plan
+    if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
+    const { isolation, local } = store.backend
+    return Effect.callback<unknown, unknown, unknown>((resume) => {
+      const holder = local?.holder(key)
+      // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
+      let flight =
+        local === undefined
+          ? store.flights.open(key, plan, "load")
+          : holder === undefined
+            ? undefined
+            : store.flights.joinable(key, plan, holder, local.epoch())
+      if (
+        flight === undefined &&
+        local !== undefined &&
+        isolation === "reference" &&
+        holder === undefined &&
+        !isTraced(fiber)
+      ) {
+        flight = loadLocal({ context, store, local, keep: keeps(store, plan) }, request, fiber)
+      } else if (flight === undefined) {
+        flight = new Flight(key, context.makeToken(), plan, "load")
+        launch(
+          store.flights,
+          flight,
+          fiber,
+          spanned(
+            fiber,
+            "cache.load",
+            { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
+            fly(context, store, flight, request, keeps(store, plan))
+          )
+        )
+      } else {
+        counters.of(region.name).counts.shared++
+      }
+      const boarded = flight
+      return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))
+    })
+  }
+
+  /** How a shared load ended, for one of its callers; `again` is the way it came. */
+  const settle = (
+    store: Store,
+    request: Request,
+    flight: Flight,
+    exit: Exit.Exit<unknown, unknown>,
+    again: Way
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    if (Exit.isSuccess(exit)) {
+      const { region } = request.plan
+      return flight.boarded > 1 ? share(store, region, exit.value) : handOut(store, region, exit.value)
+    }
+    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
+    // A failure belongs to the function that failed: another function that shared its load looks again for itself.
+    return flight.party === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
+  }
+
+  /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
+  const degrade = (
+    store: Store,
+    request: Request,
+    error: CacheError,
+    again: Way
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const { plan } = request
+    const carryOn =
+      plan.region.onCacheError === "fail" && !plan.memory
+        ? Effect.fail(error)
+        : store === spare
+          ? loadUnstored(context, store, request)
+          : Effect.andThen(
+              spare.catchUp,
+              Effect.withFiber((fiber) => again(spare, request, fiber))
+            )
+    return Effect.andThen(context.record(plan.region, error), carryOn)
+  }
+
+  /** Whether a store keeps what is loaded for a plan: the spare may be there to share loads only. */
+  const keeps = (store: Store, plan: Plan): boolean => store !== spare || store === primary || spareKeeps || plan.memory
+
+  const bypass = (plan: Plan, args: ReadonlyArray<unknown>, error: CacheError) =>
+    Effect.andThen(
+      context.record(plan.region, error),
+      plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.suspend(() => plan.load(...args))
+    )
+
+  const refresh = (request: Request) =>
+    Effect.withFiber((fiber) => refreshOn(request.plan.region.codec === undefined ? local : primary, request, fiber))
+
+  const refreshOn = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.callback<unknown, unknown, unknown>((resume) => {
+      const { key, plan } = request
+      const { region } = plan
+      let flight = store.flights.open(key, plan, "refresh")
+      if (flight === undefined) {
+        flight = new Flight(key, context.makeToken(), plan, "refresh")
+        const attributes = { "cache.region": region.name, "cache.key": key, "cache.layer": layer }
+        const body = renewNow(context, store, flight, request, keeps(store, plan))
+        launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))
+      }
+      const boarded = flight
+      return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
+    })
+
+  return { hit, getOrLoad, bypass, refresh, handOut }
+}

@@ -1,0 +1,155 @@
+/**
+ * How a value becomes an entry.
+ */
+import { Clock, Context, Effect, Random } from "effect"
+import { type CacheEntry, encode, type EntryHeader } from "../CacheEntry.ts"
+import { CacheError, EncodeFailed } from "../CacheError.ts"
+import type { CacheBackend, Write } from "../services/CacheBackend.ts"
+import type { Region } from "../region/region.ts"
+
+export interface SealOptions {
+  /** For tests: a value that does not come back from its schema as the same, by this measure, is a defect. */
+  readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
+  /** The longest TTL, whatever the region says. */
+  readonly maxTtlMillis?: number | undefined
+}
+
+/** What the load knows of the entry to be. */
+export interface Origin {
+  readonly born: number
+  readonly loadMillis: number
+  readonly defaultTtl: number
+}
+
+/** How long an entry is to live, and its tags. */
+export interface Life {
+  readonly ttlMillis: number
+  readonly tags: ReadonlyArray<string>
+}
+
+/** An entry ready to be stored. */
+export interface Sealed {
+  readonly tags: ReadonlyArray<string>
+  readonly write: Write
+}
+
+export class Sealer {
+  readonly #backend: CacheBackend["Service"]
+  readonly #same: SealOptions["same"]
+  readonly #maxTtlMillis: number
+
+  constructor(backend: CacheBackend["Service"], options: SealOptions) {
+    this.#backend = backend
+    this.#same = options.same
+    this.#maxTtlMillis = options.maxTtlMillis ?? Infinity
+  }
+
+  /** How long the entry of a value lives, and its tags; or what the region's functions throw. */
+  lifeOf(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    defaultTtl: number,
+    services: Context.Context<never>
+  ): Life | CacheError {
+    const { jitter, tagsOf, ttl } = region
+    try {
+      const wanted = typeof ttl === "function" ? ttl(value, params) : (ttl ?? defaultTtl)
+      let ttlMillis = Math.min(wanted, this.#maxTtlMillis)
+      if (jitter !== 0 && ttlMillis !== Infinity) {
+        const random = Context.get(services, Random.Random).nextDoubleUnsafe()
+        ttlMillis = Math.max(1, ttlMillis * (1 - jitter * random))
+      }
+      return { ttlMillis, tags: tagsOf === undefined ? region.staticTags : tagsOf(value, params) }
+    } catch (cause) {
+      return cause instanceof CacheError ? cause : encodeFailed(key, cause)
+    }
+  }
+
+  /** Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw. */
+  seal(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    origin: Origin
+  ): Effect.Effect<Sealed, CacheError, unknown> {
+    return Effect.withFiber<Sealed, CacheError, unknown>((fiber) => {
+      const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      const life = this.lifeOf(region, key, value, params, origin.defaultTtl, fiber.context)
+      if ("reason" in life) return Effect.fail(life)
+      const { tags, ttlMillis } = life
+      const header: EntryHeader = {
+        born: origin.born,
+        createdAt: now,
+        freshUntil: now + ttlMillis,
+        loadMillis: origin.loadMillis,
+        fingerprint: region.fingerprint,
+        tags
+      }
+      const backend = this.#backend
+      if (backend.format === "values") {
+        const entry = (value: unknown): Sealed => ({ tags, write: { stored: withValue(header, value), ttlMillis } })
+        return backend.isolation === "clone"
+          ? Effect.mapBoth(cloneOf(region, value), {
+              onFailure: (cause) => encodeFailed(key, cause),
+              onSuccess: entry
+            })
+          : Effect.succeed(entry(value))
+      }
+      const encoded =
+        this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
+      return Effect.matchEffect(encoded, {
+        onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
+        onSuccess: (json) =>
+          Effect.try({
+            try: () => ({
+              tags,
+              write: { stored: encode(header, json, backend.compressor, region.compressAbove), ttlMillis }
+            }),
+            catch: (cause) => encodeFailed(key, cause)
+          })
+      })
+    })
+  }
+}
+
+const encodeFailed = (key: string, cause: unknown): CacheError =>
+  new CacheError({ reason: new EncodeFailed({ key, cause }) })
+
+const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
+  born: header.born,
+  createdAt: header.createdAt,
+  freshUntil: header.freshUntil,
+  loadMillis: header.loadMillis,
+  fingerprint: header.fingerprint,
+  tags: header.tags,
+  value
+})
+
+/** As `encode`, but a value that its own schema does not give back the same is a defect. */
+const encodeStrictly = (
+  region: Region,
+  key: string,
+  value: unknown,
+  same: (value: unknown, decoded: unknown) => boolean
+) =>
+  Effect.gen(function*() {
+    const json = yield* region.codec!.encode(value)
+    const decoded = yield* region.codec!.decode(json === undefined ? undefined : JSON.parse(JSON.stringify(json)))
+    if (!same(value, decoded)) {
+      return yield* Effect.die(new Error(`the schema of ${JSON.stringify(key)} does not give back what it was given`))
+    }
+    return json
+  }).pipe(
+    Effect.catch((cause) =>
+      Effect.die(new Error(`the value of ${JSON.stringify(key)} does not round-trip through its schema`, { cause }))
+    )
+  )
+
+/** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
+export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+  region.codec === undefined
+    ? Effect.try({ try: () => structuredClone(value), catch: (cause) => cause })
+    : region.codec.clone(value)

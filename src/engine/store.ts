@@ -1,0 +1,303 @@
+/**
+ * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
+ * protocol. A client has a primary store, and in-process ones to fall back to.
+ */
+import { twoPasses } from "../protocol/passes.ts"
+import { KnownTags } from "./knownTags.ts"
+import { Effect, Exit } from "effect"
+import { type CacheEntry, notJson, open, type OpenEntry } from "../CacheEntry.ts"
+import type { CacheError } from "../CacheError.ts"
+import type { CacheBackend, Lookups, Shared, Stored } from "../services/CacheBackend.ts"
+import type { Primitives } from "../services/CachePrimitives.ts"
+import type { TagIndex } from "../services/TagIndex.ts"
+import { momentOf } from "./moment.ts"
+import type { Region } from "../region/region.ts"
+import { absent } from "../internal/stamp.ts"
+import { Flights } from "./flights.ts"
+import { Orphans } from "./orphans.ts"
+import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
+import { together } from "../internal/together.ts"
+import { bearsStaticTags, type Found, judge } from "../protocol/verdict.ts"
+
+export interface StoreOptions extends SealOptions {
+  /** Counts what makes all loads before it doubtful: see `catchUp`. For local reads. */
+  readonly answers?: (() => number) | undefined
+}
+
+const noMarkers: ReadonlyArray<number | undefined> = []
+
+/** Invalidating it moves the epoch on. No entry bears it. */
+const answeredTag = "(answered)"
+
+/** The most markers that are asked for together with many entries; an entry with others costs one more trip. */
+const knownTagsMax = 1_000
+
+export class Store implements Primitives {
+  readonly backend: CacheBackend["Service"]
+  readonly tags: TagIndex["Service"]
+  readonly flights = new Flights()
+  readonly orphans: Orphans
+  readonly sealer: Sealer
+  readonly #known = new KnownTags()
+
+  readonly #same: StoreOptions["same"]
+  /** Whether callers of one read may be given one object. */
+  readonly #shares: boolean
+  readonly #answers: (() => number) | undefined
+  /** The count at the last `catchUp`. */
+  #caughtUp = 0
+  /** Entries that were born before this epoch are stale. */
+  #since = 0
+
+  constructor(primitives: Primitives, options: StoreOptions = {}) {
+    this.backend = primitives.backend
+    this.orphans = new Orphans(primitives.backend)
+    this.sealer = new Sealer(primitives.backend, options)
+    this.tags = primitives.tags
+    this.#same = options.same
+    this.#shares = primitives.backend.isolation === "reference"
+    this.#answers = options.answers
+  }
+
+  /**
+   * To be run before a caller turns to this store from one that failed. If that one has answered somebody since the last
+   * time, what was loaded here before is not used any more, and loads under way are not joined: with the next epoch, they
+   * are as old as if a tag of theirs had been invalidated.
+   */
+  readonly catchUp: Effect.Effect<void> = Effect.suspend(() => {
+    const answers = this.#answers?.() ?? 0
+    if (answers === this.#caughtUp) return Effect.void
+    return Effect.map(Effect.ignore(this.tags.invalidate([answeredTag])), () => {
+      // Not before it is done, or another caller would go on without it.
+      this.#caughtUp = answers
+      this.#since = this.backend.local!.epoch()
+    })
+  })
+
+  /** A read without a trip. Only for a store with local reads. */
+  readLocal(region: Region, key: string, now: number): Found {
+    const local = this.backend.local!
+    const entry = local.get(key, now)
+    if (entry === undefined || entry.fingerprint !== region.fingerprint) return "miss"
+    const { born, tags } = entry
+    if (born < this.#since) return "stale"
+    // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
+    for (let i = 0; i < tags.length; i++) {
+      const marker = local.marker(tags[i]!)
+      if (marker === undefined || marker > born) return "stale"
+    }
+    return bearsStaticTags(tags, region) ? entry : "stale"
+  }
+
+  /** The value of a valid entry, without a trip, or `absent`. What bears no tag is told by its stamp alone. */
+  valueOf(region: Region, key: string, now: number): unknown {
+    const local = this.backend.local!
+    if (region.stamp !== 0 && this.#since === 0 && local.pick !== undefined) {
+      const value = local.pick(key, region.stamp, now)
+      if (value !== absent || region.tagsOf === undefined) return value
+    }
+    const found = this.readLocal(region, key, now)
+    return typeof found === "object" ? found.value : absent
+  }
+
+  /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */
+  read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
+    if (this.backend.local !== undefined) {
+      return Effect.withFiber((fiber) => Effect.succeed(this.readLocal(region, key, momentOf(fiber).now())))
+    }
+    const { backend, tags } = this
+    if (backend.lookup !== undefined) return Effect.callback((resume) => this.look(region, key, resume))
+    const known = this.#known.of(key, region)
+    return known.length === 0
+      ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, known, noMarkers))
+      : Effect.flatMap(together(backend.read(key), tags.markers(known)), ([stored, markers]) =>
+          this.#open(region, key, stored, known, markers)
+        )
+  }
+
+  /** The same for many keys: one trip, and one more for all whose tags turned up only in the header. */
+  readMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
+    if (this.backend.local !== undefined) {
+      return Effect.withFiber((fiber) => {
+        const now = momentOf(fiber).now()
+        return Effect.succeed(keys.map((key) => this.readLocal(region, key, now)))
+      })
+    }
+    const wanted = new Set<string>()
+    for (const key of keys) {
+      for (const tag of this.#known.of(key, region)) if (wanted.size < knownTagsMax) wanted.add(tag)
+    }
+    const known = [...wanted]
+    return Effect.flatMap(this.#lookupMany(keys, known), ({ markers, stored }) => {
+      const found = new Array<Found>(keys.length)
+      const later: Array<Effect.Effect<void, CacheError, unknown>> = []
+      for (let i = 0; i < keys.length; i++) {
+        const opened = this.#open(region, keys[i]!, stored[i], known, markers)
+        const exit = Exit.isExit(opened) ? (opened as Exit.Exit<Found, CacheError>) : undefined
+        if (exit?._tag === "Success") found[i] = exit.value
+        else {
+          later.push(
+            Effect.map(opened, (entry) => {
+              found[i] = entry
+            })
+          )
+        }
+      }
+      return later.length === 0
+        ? Effect.succeed(found)
+        : Effect.as(Effect.all(later, { concurrency: "unbounded", discard: true }), found)
+    })
+  }
+
+  /** As `read`, for a store with `lookup`: tells `done`, once, with an effect that is done in most cases. */
+  look(region: Region, key: string, done: (found: Effect.Effect<Found, CacheError, unknown>) => void): void {
+    const known = this.#known.of(key, region)
+    this.backend.lookup!(key, known, (exit) => {
+      if (Exit.isFailure(exit)) return done(exit as Exit.Exit<never, CacheError>)
+      let found: Effect.Effect<Found, CacheError, unknown>
+      try {
+        const { markers, shared, stored } = exit.value
+        found = this.#open(region, key, stored, known, markers, this.#shares ? shared : undefined)
+      } catch (defect) {
+        // Whoever waits must hear of it: nobody else does.
+        found = Exit.die(defect)
+      }
+      done(found)
+    })
+  }
+
+  #lookupMany(keys: ReadonlyArray<string>, known: ReadonlyArray<string>): Effect.Effect<Lookups, CacheError> {
+    const { backend, tags } = this
+    if (backend.lookupMany !== undefined) return backend.lookupMany(keys, known)
+    const entries = Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" })
+    return known.length === 0
+      ? Effect.map(entries, (stored) => ({ stored, markers: noMarkers }))
+      : Effect.map(together(entries, tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  }
+
+  /** Judges by the header; only the payload of an entry that is valid is looked at. */
+  #open(
+    region: Region,
+    key: string,
+    stored: Stored | undefined,
+    known: ReadonlyArray<string>,
+    markers: ReadonlyArray<number | undefined>,
+    shared?: Shared
+  ): Effect.Effect<Found, CacheError, unknown> {
+    if (stored === undefined) return miss
+    const before = shared?.opened as Opened | undefined
+    const opened = before?.region === region ? before : undefined
+    const entry = opened !== undefined ? opened.entry : stored instanceof Uint8Array ? open(stored) : stored
+    if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
+    if (!bearsStaticTags(entry.tags, region)) return stale
+    this.#known.remember(key, entry.tags, region)
+    const verdict = judge(entry, known, markers)
+    if (verdict === "valid") {
+      if (opened !== undefined) return opened.found
+      const found = this.#value(region, entry)
+      if (shared !== undefined) shared.opened = { region, entry, found } satisfies Opened
+      return found
+    }
+    if (verdict !== "unknown") return Exit.succeed(verdict)
+    // A tag that turned up only in the header costs one more trip, once.
+    return Effect.flatMap(this.tags.markers(entry.tags), (found) => {
+      const verdict = judge(entry, entry.tags, found)
+      return verdict === "valid" ? this.#value(region, entry) : verdict === "unsettled" ? Exit.succeed(verdict) : stale
+    })
+  }
+
+  #value(region: Region, entry: OpenEntry | CacheEntry): Effect.Effect<Found, never, unknown> {
+    if ("value" in entry) return Effect.succeed(entry)
+    const json = entry.json(this.backend.compressor)
+    if (json === notJson) return miss
+    const decoded = region.codec!.decode(json)
+    // The usual codec is synchronous, and its result already there.
+    if (this.#same === undefined && Exit.isExit(decoded)) {
+      return Exit.isSuccess(decoded) ? Exit.succeed({ value: decoded.value }) : miss
+    }
+    const found = Effect.map(decoded, (value) => ({ value }))
+    return this.#same === undefined ? Effect.catch(found, () => miss) : Effect.orDie(found)
+  }
+
+  /**
+   * Trip 2: the lease, and the epoch in the same flush, both before the load starts. The entry is looked at once more, after
+   * the lease: it may have been filled since the first look, and then there is nothing to load.
+   */
+  claim(region: Region, key: string, token: string, ttlMillis: number): Effect.Effect<Claim, CacheError, unknown> {
+    const { backend, tags } = this
+    const acquire = backend.acquire(key, token, ttlMillis)
+    return backend.local === undefined
+      ? Effect.map(together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({
+          holder,
+          epoch,
+          found
+        }))
+      : Effect.flatMap(acquire, (holder) => Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss" })))
+  }
+
+  /** Takes the lease over from whoever holds it, and reads the epoch in the same flush. */
+  takeOver(key: string, token: string, ttlMillis: number, unlink: boolean): Effect.Effect<number, CacheError> {
+    return Effect.map(
+      together(this.backend.takeOver(key, token, ttlMillis, { unlink }), this.tags.epoch),
+      ([, epoch]) => epoch
+    )
+  }
+
+  /** The fenced fill, with the markers of its tags made sure of first, in the same flush. */
+  fill(
+    region: Region,
+    key: string,
+    token: string,
+    sealed: Sealed,
+    onLost: "keep" | "unlink"
+  ): Effect.Effect<boolean, CacheError> {
+    const { tags, write } = sealed
+    const fill = this.backend.fill(key, token, write, onLost)
+    if (tags.length === 0) return fill
+    this.#known.remember(key, tags, region)
+    return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
+  }
+
+  /** Both passes. The guard of a store outside this process makes them in one, so that both are seen to their end. */
+  removeMatching(pattern: string): Effect.Effect<number, CacheError> {
+    const removal = this.backend.removeMatching(pattern)
+    return this.backend.local === undefined ? removal : twoPasses(removal)
+  }
+
+  /** Adds tags to a valid entry. The check and the change are two steps: an entry stored in between gets the tags too. */
+  addTags(key: string, tags: ReadonlyArray<string>): Effect.Effect<boolean, CacheError> {
+    return Effect.flatMap(this.backend.read(key), (stored) => {
+      const header = stored instanceof Uint8Array ? open(stored) : stored
+      if (header === undefined) return Effect.succeed(false)
+      return Effect.flatMap(
+        header.tags.length === 0 ? Effect.succeed([]) : this.tags.markers(header.tags),
+        (markers) => {
+          if (judge(header, header.tags, markers) !== "valid") return Effect.succeed(false)
+          // The markers outlive the TTL the entry was stored with, of which some has passed.
+          const ttlMillis = Math.max(1, header.freshUntil - header.createdAt)
+          return Effect.map(
+            together(this.tags.ensure(tags, ttlMillis), this.backend.addTags(key, tags)),
+            ([, added]) => added
+          )
+        }
+      )
+    })
+  }
+}
+
+/** What the first of those who share a read made of the entry. */
+interface Opened {
+  readonly region: Region
+  readonly entry: OpenEntry | CacheEntry
+  readonly found: Effect.Effect<Found, never, unknown>
+}
+
+/** Who holds the lease, and the epoch and the entry of the same moment. */
+export interface Claim {
+  readonly holder: string
+  readonly epoch: number
+  readonly found: Found
+}
+
+const miss: Effect.Effect<Found> = Effect.succeed("miss")
+const stale: Effect.Effect<Found> = Effect.succeed("stale")

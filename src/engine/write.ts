@@ -1,0 +1,143 @@
+/**
+ * The write of write-through: the lease is taken over before the write, and the fill is fenced by it.
+ */
+import { paramsOf, type Request } from "./contract.ts"
+import { Effect, Exit } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { normalizeKey } from "../CacheKey.ts"
+import type { Region } from "../region/region.ts"
+import type { Invalidations, WriteRequest } from "./contract.ts"
+import { attempt } from "./invalidate.ts"
+import { type LoadContext, runLoader, withRenewal } from "./load.ts"
+import type { Store } from "./store.ts"
+
+interface Parts {
+  readonly context: LoadContext
+  readonly primary: Store
+  readonly local: Store
+  /** The in-process stores beside the primary: they must not keep what the write made old. */
+  readonly beside: ReadonlyArray<Store>
+  readonly handOut: (store: Store, region: Region, value: unknown) => Effect.Effect<unknown, unknown, unknown>
+  readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
+  readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
+  readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
+}
+
+/**
+ * Uninterruptible but for the write itself: once the write has begun, the slot is either filled by it or left empty,
+ * whatever happens to the caller.
+ *
+ * Of two writers at once neither leaves its value behind: the second takes the lease over, so the first finds it lost and
+ * unlinks entry and lease, and the second finds its lease gone and does the same. Nobody knows in which order the database
+ * committed. A writer that dies after its commit leaves an empty slot, because the entry was removed at the start.
+ */
+export const makeWrite =
+  (parts: Parts) => (request: WriteRequest, invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations) =>
+    Effect.uninterruptibleMask((restore) => steps(parts, request, invalidations, restore))
+
+const steps = Effect.fnUntraced(function*(
+  parts: Parts,
+  request: WriteRequest,
+  invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.fn.Return<unknown, unknown, unknown> {
+  const { context, handOut, local, primary } = parts
+  const { plan } = request
+  const { region } = plan
+  const store = region.codec === undefined ? local : primary
+  let failure: CacheError | undefined
+  const note = (error: CacheError): Effect.Effect<void> => {
+    failure ??= error
+    return context.record(region, error)
+  }
+  const slot =
+    typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
+  if (slot === undefined) yield* note(request.key as CacheError)
+  else yield* slot.begin
+  // Nothing was written yet, so failing here loses nothing.
+  if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
+
+  const key = slot?.key
+  const run = runLoader(context, store, { plan, args: request.args, key }, { restore, shared: false })
+  const [exit, loadMillis] = yield* slot === undefined ? run : slot.whileHeld(run)
+  if (slot !== undefined) yield* slot.end(exit, loadMillis)
+
+  // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
+  // because nobody knows what the database did.
+  const { keys, patterns, tags, thrown } = invalidations(exit)
+  const good: Array<string> = []
+  for (const key of keys) {
+    const checked = yield* Effect.result(attempt(() => normalizeKey(key)))
+    if (checked._tag === "Success") good.push(checked.success)
+    else yield* note(checked.failure)
+  }
+  yield* Effect.catch(parts.invalidateKeys(good), note)
+  for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
+  yield* Effect.catch(parts.invalidateTags(tags), note)
+
+  if (Exit.isFailure(exit)) return yield* exit
+  if (thrown !== undefined) return yield* Effect.die(thrown.error)
+  if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
+  return yield* handOut(store, region, exit.value)
+})
+
+/** The slot of a write's own entry, from the take-over to the fill. What goes wrong is noted, never thrown. */
+const makeSlot = (
+  { beside, context }: Parts,
+  store: Store,
+  request: Request,
+  note: (error: CacheError) => Effect.Effect<void>
+) => {
+  const { key, plan } = request
+  const { region } = plan
+  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+  const token = context.makeToken()
+  const others = beside.filter((other) => other !== store)
+  const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
+  const disown = store.orphans.add(key, token, leaseMillis)
+  /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
+  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) => Effect.andThen(disown, note(error)))
+  const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
+  let born: number | undefined
+
+  const begin = Effect.andThen(
+    forget,
+    Effect.matchEffect(store.takeOver(key, token, leaseMillis, true), {
+      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+      onFailure: (error) => Effect.andThen(disown, note(error)),
+      onSuccess: (epoch) =>
+        Effect.sync(() => {
+          born = epoch
+        })
+    })
+  )
+
+  const fill = (value: unknown, born: number, loadMillis: number) =>
+    Effect.gen(function*() {
+      const options = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
+      const sealed = yield* Effect.result(
+        Effect.onError(store.sealer.seal(region, key, value, paramsOf(request), options), () => release)
+      )
+      if (sealed._tag === "Failure") return yield* note(sealed.failure)
+      // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
+      const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "unlink"))
+      if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), empty)
+      else if (!filled.success) context.counters(region).counts.rejectedFills++
+    })
+
+  const end = (exit: Exit.Exit<unknown, unknown>, loadMillis: number) =>
+    Effect.andThen(
+      forget,
+      Effect.suspend((): Effect.Effect<void, never, unknown> => {
+        if (born === undefined) return empty
+        return Exit.isFailure(exit) ? release : fill(exit.value, born, loadMillis)
+      })
+    )
+
+  return {
+    key,
+    begin,
+    end,
+    whileHeld: <A, E, R>(body: Effect.Effect<A, E, R>) => withRenewal(store, key, token, leaseMillis, body)
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The hits of a region as a metric that is read when somebody looks at it: an update for each hit would cost as much as the
+ * rest of the hit. What is counted is what updates would count.
+ */
+import { type Context, Metric } from "effect"
+
+/** Where a fiber's metrics go. A `Moment` is one. */
+export interface Meter {
+  readonly context: Context.Context<never>
+  readonly attributes: Metric.Metric.AttributeSet | undefined
+  readonly registry: object | undefined
+}
+
+/** Counted up by all clients of the process that share its labels, as one series of a metric is. */
+export class HitSeries {
+  readonly registry: Meter["registry"]
+  readonly attributes: Meter["attributes"]
+  readonly tally: { count: number }
+
+  constructor(moment: Pick<Meter, "attributes" | "registry">, tally: { count: number }) {
+    this.registry = moment.registry
+    this.attributes = moment.attributes
+    this.tally = tally
+  }
+
+  /** Whether hits of this moment belong here. */
+  isOf(moment: Meter): boolean {
+    return moment.registry === this.registry && moment.attributes === this.attributes
+  }
+}
+
+const tallies = new WeakMap<object, Map<string, { count: number }>>()
+
+/** The series of a metric in the registry of a moment, registered the first time. */
+export const hitSeries = (metric: Metric.Counter<number>, moment: Meter): HitSeries => {
+  const { attributes = {}, context, registry } = moment
+  let inRegistry = tallies.get(registry!)
+  if (inRegistry === undefined) {
+    inRegistry = new Map()
+    tallies.set(registry!, inRegistry)
+  }
+  const labels = Object.entries({ ...metric.attributes, ...attributes })
+  const key = JSON.stringify(labels.sort(([a], [b]) => (a < b ? -1 : 1)))
+  let tally = inRegistry.get(key)
+  if (tally === undefined) {
+    const made = { count: 0 }
+    const get = () => ({ count: made.count, incremental: true })
+    Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })
+    inRegistry.set(key, made)
+    tally = made
+  }
+  return new HitSeries(moment, tally)
+}
+
+const ignore = () => {}

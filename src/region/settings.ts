@@ -1,0 +1,55 @@
+/**
+ * The options of a region, as types.
+ */
+import type { Duration, Schema } from "effect"
+import type { KeyPart, PlaceholderNames } from "../CacheKey.ts"
+
+/** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
+export type RegionParams<T extends string> = [PlaceholderNames<T>] extends [never]
+  ? Readonly<Record<never, never>>
+  : { readonly [K in PlaceholderNames<T>]: KeyPart }
+
+/** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
+export type OnCacheError = "bypass" | "fail"
+
+/**
+ * How long entries live, a duration or a function of the value. It must be positive; `"infinity"`-like durations mean no
+ * expiry.
+ */
+export type Ttl<A, T extends string> = Duration.Input | ((value: A, params: RegionParams<T>) => Duration.Input)
+
+/** The tags of an entry, fixed or a function of the value. */
+export type Tags<A, T extends string> =
+  | ReadonlyArray<string>
+  | ((value: A, params: RegionParams<T>) => ReadonlyArray<string>)
+
+/** The options of a region, apart from key and schema. */
+export interface RegionSettings<A, T extends string, F extends OnCacheError> {
+  /** Put in front of the key, for example `"v2:"`. */
+  readonly prefix?: string | undefined
+  /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
+  readonly ttl?: Ttl<A, T> | undefined
+  /** Tags for `invalidateTags`. An entry that lacks a fixed tag of its region is a miss, so adding one takes effect at once. */
+  readonly tags?: Tags<A, T> | undefined
+  /**
+   * Shortens each TTL by a random share of up to this fraction, from 0 (default) to 1, so that entries stored together do
+   * not expire together.
+   */
+  readonly jitter?: number | undefined
+  /**
+   * `"bypass"` (default): a cache failure is recorded and the loader runs. `"fail"`: it fails the call, and the type of
+   * the cached function gains `CacheError`.
+   */
+  readonly onCacheError?: F | undefined
+  /** Payloads of at least this many bytes are compressed. Default: the layer's setting. `Infinity`: never. */
+  readonly compressAbove?: number | undefined
+}
+
+/** The options of `CacheRegion.make`, and of a pattern with inline options. */
+export interface RegionOptions<T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">
+  extends RegionSettings<NoInfer<A>, NoInfer<T>, F> {
+  /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, or plain text. */
+  readonly key: T
+  /** Any codec: values are stored as its JSON form and come back decoded. */
+  readonly schema: Schema.Codec<A, I, RD, RE>
+}

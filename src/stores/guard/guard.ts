@@ -1,0 +1,262 @@
+/**
+ * A circuit breaker around the primitives of a primary, with a journal of the invalidations it did not acknowledge.
+ *
+ * **States**
+ *
+ * - Trusted: calls go to the primary, each within a deadline. So many failures in a row, or one invalidation that was not
+ *   acknowledged, end the trust.
+ * - Away: calls fail at once with `Unavailable`; invalidations are journalled, too. In the background the primary is tried,
+ *   ever more slowly; once it answers and the whole journal has been replayed, it is trusted again. No read comes before
+ *   that: an entry that the journal says is invalid is never seen.
+ *
+ * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
+ */
+import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
+import type { Primitives } from "../../services/CachePrimitives.ts"
+import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
+import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
+import type { CacheBackend } from "../../services/CacheBackend.ts"
+import type { TagIndex } from "../../services/TagIndex.ts"
+import { Journal } from "./journal.ts"
+
+export interface GuardOptions {
+  /** The longest a call takes, in milliseconds. A primary that has a deadline at most as long keeps its own. */
+  readonly timeoutMillis: number
+  /** Failures in a row that end the trust. */
+  readonly failureThreshold: number
+  /** The first pause between two tries while away, in milliseconds; doubled up to eight times as long, with jitter. */
+  readonly retryMillis: number
+  /** Invalidations kept; with more, the namespace is cleared instead. */
+  readonly journalLimit: number
+}
+
+export const guardDefaults: GuardOptions = {
+  timeoutMillis: 1_000,
+  failureThreshold: 5,
+  retryMillis: 500,
+  journalLimit: 10_000
+}
+
+export interface Guarded extends Primitives {
+  /**
+   * How often the primary has answered. What was loaded without it before its last answer may be older than what has been
+   * read from it since. A count, because two things within one millisecond have an order, too.
+   */
+  readonly answers: () => number
+}
+
+/** The guarded primitives. `onReturn` runs before the primary is trusted again. */
+export const guard = (
+  primary: Primitives,
+  options: GuardOptions,
+  onReturn: Effect.Effect<void>
+): Effect.Effect<Guarded, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const context = yield* Effect.context<never>()
+    const journal = new Journal(options.journalLimit)
+    const { name } = primary.backend
+    let away = false
+    // The primary answers again, and the journal is being replayed. Invalidations go to it already, because those that
+    // came during a replay would keep it from ever ending.
+    let answering = false
+    let failures = 0
+    let answers = 0
+
+    const heldOff = (operation: string): CacheError =>
+      new CacheError({
+        reason: new Unavailable({ backend: name, operation, cause: new Error("held off until the primary is back") })
+      })
+
+    const within = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      millis: number = options.timeoutMillis
+    ): Effect.Effect<A, CacheError> =>
+      Effect.timeoutOrElse(self, {
+        duration: millis,
+        orElse: () => Effect.fail(new CacheError({ reason: new TimedOut({ backend: name, operation, millis }) }))
+      })
+    const { deadlineMillis, replicationMillis = 0 } = primary.backend
+    const bounded: typeof within =
+      deadlineMillis !== undefined && deadlineMillis <= options.timeoutMillis ? (_, self) => self : within
+    // What waits for replicas may take so much longer: it ends as `NotReplicated`, which ends no trust.
+    const boundedWrite: typeof within = (operation, self) =>
+      replicationMillis === 0
+        ? bounded(operation, self)
+        : within(operation, self, options.timeoutMillis + replicationMillis)
+    const boundFor = (onLost: "keep" | "unlink") => (onLost === "unlink" ? boundedWrite : bounded)
+    // A scan is many commands, each with the deadline of the primary; together they may take long.
+    const boundedScan: typeof within =
+      deadlineMillis !== undefined
+        ? (_, self) => self
+        : (operation, self) => within(operation, self, options.timeoutMillis * 60)
+
+    const tryAgain = (pause: number): Effect.Effect<void> =>
+      Effect.flatMap(Random.next, (random) =>
+        Effect.sleep(pause * (0.75 + random / 2)).pipe(
+          Effect.andThen(Effect.exit(within("probe", primary.tags.epoch))),
+          Effect.flatMap((exit) => {
+            if (Exit.isFailure(exit)) return tryAgain(Math.min(pause * 2, options.retryMillis * 8))
+            answering = true
+            return comeBack(pause)
+          })
+        )
+      )
+
+    const comeBack = (pause: number): Effect.Effect<void> =>
+      Effect.flatMap(Effect.exit(journal.replay(primary)), (exit) => {
+        if (Exit.isFailure(exit)) {
+          answering = false
+          const again = tryAgain(Math.min(pause * 2, options.retryMillis * 8))
+          return Effect.andThen(Effect.logDebug(`effect-cache: the replay on ${name} failed`, exit.cause), again)
+        }
+        // Something may have been journalled meanwhile, also while the fallback is being cleared.
+        return Effect.andThen(
+          onReturn,
+          Effect.suspend(() => {
+            if (!journal.isEmpty) return comeBack(pause)
+            away = false
+            answering = false
+            failures = 0
+            return Effect.logInfo(`effect-cache: ${name} is back`)
+          })
+        )
+      })
+
+    const leave = (error: CacheError | undefined): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (away) return Effect.void
+        away = true
+        // One warning an outage: that it is unavailable, the backend has said already.
+        const log = error?.reason._tag === "Unavailable" ? Effect.logInfo : Effect.logWarning
+        return Effect.andThen(
+          log(`effect-cache: ${name} is away, carrying on without it`, error?.message ?? "an invalidation broke off"),
+          Effect.forkIn(tryAgain(options.retryMillis), scope)
+        )
+      })
+
+    // Also when the trust has ended meanwhile: its caller has seen what the primary holds.
+    const answered = (): void => {
+      answers++
+      failures = 0
+    }
+
+    // Made once: it is the same for all calls.
+    const outcome = {
+      onFailure: (error: CacheError) => {
+        const counts = error.reason._tag === "Unavailable" || error.reason._tag === "TimedOut"
+        const failed = Effect.fail(error)
+        return counts && ++failures >= options.failureThreshold ? Effect.andThen(leave(error), failed) : failed
+      },
+      onSuccess: (value: unknown) => {
+        answered()
+        return Exit.succeed(value)
+      }
+    }
+
+    const outcomeOf = <A>() =>
+      outcome as { readonly onFailure: typeof outcome.onFailure; readonly onSuccess: (value: A) => Exit.Exit<A> }
+
+    /** A call to the primary, while it is trusted. */
+    const call = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      bound: typeof within = bounded
+    ): Effect.Effect<A, CacheError> =>
+      Effect.suspend(() =>
+        away ? Effect.fail(heldOff(operation)) : Effect.matchEffect(bound(operation, self), outcomeOf<A>())
+      )
+
+    /**
+     * An invalidation: what is not acknowledged is written down before the caller hears of it. It runs in the scope of the
+     * client, so that it is seen to its end also when its caller does not wait.
+     */
+    const journalled = <A>(
+      operation: string,
+      self: Effect.Effect<A, CacheError>,
+      note: () => void,
+      bound: typeof within = bounded
+    ): Effect.Effect<A, CacheError> => {
+      const trusted = call(operation, self, bound)
+      const work = Effect.onExit(
+        Effect.suspend(() => (away && answering ? bound(operation, self) : trusted)),
+        (exit) =>
+          Exit.isSuccess(exit)
+            ? Effect.void
+            : Effect.suspend(() => {
+                const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+                if (isCarriedOut(error)) return Effect.void
+                note()
+                // Interrupted: the client is being closed.
+                return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(error)
+              })
+      )
+      // A scope that is closed runs nothing; one that is closing waits for it.
+      return Effect.suspend(() =>
+        scope.state._tag === "Closed"
+          ? work
+          : Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true, uninterruptible: true }), Fiber.join)
+      )
+    }
+
+    const { backend, tags } = primary
+
+    /** As `call`. */
+    const lookup: NonNullable<CacheBackend["Service"]["lookup"]> = (key, list, done) => {
+      if (away) return done(Exit.fail(heldOff("lookup")))
+      let told = false
+      backend.lookup!(key, list, (exit) => {
+        if (told) return
+        told = true
+        if (Exit.isSuccess(exit)) answered()
+        else {
+          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+          if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))
+        }
+        done(exit)
+      })
+    }
+
+    return {
+      answers: () => answers,
+      backend: {
+        ...backend,
+        read: (key) => call("read", backend.read(key)),
+        // Where a call must be timed here, the parts of a look-up are.
+        lookup: backend.lookup === undefined || bounded === within ? undefined : lookup,
+        lookupMany: backend.lookupMany && ((keys, list) => call("lookupMany", backend.lookupMany!(keys, list))),
+        acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
+        takeOver: (key, token, ttl, how) =>
+          call("takeOver", backend.takeOver(key, token, ttl, how), how.unlink ? boundedWrite : bounded),
+        renew: (key, token, ttl) => call("renew", backend.renew(key, token, ttl)),
+        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost), boundFor(onLost)),
+        release: (key, token, onLost) => call("release", backend.release(key, token, onLost), boundFor(onLost)),
+        addTags: (key, list) => call("addTags", backend.addTags(key, list)),
+        // A hint that cannot be had is waited for like one that is lost: callers poll.
+        awaitRelease: backend.awaitRelease,
+        usage: call("usage", backend.usage),
+        remove: (keys) =>
+          journalled(
+            "remove",
+            backend.remove(keys),
+            () => journal.addKeys(keys),
+            keys.length > 1_000 ? boundedScan : boundedWrite
+          ),
+        removeMatching: (pattern) =>
+          journalled(
+            "removeMatching",
+            twoPasses(backend.removeMatching(pattern)),
+            () => journal.addPatterns([pattern]),
+            boundedScan
+          ),
+        clear: journalled("clear", backend.clear, () => journal.addEverything(), boundedScan)
+      } satisfies CacheBackend["Service"],
+      tags: {
+        epoch: call("epoch", tags.epoch),
+        markers: (list) => call("markers", tags.markers(list)),
+        ensure: (list, ttl) => call("ensure", tags.ensure(list, ttl)),
+        invalidate: (list) => journalled("invalidate", tags.invalidate(list), () => journal.addTags(list), boundedWrite)
+      } satisfies TagIndex["Service"]
+    }
+  })

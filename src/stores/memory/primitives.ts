@@ -1,0 +1,230 @@
+/**
+ * The primitives of `CacheBackend`, `TagIndex` and `LockStore` in one process.
+ *
+ * All that changes is one `MemoryState` in a `Ref`. A primitive is one synchronous step of a fiber, so each is atomic,
+ * and carried out in the order in which primitives are run. There are no timers: what has expired is dropped when it is
+ * read, and a few entries a write.
+ */
+import { ByteSize, Clock, Effect, Option, Ref } from "effect"
+import { CacheError, InvalidOption } from "../../CacheError.ts"
+import { matcherUnsafe } from "../../CacheKey.ts"
+import { CacheBackend, type Write } from "../../services/CacheBackend.ts"
+import type { LockStore } from "../../services/LockManager.ts"
+import { TagIndex } from "../../services/TagIndex.ts"
+import { MemoryState } from "./state.ts"
+
+/** How a memory store is bounded. */
+export interface MemoryOptions {
+  /** The most entries held, a whole number from 1. Default 10,000. */
+  readonly maxEntries?: number | undefined
+  /**
+   * The most bytes held, by an estimate that counts values, keys, tags and bookkeeping; at least 1. Default 64 MiB. An
+   * entry that alone takes more is not stored.
+   */
+  readonly maxBytes?: ByteSize.Input | undefined
+  /** `"reference"` (default): callers share one object, and must not change it. `"clone"`: each gets its own copy. */
+  readonly isolation?: "reference" | "clone" | undefined
+  /** The backend's name in labels and errors. Default `"memory"`. */
+  readonly name?: string | undefined
+}
+
+/** The same memory, seen through the three contracts. */
+export interface MemoryPrimitives {
+  readonly backend: CacheBackend["Service"]
+  readonly tags: TagIndex["Service"]
+  readonly locks: LockStore
+}
+
+/** Keys looked at before other fibers get a turn, when a pattern removes. */
+const PATTERN_BATCH = 4096
+
+const invalidOption = (option: string, actual: unknown, expected: string) =>
+  new CacheError({ reason: new InvalidOption({ option, actual: String(actual), expected }) })
+
+const byteCount = (input: unknown): number => {
+  if (input === undefined) return 64 * 1024 * 1024
+  const parsed = ByteSize.fromInput(input as ByteSize.Input)
+  return Option.isSome(parsed) ? Number(parsed.value) : Number.NaN
+}
+
+const checkOptions = (options: MemoryOptions): Effect.Effect<{ maxEntries: number; maxBytes: number }, CacheError> => {
+  const maxEntries = options.maxEntries ?? 10_000
+  if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
+    return Effect.fail(invalidOption("maxEntries", maxEntries, "a whole number, at least 1"))
+  }
+  const maxBytes = byteCount(options.maxBytes)
+  if (!(maxBytes >= 1)) {
+    return Effect.fail(
+      invalidOption("maxBytes", options.maxBytes, 'a number of bytes, at least 1, or a size such as "64 MiB"')
+    )
+  }
+  const isolation = options.isolation ?? "reference"
+  if (isolation !== "reference" && isolation !== "clone") {
+    return Effect.fail(invalidOption("isolation", isolation, '"reference" or "clone"'))
+  }
+  return Effect.succeed({ maxEntries, maxBytes })
+}
+
+const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBackend["Service"] => {
+  const step = <A>(f: (state: MemoryState) => A): Effect.Effect<A> => Effect.sync(() => f(Ref.getUnsafe(ref)))
+  const timed = <A>(f: (state: MemoryState, now: number) => A): Effect.Effect<A> =>
+    Effect.withFiber((fiber) =>
+      Effect.succeed(f(Ref.getUnsafe(ref), fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
+    )
+
+  const removeMatching = (pattern: string): Effect.Effect<number, CacheError> =>
+    Effect.suspend(() => {
+      let matches: (key: string) => boolean
+      try {
+        matches = matcherUnsafe(pattern)
+      } catch (error) {
+        return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
+      }
+      // A map gives out its keys in the order they came, so as many as there are now cover all that are there now.
+      const { entries, leases } = Ref.getUnsafe(ref)
+      const pass = [
+        { keys: entries.keys(), left: entries.size },
+        {
+          keys: leases.keys(),
+          left: leases.size
+        }
+      ]
+      let removed = 0
+      const batch = timed((state, now) => {
+        let budget = PATTERN_BATCH
+        for (const scan of pass) {
+          while (scan.left > 0) {
+            if (budget-- === 0) return false
+            scan.left--
+            const next = scan.keys.next()
+            if (next.done === true) scan.left = 0
+            else if (matches(next.value) && state.remove(next.value, now)) removed++
+          }
+        }
+        return true
+      })
+      const loop: Effect.Effect<number> = Effect.flatMap(batch, (done) =>
+        done ? Effect.succeed(removed) : Effect.andThen(Effect.yieldNow, loop)
+      )
+      return loop
+    })
+
+  // What is in the Ref is changed, and never replaced.
+  const state = Ref.getUnsafe(ref)
+  return CacheBackend.of({
+    name: options.name ?? "memory",
+    format: "values",
+    isolation: options.isolation ?? "reference",
+    compressor: undefined,
+    deadlineMillis: undefined,
+    local: {
+      get: (key, now) => state.entries.get(key, now),
+      pick: (key, stamp, now) => state.entries.pick(key, stamp, now),
+      marker: (tag) => state.markers.get(tag),
+      holder: (key) => state.leases.get(key)?.token,
+      epoch: () => state.epoch,
+      acquire: (key, token) => state.acquire(key, token),
+      ensure: (tags) => state.ensure(tags),
+      fill: (key, token, entry, ttlMillis, now) => state.fill(key, token, entry, ttlMillis, now),
+      release: (key, token) => state.release(key, token)
+    },
+    read: (key) => timed((state, now) => state.entries.get(key, now)),
+    acquire: (key, token) => step((state) => state.acquire(key, token)),
+    takeOver: (key, token, _ttlMillis, { unlink }) =>
+      timed((state, now) => {
+        if (unlink) state.entries.delete(key, now)
+        state.takeOver(key, token)
+      }),
+    renew: (key, token) => step((state) => state.holds(key, token)),
+    fill: (key, token, write: Write, onLost) =>
+      timed((state, now) => {
+        const filled = state.fill(key, token, write.stored, write.ttlMillis, now)
+        // The losing writer unlinks.
+        if (!filled && onLost === "unlink") state.remove(key, now)
+        return filled
+      }),
+    release: (key, token, onLost) =>
+      timed((state, now) => {
+        const held = state.release(key, token)
+        if (!held && onLost === "unlink") state.remove(key, now)
+        return held
+      }),
+    remove: (keys) =>
+      timed((state, now) => {
+        let removed = 0
+        for (const key of keys) if (state.remove(key, now)) removed++
+        return removed
+      }),
+    removeMatching,
+    addTags: (key, tags) => timed((state, now) => state.addTags(key, tags, now)),
+    awaitRelease: (key, token) =>
+      Effect.callback<void>((resume) => {
+        const lease = Ref.getUnsafe(ref).leases.get(key)
+        if (lease === undefined || lease.token !== token) return resume(Effect.void)
+        // `resume` goes on with the waiting fiber at once; the yield keeps it out of the primitive that wakes it.
+        const waiter = () => resume(Effect.yieldNow)
+        const waiters = (lease.waiters ??= new Set())
+        waiters.add(waiter)
+        return Effect.sync(() => {
+          waiters.delete(waiter)
+        })
+      }),
+    clear: step((state) => state.clear()),
+    usage: step((state) => ({
+      scope: "process",
+      entries: state.entries.size,
+      bytes: state.entries.weight,
+      evictions: state.entries.evictions
+    }))
+  })
+}
+
+const makeTags = (ref: Ref.Ref<MemoryState>): TagIndex["Service"] => {
+  const step = <A>(f: (state: MemoryState) => A): Effect.Effect<A> => Effect.sync(() => f(Ref.getUnsafe(ref)))
+  return TagIndex.of({
+    epoch: step((state) => state.epoch),
+    markers: (tags) => step((state) => tags.map((tag) => state.markers.get(tag))),
+    // How long a marker is kept needs no time to live here: see `Markers`.
+    ensure: (tags) => step((state) => state.ensure(tags)),
+    invalidate: (tags) =>
+      step((state) => {
+        state.epoch++
+        for (const tag of tags) state.markers.raise(tag, state.epoch)
+      })
+  })
+}
+
+const makeLocks = (ref: Ref.Ref<MemoryState>): LockStore => {
+  const timed = <A>(f: (state: MemoryState, now: number) => A): Effect.Effect<A> =>
+    Effect.withFiber((fiber) =>
+      Effect.succeed(f(Ref.getUnsafe(ref), Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6))
+    )
+  return {
+    acquire: (name, token, ttlMillis) => timed((state, now) => state.acquireLock(name, token, now + ttlMillis, now)),
+    extend: (name, token, ttlMillis) =>
+      timed((state, now) => {
+        const held = state.ownLock(name, token, now)
+        if (held !== undefined) held.expiresAt = now + ttlMillis
+        return held !== undefined
+      }),
+    release: (name, token) =>
+      timed((state, now) => state.ownLock(name, token, now) !== undefined && state.locks.delete(name))
+  }
+}
+
+/** As `makeMemoryPrimitives`, with its state, for tests that look for leaks. */
+export const makeMemoryPrimitivesWithState = (
+  options: MemoryOptions
+): Effect.Effect<MemoryPrimitives & { readonly state: MemoryState }, CacheError> =>
+  Effect.flatMap(checkOptions(options), ({ maxBytes, maxEntries }) =>
+    Effect.map(Ref.make(new MemoryState(maxEntries, maxBytes)), (ref) => ({
+      backend: makeBackend(ref, options),
+      tags: makeTags(ref),
+      locks: makeLocks(ref),
+      state: Ref.getUnsafe(ref)
+    }))
+  )
+
+/** The primitives over one new, empty memory. Fails with `InvalidOption`. */
+export const makeMemoryPrimitives = (options: MemoryOptions): Effect.Effect<MemoryPrimitives, CacheError> =>
+  Effect.map(makeMemoryPrimitivesWithState(options), ({ backend, locks, tags }) => ({ backend, tags, locks }))

@@ -1,0 +1,246 @@
+/**
+ * `CacheBackend` on Redis.
+ */
+import { Effect } from "effect"
+import type { Compressor } from "../../CacheEntry.ts"
+import { CacheError, InvalidKey, Unavailable } from "../../CacheError.ts"
+import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
+import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
+import * as Scripts from "./backendScripts.ts"
+import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
+import { isServerError } from "./wire/describe.ts"
+import type { Replicated } from "./durable.ts"
+import type { Hints } from "./hints.ts"
+import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
+import { removeScanned } from "./scan.ts"
+import { isOne, numberOf } from "./wire/wire.ts"
+
+/** So many keys are removed in one flush; more of them take more flushes. */
+const removeBatch = 10_000
+
+const noop = () => undefined
+
+/** A writer that lost its lease unlinks, and that must last. What it fills may be lost: the slot is empty then. */
+const lost = (held: boolean): boolean => !held
+
+const field = (info: unknown, name: string): number => {
+  const found = new RegExp(`^${name}:(\\d+)`, "m").exec(String(info))
+  return found === null ? 0 : Number(found[1])
+}
+
+const usage = [["dbsize"], ["info", "memory"], ["info", "stats"]] as const
+
+export const makeBackend = (
+  commands: Commands,
+  names: Names,
+  hints: Hints,
+  options: {
+    readonly compressor: Compressor | undefined
+    readonly isolation: "reference" | "clone"
+    /** How much longer a write may take that waits for replicas. */
+    readonly replicationMillis: number
+    readonly replicated: Replicated
+    /** Moves the epoch on. */
+    readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
+  }
+): CacheBackend["Service"] => {
+  const { replicated } = options
+
+  const refused = (operation: string, problem: string) =>
+    Effect.fail(new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) }))
+
+  // ioredis takes bytes as a Buffer only. The view shares the memory.
+  const bufferOf = (stored: Stored): Buffer | undefined =>
+    stored instanceof Uint8Array ? Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength) : undefined
+
+  /**
+   * While a slot moves, entry and lease of a key may be on two nodes, and what needs both is refused (`TRYAGAIN`). What can be
+   * done with one after the other is done so. The lease first: without it nothing fills behind the removal of the entry.
+   */
+  const oneByOne = <A>(
+    whole: Effect.Effect<A, CacheError>,
+    steps: () => Effect.Effect<A, CacheError>
+  ): Effect.Effect<A, CacheError> =>
+    Effect.catch(whole, (error) => (isServerError(error, "TRYAGAIN") ? steps() : Effect.fail(error)))
+
+  const unlink = (on: Commands, name: string) => on.one("remove", "unlink", [name], numberOf)
+
+  const unlinkBoth = (on: Commands, key: string): Effect.Effect<number, CacheError> =>
+    Effect.andThen(unlink(on, names.lease(key)), unlink(on, names.entry(key)))
+
+  const dropLease = (on: Commands, key: string, token: string): Effect.Effect<boolean, CacheError> =>
+    on.script("release", Scripts.release, [names.lease(key), token, names.channel(key)], isOne)
+
+  const removeKeys = (on: Commands, keys: ReadonlyArray<string>): Effect.Effect<number, CacheError> =>
+    Effect.suspend(() => {
+      const apart: Array<string> = []
+      const whole = all(keys.length, (i, reply) => {
+        const key = keys[i]!
+        on.run("remove", Scripts.remove, [names.entry(key), names.lease(key)], (error, removed) => {
+          if (!isServerError(error, "TRYAGAIN")) return reply(error, removed)
+          apart.push(key)
+          reply(undefined, 0)
+        })
+      })
+      return Effect.flatMap(whole, (removed) =>
+        Effect.reduce(
+          apart,
+          () => removed.reduce<number>((sum, count) => sum + numberOf(count), 0),
+          (sum, key) => Effect.map(unlinkBoth(on, key), (count) => sum + count)
+        )
+      )
+    })
+
+  return CacheBackend.of({
+    name: "redis",
+    format: "bytes",
+    isolation: options.isolation,
+    compressor: options.compressor,
+    deadlineMillis: commands.nodes.timeoutMillis,
+    replicationMillis: options.replicationMillis,
+    local: undefined,
+
+    read: (key) => readOne(commands.nodes, names.entry(key), bytesOf),
+    lookup: (key, tags, done) => readLookup(commands.nodes, names, key, tags, done),
+    lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags),
+
+    // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.
+    acquire: (key, token, ttlMillis) =>
+      commands.one("acquire", "set", [names.lease(key), token, "NX", "GET", "PX", millisOf(ttlMillis)], (holder) =>
+        holder === null ? token : String(holder)
+      ),
+
+    takeOver: (key, token, ttlMillis, { unlink: unlinks }) => {
+      const ttl = millisOf(ttlMillis)
+      const take = (on: Commands) =>
+        oneByOne(
+          on.script(
+            "takeOver",
+            Scripts.takeOver,
+            [names.entry(key), names.lease(key), token, ttl, unlinks ? "1" : "0"],
+            noop
+          ),
+          () =>
+            Effect.andThen(
+              on.one("takeOver", "set", [names.lease(key), token, "PX", ttl], noop),
+              unlinks ? Effect.asVoid(unlink(on, names.entry(key))) : Effect.void
+            )
+        )
+      // With the entry removed it begins a write: an older one must not be back after a failover.
+      return unlinks ? replicated(take) : take(commands)
+    },
+
+    renew: (key, token, ttlMillis) =>
+      commands.script("renew", Scripts.renew, [names.lease(key), token, millisOf(ttlMillis)], isOne),
+
+    fill: (key, token, { stored, ttlMillis }, onLost) => {
+      const bytes = bufferOf(stored)
+      if (bytes === undefined) return refused("fill", "the entry is not encoded")
+      const unlinks = onLost === "unlink"
+      const fill = (on: Commands) =>
+        oneByOne(
+          on.script(
+            "fill",
+            Scripts.fill,
+            [
+              names.entry(key),
+              names.lease(key),
+              token,
+              bytes,
+              millisOrNever(ttlMillis),
+              unlinks ? "1" : "0",
+              names.channel(key)
+            ],
+            isOne
+          ),
+          // What cannot look at the lease must not fill.
+          () =>
+            Effect.as<number | boolean, CacheError, never, boolean>(
+              unlinks ? unlinkBoth(on, key) : dropLease(on, key, token),
+              false
+            )
+        )
+      return unlinks ? replicated(fill, lost) : fill(commands)
+    },
+
+    release: (key, token, onLost) =>
+      onLost === "keep"
+        ? dropLease(commands, key, token)
+        : replicated(
+            (on) =>
+              Effect.flatMap(dropLease(on, key, token), (held) =>
+                held ? Effect.succeed(true) : Effect.as(removeKeys(on, [key]), false)
+              ),
+            lost
+          ),
+
+    remove: (keys) =>
+      replicated((on) =>
+        keys.length <= removeBatch
+          ? removeKeys(on, keys)
+          : Effect.gen(function*() {
+              let removed = 0
+              for (let i = 0; i < keys.length; i += removeBatch)
+                removed += yield* removeKeys(on, keys.slice(i, i + removeBatch))
+              return removed
+            })
+      ),
+
+    removeMatching: (pattern) => replicated((on) => removeScanned.matching(on, names, pattern)),
+
+    addTags: (key, tags) => {
+      const encoded: Array<Buffer> = []
+      for (const tag of tags) {
+        const bytes = encodeTag(tag)
+        if (bytes.length > MAX_TAG_BYTES) {
+          return Effect.fail(
+            new CacheError({
+              reason: new InvalidKey({ key: tag.slice(0, 200), problem: `a tag of more than ${MAX_TAG_BYTES} bytes` })
+            })
+          )
+        }
+        encoded.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      }
+      return Effect.flatMap(
+        commands.script("addTags", Scripts.addTags, [names.entry(key), ...encoded], numberOf),
+        (reply) => (reply === 2 ? refused("addTags", "the entry has too many tags") : Effect.succeed(reply === 1))
+      )
+    },
+
+    awaitRelease: (key, token) =>
+      hints.wait(names.channel(key), (gone) => {
+        commands.nodes.read(names.lease(key), {
+          // A failure says nothing about the lease.
+          arrived: ({ error, text }) => {
+            if (error === undefined && text !== token) gone()
+          }
+        })
+      }),
+
+    // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
+    // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.
+    clear: replicated((on) =>
+      options.bump(on).pipe(Effect.andThen(removeScanned.all(on, names)), Effect.andThen(removeScanned.all(on, names)))
+    ),
+
+    usage: Effect.suspend(() => {
+      const primaries = commands.nodes.primaries()
+      return Effect.map(
+        all(primaries.length * usage.length, (i, reply) => {
+          const [name, ...args] = usage[i % usage.length]!
+          primaries[Math.floor(i / usage.length)]!.command("usage", name, args, "utf8", reply, true)
+        }),
+        (replies): BackendUsage => {
+          const sum = (part: number, count: (reply: unknown) => number) =>
+            replies.reduce<number>((sum, reply, i) => (i % usage.length === part ? sum + count(reply) : sum), 0)
+          return {
+            scope: "server",
+            entries: sum(0, numberOf),
+            bytes: sum(1, (info) => field(info, "used_memory")),
+            evictions: sum(2, (info) => field(info, "evicted_keys"))
+          }
+        }
+      )
+    })
+  })
+}

@@ -1,0 +1,107 @@
+/**
+ * The primitives of the Redis layer over its connections, closed with the scope.
+ */
+import { Context, Effect, Random, References, type Scope } from "effect"
+import type { Redis } from "ioredis"
+import type { CacheError } from "../../CacheError.ts"
+import { nodeCompressor } from "../../platform/nodeCompressor.ts"
+import type { CacheBackend } from "../../services/CacheBackend.ts"
+import type { LockStore } from "../../services/LockManager.ts"
+import type { TagIndex } from "../../services/TagIndex.ts"
+import { makeBackend } from "./backend.ts"
+import { Cluster } from "./nodes/cluster.ts"
+import { Commands, makeNames } from "./commands.ts"
+import { Connection } from "./wire/connection.ts"
+import { makeReplicated, notReplicated } from "./durable.ts"
+import { Hints } from "./hints.ts"
+import { makeLockStore } from "./lockStore.ts"
+import { type Nodes, Single } from "./nodes/nodes.ts"
+import { type RedisOptions, type ResolvedOptions, resolve } from "./options/options.ts"
+import { makeClient } from "./wire/redisClient.ts"
+import { makeTagIndex } from "./tagIndex.ts"
+import type { Turn } from "./wire/wire.ts"
+
+export interface RedisPrimitives {
+  readonly backend: CacheBackend["Service"]
+  readonly tags: TagIndex["Service"]
+  readonly locks: LockStore
+}
+
+/** Connections to what the options name, or by a client that there is: one that was brought along is not `owned`. */
+export const openNodes = (
+  options: ResolvedOptions,
+  context: Context.Context<never>,
+  client: Redis | undefined,
+  owned = client === undefined
+): Nodes => {
+  const generator = Context.get(context, Random.Random)
+  const random = () => generator.nextDoubleUnsafe()
+  if (options.target.mode === "cluster") return new Cluster(options, options.target.seeds, context, random)
+  const turn: Turn = { count: 0 }
+  const { connectTimeoutMillis, timeoutMillis } = options
+  const connection = new Connection(
+    {
+      client: client ?? makeClient(options, random),
+      owned,
+      timeoutMillis,
+      connectTimeoutMillis,
+      turn,
+      primaryOnly: true
+    },
+    context
+  )
+  return new Single(connection, turn)
+}
+
+/** Connections for writes that wait for replicas, which may take longer: behind another wait, and then for their own. */
+const openDurable = (options: ResolvedOptions, waitMillis: number, context: Context.Context<never>): Nodes => {
+  const { client, name, timeoutMillis } = options
+  const settings = { ...options, name: `${name}:durable`, timeoutMillis: timeoutMillis + 2 * waitMillis }
+  // An outage is reported by the other connections.
+  const silent = Context.add(context, References.MinimumLogLevel, "None")
+  return openNodes(settings, silent, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }), true)
+}
+
+/**
+ * Opens connections and gives the primitives over them. Fails only for options that cannot be used (`InvalidOption`): with
+ * Redis out of reach the primitives are there, and fail with `Unavailable` until it is back.
+ */
+export const makeRedisPrimitives = (
+  options: RedisOptions = {}
+): Effect.Effect<RedisPrimitives, CacheError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const resolved = yield* resolve(options)
+    const context = yield* Effect.context<never>()
+    const { durability } = resolved
+    const { durable, hints, nodes } = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const nodes = openNodes(resolved, context, resolved.client)
+        return {
+          nodes,
+          durable: durability === undefined ? nodes : openDurable(resolved, durability.timeoutMillis, context),
+          hints: new Hints(nodes)
+        }
+      }),
+      ({ durable, hints, nodes }) => {
+        const all = new Set<{ readonly close: () => Promise<void> }>([hints, nodes, durable])
+        return Effect.promise(() => Promise.all([...all].map((each) => each.close())))
+      }
+    )
+    const commands = new Commands(nodes)
+    const names = makeNames(resolved.namespace)
+    const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, names, durability)
+    const { bump, service: tags } = makeTagIndex(commands, names, replicated)
+    const threshold = resolved.compressionThreshold
+    return {
+      backend: makeBackend(commands, names, hints, {
+        compressor: threshold === false ? undefined : nodeCompressor({ threshold }),
+        // Each of up to three steps may be held up by somebody else's wait; then comes its own.
+        replicationMillis: 4 * (durability?.timeoutMillis ?? 0),
+        isolation: resolved.isolation,
+        replicated,
+        bump
+      }),
+      tags,
+      locks: makeLockStore(commands, names)
+    }
+  })

@@ -1,0 +1,208 @@
+/**
+ * `TagIndex` on Redis: the epoch and the markers, each a key of its own, so that every script stays on one slot.
+ */
+import { luaCount, parseCount } from "./wire/counts.ts"
+import { randomBytes } from "node:crypto"
+import { Effect } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { TagIndex } from "../../services/TagIndex.ts"
+import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
+import type { Replicated } from "./durable.ts"
+import { readMarkers, readOne, textOf } from "./lookups.ts"
+import { isPending } from "./wire/reads.ts"
+import { isNoScript, luaClock, runOnce, script } from "./scripts.ts"
+
+/** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
+const createEpoch = script(
+  1,
+  `
+${luaClock}
+${luaCount}
+local text = redis.pcall("GET", KEYS[1])
+if count(text) then return text end
+local now = string.format("%.0f", clock())
+redis.call("SET", KEYS[1], now)
+return now`
+)
+
+/** KEYS: the epoch. Moves it on: above what it was, and above every value it had before it was lost. */
+const bumpEpoch = script(
+  1,
+  `
+${luaClock}
+${luaCount}
+local before = count(redis.pcall("GET", KEYS[1])) or 0
+local now = string.format("%.0f", math.max(before + 1, clock()))
+redis.call("SET", KEYS[1], now)
+return now`
+)
+
+// Makes a marker last at least so long; 0 means for ever. Never shortens it.
+const luaOutlive = `
+local function outlive(ttl)
+  local left = redis.call("PTTL", KEYS[1])
+  if left == -1 then return end
+  if ttl == 0 then redis.call("PERSIST", KEYS[1])
+  elseif left < ttl then redis.call("PEXPIRE", KEYS[1], ttl) end
+end`
+
+/**
+ * KEYS: a marker. ARGV: our pending text, ttl. Returns the marker, or the pending text that is in its place now: ours, or
+ * one that another process put there and has not confirmed yet.
+ */
+const pendMarker = script(
+  1,
+  `
+${luaCount}
+${luaOutlive}
+local found = redis.pcall("GET", KEYS[1])
+if count(found) or (type(found) == "string" and string.match(found, "^%?[%w_-]+$")) then
+  outlive(tonumber(ARGV[2]))
+  return found
+end
+if ARGV[2] == "0" then redis.call("SET", KEYS[1], ARGV[1])
+else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
+return ARGV[1]`
+)
+
+/** KEYS: a marker. ARGV: pending text, epoch. */
+const confirmMarker = script(
+  1,
+  `
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "KEEPTTL")
+return 1`
+)
+
+/**
+ * KEYS: a marker. ARGV: epoch. Raises it, and never lowers it. One that is missing stays missing, and a pending text goes: this
+ * epoch was read a while ago, and the marker may have been lost since, and with it a later invalidation. Only `ensure`, which
+ * looks first and then reads the epoch, may make it anew; until then everything under it is stale.
+ */
+const raiseMarker = script(
+  1,
+  `
+${luaCount}
+local found = count(redis.pcall("GET", KEYS[1]))
+if not found then redis.call("UNLINK", KEYS[1])
+elseif found < tonumber(ARGV[1]) then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL") end
+return 1`
+)
+
+/** Starts it, and waits for nothing. A primitive sends its commands before it first suspends. */
+const sendOnly = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<void> =>
+  Effect.asVoid(Effect.forkDetach(Effect.ignore(self), { startImmediately: true }))
+
+const unique = (tags: ReadonlyArray<string>): ReadonlyArray<string> => (tags.length < 2 ? tags : [...new Set(tags)])
+
+// Pending texts must never repeat. A prefix for this process and a counter are cheaper than randomness for each.
+const nonces = () => {
+  const prefix = `?${randomBytes(12).toString("base64url")}-`
+  let count = 0
+  return () => prefix + (++count).toString(36)
+}
+
+export interface RedisTagIndex {
+  readonly service: TagIndex["Service"]
+  /** Moves the epoch on. */
+  readonly bump: (commands: Commands) => Effect.Effect<number, CacheError>
+}
+
+export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
+  const nonce = nonces()
+
+  const toCount = (reply: unknown): number => parseCount(reply) ?? 0
+  const create = commands.script("epoch", createEpoch, [names.epoch], toCount)
+  const bump = (on: Commands) => on.script("invalidate", bumpEpoch, [names.epoch], toCount)
+  const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
+    const found = parseCount(text)
+    return found === undefined ? create : Effect.succeed(found)
+  }
+
+  const epoch = Effect.flatMap(readOne(commands.nodes, names.epoch, textOf), orCreate)
+  const markers = (tags: ReadonlyArray<string>) => readMarkers(commands.nodes, names, tags)
+
+  /**
+   * One awaited trip, and right even if a marker is evicted between any two steps.
+   *
+   * A missing marker must come back at an epoch read *after* it was seen missing: an invalidation before that moment may
+   * have been lost with the marker, and has an epoch of at most that one. But no single-slot script sees both marker and
+   * epoch. So the marker is first set to a pending text, under which nothing is valid; then, later on the same connection,
+   * the epoch is read; then a script replaces the pending text, and only that very text, by this epoch.
+   * - An invalidation in between removes the pending text, so the confirmation finds it gone and does nothing.
+   * - An eviction in between leaves nothing, so it does nothing: no marker, a miss. The text is never used twice, so it
+   *   cannot come back for a later absence.
+   * - A confirmation that is lost leaves the pending text: misses, until the next `ensure` confirms it.
+   * A pending text of somebody else is kept and confirmed as if it were ours: we saw it before we read our epoch, so that
+   * epoch is late enough too. Replacing it would be as safe, but under many loads at once each would undo the last one's
+   * and none be confirmed.
+   *
+   * The confirmation is sent, not awaited. A fill that was sent in one flush with this is carried out a round trip before
+   * the confirmation: for so long its entry is in place and not valid yet, and `markers` gives `Infinity`.
+   * On Cluster the epoch may live on another node, so it is read after the pending texts are acknowledged. There the
+   * confirmation is awaited: no order of commands makes it come before the next read of the one who filled.
+   */
+  const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
+    Effect.suspend(() => {
+      const wanted = unique(tags)
+      if (wanted.length === 0) return Effect.void
+      const { inOrder } = commands.nodes
+      return Effect.flatMap(pend(wanted, ttlMillis, inOrder), (replies) => {
+        const pending: Array<readonly [tag: string, text: string]> = []
+        wanted.forEach((tag, i) => {
+          const text = replies[i]
+          if (isPending(text)) pending.push([tag, text])
+        })
+        if (pending.length === 0) return Effect.void
+        return Effect.flatMap(inOrder ? orCreate(replies[wanted.length]) : epoch, (now) => {
+          const confirm = all(pending.length, (i, reply) => {
+            const [tag, text] = pending[i]!
+            commands.run("ensure", confirmMarker, [names.marker(tag), text, now], reply)
+          })
+          return inOrder ? sendOnly(confirm) : Effect.asVoid(confirm)
+        })
+      })
+    })
+
+  /** The pending texts, and, where commands are carried out in order, the epoch behind them. */
+  const pend = (
+    tags: ReadonlyArray<string>,
+    ttlMillis: number,
+    withEpoch: boolean,
+    whole = false
+  ): Effect.Effect<ReadonlyArray<unknown>, CacheError> => {
+    const text = nonce()
+    const ttl = millisOrNever(ttlMillis)
+    let forgotten = false
+    return Effect.flatMap(
+      all(tags.length + (withEpoch ? 1 : 0), (i, reply) => {
+        const tag = tags[i]
+        if (tag === undefined) return commands.command(names.epoch, "ensure", "get", [names.epoch], reply)
+        runOnce(commands.nodes, "ensure", pendMarker, [names.marker(tag), text, ttl], whole, (error, found) => {
+          if (!isNoScript(error)) return reply(error, found)
+          forgotten = true
+          reply(undefined, undefined)
+        })
+      }),
+      // Retrying only the pending texts would put them after the epoch was read, so all of it is done again.
+      (replies) => (forgotten ? pend(tags, ttlMillis, withEpoch, true) : Effect.succeed(replies))
+    )
+  }
+
+  const invalidate = (tags: ReadonlyArray<string>): Effect.Effect<void, CacheError> =>
+    Effect.suspend(() => {
+      const wanted = unique(tags)
+      if (wanted.length === 0) return Effect.void
+      return replicated((on) =>
+        Effect.flatMap(bump(on), (now) =>
+          Effect.asVoid(
+            all(wanted.length, (i, reply) => {
+              on.run("invalidate", raiseMarker, [names.marker(wanted[i]!), now], reply)
+            })
+          )
+        )
+      )
+    })
+
+  return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), bump }
+}

@@ -1,0 +1,435 @@
+/**
+ * One connection to Redis: commands of one tick go out in one write, each has a deadline, and nothing waits for a server
+ * that is away. Reads of one tick go out behind them, in as few commands as they take: see `reads.ts`.
+ *
+ * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready`, `down` (commands
+ * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
+ * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
+ */
+import { type Context, Effect } from "effect"
+import { Command, type Redis } from "ioredis"
+import { CacheError, TimedOut, Unavailable } from "../../../CacheError.ts"
+import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
+import { Deadlines, type Waiting } from "./deadlines.ts"
+import { makeDescribe } from "./describe.ts"
+import { Gathered, type OnRefused, Read, type Reader } from "./reads.ts"
+import { closeClient, within } from "./redisClient.ts"
+import type { Argument, Link, Reply, ReplyEncoding, Turn } from "./wire.ts"
+
+interface Job extends Waiting {
+  readonly operation: string
+  readonly name: string
+  readonly args: ReadonlyArray<Argument>
+  readonly encoding: ReplyEncoding
+  readonly reply: Reply
+  /** How many replies this connection had seen then. */
+  readonly seen: number
+  command: Command | undefined
+}
+
+const backend = "redis"
+
+// The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
+const silentDeadlines = 5
+const silentMillis = 3000
+
+/** How long to leave a server alone that is a replica, or a client that has given up, before trying again. */
+const againMillis = 400
+
+const noop = () => {}
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly client: Redis
+  /** False for a client that was brought along. */
+  readonly owned: boolean
+  readonly timeoutMillis: number
+  readonly connectTimeoutMillis: number
+  /** Shared by the connections of a cluster. */
+  readonly turn: Turn
+  /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
+  readonly primaryOnly: boolean
+  /** Told when the server went away or came back. */
+  readonly onChange?: (() => void) | undefined
+  /** On Cluster, where a command reads keys of one slot only: takes over reads that failed. */
+  readonly onRefused?: OnRefused | undefined
+}
+
+export class Connection implements Link {
+  readonly client: Redis
+  /** False for a client that was brought along. */
+  readonly owned: boolean
+  readonly endpoint: string
+  readonly timeoutMillis: number
+  /** Scripts that this connection has sent. Forgotten when it reconnects: the server may be a new one. */
+  readonly loaded = new Set<string>()
+  readonly describe: (error: unknown) => string
+
+  /** Grows with every connect: what one connection wrote, the next one knows nothing of. */
+  incarnation = 0
+
+  private readonly turn: Turn
+  private readonly primaryOnly: boolean
+  private readonly onChange: () => void
+  private readonly context: Context.Context<never>
+  private state: "first" | "ready" | "down" | "closed"
+  private lastProblem: string | undefined
+  private reported = false
+  private queue: Array<Job> = []
+  private readonly gathered: Gathered
+  /** When the first of what waits for the flush was asked for. */
+  private tickAt = 0
+  private scheduled = false
+  private readonly deadlines: Deadlines<Job>
+  private handshake: NodeJS.Timeout | undefined
+  private replies = 0
+  private silentFrom: number | undefined
+  private readonly flush: () => void
+  private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
+
+  constructor(options: ConnectionOptions, context: Context.Context<never>) {
+    this.context = context
+    this.timeoutMillis = options.timeoutMillis
+    this.owned = options.owned
+    this.client = options.client
+    this.turn = options.turn
+    this.primaryOnly = options.primaryOnly
+    this.onChange = options.onChange ?? noop
+    this.gathered = new Gathered(
+      {
+        queue: (name, keys, reply) => this.enqueue("read", name, keys, null, reply, undefined),
+        again: (name, keys, reply, at) => this.command("read", name, keys, null, reply, true, at),
+        failure: (problem) => this.unavailable("read", problem)
+      },
+      options.onRefused
+    )
+    this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
+    const own = this.client.options
+    const path = (own as { readonly path?: string }).path
+    this.endpoint =
+      path ?? (own.sentinels ? `sentinels of ${own.name}` : `${own.host ?? "localhost"}:${own.port ?? 6379}`)
+    const secrets = [own.password, own.sentinelPassword].filter(
+      (secret): secret is string => typeof secret === "string" && secret !== ""
+    )
+    this.describe = makeDescribe(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))
+    this.flush = () => {
+      this.scheduled = false
+      if (this.state === "ready") this.send()
+      // Others who wait for the connect have later deadlines, and must not share these.
+      else this.gathered.flush(this.tickAt)
+    }
+    const { connectTimeoutMillis } = options
+    this.listeners = [
+      ["connect", () => this.watchHandshake(connectTimeoutMillis)],
+      ["ready", () => this.onReady()],
+      ["error", (error) => this.onError(this.describe(error))],
+      ["close", () => this.onClose()],
+      ["end", () => this.onEnd()]
+    ]
+    for (const [event, listener] of this.listeners) this.client.on(event, listener)
+    const status = this.client.status
+    this.state =
+      status === "ready"
+        ? "ready"
+        : status === "wait" || status === "connecting" || status === "connect"
+          ? "first"
+          : "down"
+    // Failures arrive as events.
+    if (status === "wait") this.client.connect().catch(noop)
+  }
+
+  get ready(): boolean {
+    return this.state === "ready"
+  }
+  /** It is not known to be away: a command would be sent, or wait for the first connect. */
+  get usable(): boolean {
+    return this.state === "ready" || this.state === "first"
+  }
+
+  /**
+   * Queues a command. `reply` is called exactly once, within the deadline; at once when the server is away. A command that
+   * was sent elsewhere first brings along `at`, the time its deadline counts from.
+   */
+  command(
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    encoding: ReplyEncoding,
+    reply: Reply,
+    readOnly = false,
+    at?: number
+  ): void {
+    if (!this.usable) return reply(this.unavailable(operation), undefined, this)
+    if (!readOnly) this.turn.count++
+    this.schedule()
+    this.enqueue(operation, name, args, encoding, reply, at)
+  }
+
+  /**
+   * Reads a key with the next flush, or with others of it earlier. `reader` is told exactly once, within the deadline; at once
+   * when the server is away.
+   */
+  read(name: string, slot: number, reader: Reader): Read {
+    // The server may begin with a full command while the rest of this turn goes on.
+    if (this.gathered.full && this.state === "ready") this.send()
+    // After that: who was told may have closed the connection.
+    if (this.usable) {
+      this.schedule()
+      return this.gathered.add(name, slot, reader)
+    }
+    const failed = new Read(name, slot, reader)
+    failed.settle(this.unavailable("read"), undefined)
+    return failed
+  }
+
+  /** How many commands and reads wait to be sent. */
+  get waiting(): number {
+    return this.queue.length + this.gathered.size
+  }
+
+  /**
+   * With nothing under way a flush waits for the code that runs now, so that one caller alone loses no time. Otherwise it waits for all that this turn of the event loop brings, such as the requests of many sockets.
+   */
+  private schedule(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    this.tickAt = performance.now()
+    if (this.deadlines.size === 0) process.nextTick(this.flush)
+    else setImmediate(this.flush)
+  }
+
+  private enqueue(
+    operation: string,
+    name: string,
+    args: ReadonlyArray<Argument>,
+    encoding: ReplyEncoding,
+    reply: Reply,
+    at: number | undefined
+  ): void {
+    const job: Job = {
+      operation,
+      name,
+      args,
+      encoding,
+      reply,
+      at: at ?? this.tickAt,
+      seen: this.replies,
+      done: false,
+      command: undefined
+    }
+    this.queue.push(job)
+    if (at === undefined) this.deadlines.push(job)
+    else this.deadlines.insert(job)
+  }
+
+  unavailable(operation: string, problem?: string): CacheError {
+    const text =
+      problem ?? this.lastProblem ?? (this.state === "closed" ? "the connection is closed" : "the connection is down")
+    // A fresh error with text only: those of ioredis carry the arguments of the command.
+    return new CacheError({
+      reason: new Unavailable({ backend, operation, cause: new Error(`${text} (${this.endpoint})`) })
+    })
+  }
+
+  /** What the server answered with an error. */
+  private refused(operation: string, problem: string): CacheError {
+    const misplaced = this.primaryOnly && /^(MOVED|ASK|CLUSTERDOWN) /.test(problem)
+    return this.unavailable(
+      operation,
+      misplaced ? `${problem}; this is a node of a cluster: use mode "cluster"` : problem
+    )
+  }
+
+  /** A replica where there was a primary: look the primary up again, or wait until it is one. */
+  private leaveReplica(): void {
+    if (!this.primaryOnly || !this.owned || this.state !== "ready") return
+    this.onClose("the server is a replica, expected a primary")
+    this.client.disconnect(true)
+  }
+
+  private send(): void {
+    this.gathered.flush(this.tickAt)
+    const batch = this.queue
+    if (batch.length === 0) return
+    this.queue = []
+    this.turn.count++
+    if (this.client.status !== "ready") {
+      for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
+      return
+    }
+    const chunks = new Chunks(this.client)
+    const failed: Array<readonly [Job, CacheError]> = []
+    for (const job of batch) {
+      // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
+      if (job.done) continue
+      const onReply = (error: Error | null | undefined, reply: unknown) => {
+        this.replies++
+        // Whatever comes, late or not, the server is not silent.
+        this.silentFrom = undefined
+        if (job.done) return
+        if (!error) return this.settle(job, undefined, reply)
+        const problem = this.describe(error)
+        this.settle(job, this.refused(job.operation, problem), undefined)
+        if (problem.startsWith("READONLY ")) this.leaveReplica()
+      }
+      const args = job.args as Array<Argument>
+      const options = { replyEncoding: job.encoding }
+      const command = hasLarge(args)
+        ? new LargeCommand(chunks, job.name, args, options, onReply)
+        : new Command(job.name, args, options, onReply)
+      job.command = command
+      try {
+        this.client.sendCommand(command, chunks)
+      } catch (error) {
+        failed.push([job, this.unavailable(job.operation, this.describe(error))])
+      }
+    }
+    chunks.flush()
+    // Not before: who is told may send again, and its bytes must come behind those of commands that wait for earlier replies.
+    for (const [job, error] of failed) this.settle(job, error, undefined)
+  }
+
+  private settle(job: Job, error: CacheError | undefined, reply: unknown): void {
+    if (job.done) return
+    job.done = true
+    // R1: what its caller is told has failed must not happen later. An error of the server's is final anyhow.
+    if (error !== undefined && job.command !== undefined) defuse(job.command)
+    this.deadlines.ended()
+    job.reply(error, reply, this)
+  }
+
+  private readonly onLate = (job: Job, now: number): void => {
+    // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
+    if (job.seen !== this.replies) this.silentFrom = undefined
+    else this.silentFrom ??= job.at
+    this.settle(
+      job,
+      new CacheError({ reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis }) }),
+      undefined
+    )
+    const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
+    if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
+      // A peer that vanished without a word keeps its socket open for many minutes.
+      this.silentFrom = undefined
+      this.onProblem("the server stopped answering")
+      this.client.disconnect(true)
+      this.client.stream?.destroy()
+    }
+  }
+
+  // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
+  private readonly trim = (): void => {
+    const queue = this.queue
+    let gone = 0
+    while (gone < queue.length && queue[gone]!.done) gone++
+    if (gone > 0) queue.splice(0, gone)
+  }
+
+  // ioredis limits the time of the TCP connect, but would wait for ever for a server that accepts and then says nothing.
+  private watchHandshake(millis: number): void {
+    if (!this.owned) return
+    clearTimeout(this.handshake)
+    const stream = this.client.stream
+    this.handshake = setTimeout(() => stream.destroy(), millis).unref()
+  }
+
+  private onReady(): void {
+    if (this.state === "closed") return
+    if (!this.primaryOnly || !this.owned) return this.open()
+    // A replica answers reads, with what it knows: older values.
+    this.client.info("replication", (error, info) => {
+      if (this.state === "closed" || this.client.status !== "ready") return
+      if (error || !/^role:slave/m.test(String(info))) return this.open()
+      clearTimeout(this.handshake)
+      this.onClose("the server is a replica, expected a primary")
+      setTimeout(() => this.state === "down" && this.client.disconnect(true), againMillis).unref()
+    })
+  }
+
+  private open(): void {
+    clearTimeout(this.handshake)
+    this.state = "ready"
+    this.incarnation++
+    this.loaded.clear()
+    this.silentFrom = undefined
+    this.lastProblem = undefined
+    if (this.reported) {
+      this.reported = false
+      this.log(Effect.logInfo(`Redis at ${this.endpoint} is back`))
+    }
+    this.onChange()
+    this.send()
+  }
+
+  // Sentinels that cannot be reached close no connection, because none was opened.
+  private onError(problem: string): void {
+    if (this.state === "first") this.onClose(problem)
+    else this.onProblem(problem)
+  }
+
+  private onClose(problem?: string): void {
+    clearTimeout(this.handshake)
+    if (this.state === "closed") return
+    this.state = "down"
+    this.onProblem(problem ?? this.lastProblem ?? "the connection was closed")
+    this.failAll()
+    this.onChange()
+  }
+
+  // ioredis gives up for good when sentinels name another primary in the middle of its asking for one.
+  private onEnd(): void {
+    this.onClose()
+    if (!this.owned || this.state === "closed") return
+    setTimeout(() => {
+      if (this.state === "down" && this.client.status === "end") this.client.connect().catch(noop)
+    }, againMillis).unref()
+  }
+
+  private onProblem(problem: string): void {
+    if (this.state === "closed") return
+    this.lastProblem = problem
+    // Once per outage. A problem on a connection that stays up is the next reply's to report.
+    if (this.reported || this.state === "ready") return
+    this.reported = true
+    this.log(
+      Effect.logWarning(
+        `Redis at ${this.endpoint} is unavailable: ${problem}. Cache operations on it fail until it is back.`
+      )
+    )
+  }
+
+  private failAll(): void {
+    this.gathered.flush(this.tickAt)
+    this.queue = []
+    for (const job of this.deadlines.all()) {
+      if (job.done) continue
+      this.settle(job, this.unavailable(job.operation), undefined)
+    }
+  }
+
+  private log(effect: Effect.Effect<void>): void {
+    Effect.runForkWith(this.context)(effect)
+  }
+
+  /** Answers what is in flight, within the deadline, then closes the client if it is ours. */
+  async close(): Promise<void> {
+    if (this.state === "closed") return
+    if (this.state === "ready" && (this.deadlines.size > 0 || this.gathered.size > 0)) {
+      this.send()
+      await within(this.timeoutMillis, (done) => this.deadlines.whenDrained(done))
+    }
+    this.state = "closed"
+    this.failAll()
+    this.deadlines.stop()
+    clearTimeout(this.handshake)
+    for (const [event, listener] of this.listeners) this.client.off(event, listener)
+    if (this.owned) await closeClient(this.client)
+  }
+}
+
+// A client that was brought along keeps a command until it is answered, also one that timed out, and may send it again
+// after a reconnect, or late from its offline queue. A PING goes in its place. What was written already is not changed.
+const defuse = (command: Command): void => {
+  command.name = "ping"
+  command.args = []
+}

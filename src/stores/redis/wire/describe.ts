@@ -1,0 +1,24 @@
+import type { CacheError } from "../../../CacheError.ts"
+
+/** What a failure says, without arguments of commands, credentials and line breaks. */
+export const makeDescribe =
+  (secrets: ReadonlyArray<string>) =>
+  (error: unknown): string => {
+    const errors = (error as { readonly errors?: ReadonlyArray<unknown> }).errors
+    const source = error instanceof Error && error.message === "" && errors?.[0] instanceof Error ? errors[0] : error
+    const message =
+      source instanceof Error
+        ? source.message || String((source as NodeJS.ErrnoException).code ?? source.name)
+        : String(source)
+    // What the server says must not forge a line of a log, nor repeat what it was sent.
+    // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
+    let text = message.replace(/,? with args beginning with[^]*/, "")
+    for (const secret of secrets) text = text.replaceAll(secret, "***")
+    return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
+  }
+
+/** Whether the server refused a command with an error of this kind, its first word. */
+export const isServerError = (error: CacheError | undefined, kind: string): boolean =>
+  error?.reason._tag === "Unavailable" &&
+  error.reason.cause instanceof Error &&
+  error.reason.cause.message.startsWith(`${kind} `)
