@@ -15,7 +15,7 @@ import { makeUnsafe, type Region } from "../region/region.ts"
 import { makeTokens } from "../internal/token.ts"
 import { attempt, makeInvalidations } from "./invalidate.ts"
 import type { Engine } from "./contract.ts"
-import type { LoadContext } from "./load.ts"
+import type { LoadContext } from "./land.ts"
 import { makeReads } from "./read.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
@@ -123,10 +123,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
       const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
-      const found = spanned(fiber, "cache.readMany", attributes, primary.readMany(region, keys))
+      const found = spanned(fiber, "cache.readMany", attributes, primary.lookMany(region, keys))
       return Effect.flatMap(found, (entries) => {
         const stats = counters.of(manual)
-        const moment = momentOf(fiber)
+        const moment = momentOf(fiber.context)
         const values: Array<Option.Option<unknown>> = []
         const copies: Array<Effect.Effect<void, unknown, unknown>> = []
         for (let i = 0; i < entries.length; i++) {
@@ -167,15 +167,13 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             // if another write overtakes this one, what was there before both must not be read in between.
             const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
             const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
-            const sealed = yield* primary.sealer.seal(region, key, value, undefined, options)
+            const sealed = yield* Effect.withFiber((fiber) =>
+              primary.sealer.seal(region, key, value, undefined, options, fiber.context)
+            )
             return yield* primary.fill(region, key, token, sealed, "keep")
           })
           // A step that failed may have been carried out all the same.
-          yield* Effect.onError(store, () =>
-            Effect.catch(Effect.asVoid(primary.backend.release(key, token, "keep")), () =>
-              primary.orphans.add(key, token, defaultLeaseMillis)
-            )
-          )
+          yield* Effect.onError(store, () => primary.giveBack(key, token, defaultLeaseMillis))
         })
       )
 
@@ -236,7 +234,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
               Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
                 Effect.sync(() => {
                   const stats = counters.of(manual)
-                  if (Option.isSome(found)) stats.hit(momentOf(fiber))
+                  if (Option.isSome(found)) stats.hit(momentOf(fiber.context))
                   else stats.miss("miss", fiber.context)
                 })
               )

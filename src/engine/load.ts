@@ -3,10 +3,9 @@
  */
 import { Clock, Context, Effect, Exit, Fiber, identity, Option, Random, Scope } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
-import { paramsOf, type Request } from "./contract.ts"
-import type { Region } from "../region/region.ts"
+import type { Request } from "./contract.ts"
 import { board, type Flight } from "./flights.ts"
-import type { RegionCounters } from "../observe/stats.ts"
+import { land, type LoadContext } from "./land.ts"
 import type { Store } from "./store.ts"
 
 /** A failure of the store rather than of the loader; never leaves the client. */
@@ -18,16 +17,6 @@ export class StoreFailure {
 }
 
 const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
-
-/** What a load needs of the client that runs it. */
-export interface LoadContext {
-  readonly makeToken: () => string
-  readonly defaultTtlMillis: number
-  readonly defaultLeaseMillis: number
-  readonly counters: (region: Region) => RegionCounters
-  /** Counts and logs a cache failure that is not the caller's to see. */
-  readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
-}
 
 /** The loads that the running code is part of, innermost first: a loader that asks for its own key must not wait for itself. */
 export interface Ancestry {
@@ -102,10 +91,10 @@ export const loadUnstored = (context: LoadContext, store: Store, request: Reques
   Effect.flatMap(runLoader(context, store, request, { restore: identity, shared: true }), ([exit]) => exit)
 
 /**
- * Loads under the lease that `flight` holds, and fills. Uninterruptible but for the load, so that whatever happens the
- * lease is given back. The value reaches the caller whether or not the fill was accepted.
+ * Loads under the lease that `flight` holds, and lands. Uninterruptible but for the load, so that whatever happens the lease is
+ * given back.
  */
-const loadAndFill = Effect.fnUntraced(function*(
+const loadAndLand = Effect.fnUntraced(function*(
   context: LoadContext,
   store: Store,
   flight: Flight,
@@ -115,7 +104,6 @@ const loadAndFill = Effect.fnUntraced(function*(
   restore: Restore
 ): Effect.fn.Return<unknown, unknown, unknown> {
   const { key, token } = flight
-  const { region } = request.plan
   const [exit, loadMillis] = yield* withRenewal(
     store,
     key,
@@ -123,35 +111,12 @@ const loadAndFill = Effect.fnUntraced(function*(
     leaseMillis,
     runLoader(context, store, request, { restore, shared: true })
   )
-  const disown = store.orphans.add(key, token, leaseMillis)
-  const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () => disown)
   if (Exit.isFailure(exit) || !keep) {
-    yield* release
+    yield* store.giveBack(key, token, leaseMillis)
     return yield* exit
   }
-  const seal = store.sealer.seal(region, key, exit.value, paramsOf(request), {
-    born: flight.epoch,
-    loadMillis,
-    defaultTtl: context.defaultTtlMillis
-  })
-  const sealed = yield* Effect.result(Effect.onError(seal, () => release))
-  let failure: CacheError | undefined
-  if (sealed._tag === "Failure") failure = sealed.failure
-  else {
-    const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "keep"))
-    if (filled._tag === "Failure") {
-      failure = filled.failure
-      yield* disown
-    } else if (!filled.success) {
-      context.counters(region).counts.rejectedFills++
-      request.plan.refused?.(...(request.args as ReadonlyArray<never>))
-    }
-  }
-  if (failure !== undefined) {
-    yield* context.record(region, failure)
-    if (region.onCacheError === "fail") return yield* Effect.fail(failure)
-  }
-  return exit.value
+  const landing = { context, store, flight, request, leaseMillis, value: exit.value, loadMillis }
+  return yield* Effect.withFiber((fiber) => land(landing, fiber.context))
 })
 
 /** Waits for a flight of this process as one of its callers, and sees how it ended. */
@@ -196,10 +161,7 @@ const steps = Effect.fnUntraced(function*(
   flight.open = false
   if (flight.abandoned) return yield* Effect.interrupt
   const startedAt = yield* Clock.currentTimeMillis
-  const giveBack = (token: string) =>
-    Effect.catch(Effect.asVoid(store.backend.release(key, token, "keep")), () =>
-      store.orphans.add(key, token, leaseMillis)
-    )
+  const giveBack = (token: string) => store.giveBack(key, token, leaseMillis)
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   for (;;) {
@@ -233,7 +195,7 @@ const steps = Effect.fnUntraced(function*(
     if (holder === flight.token) {
       flight.holder = holder
       flight.epoch = epoch
-      return yield* loadAndFill(context, store, flight, request, leaseMillis, keep, restore)
+      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
     }
 
     // Somebody holds it. A flight that only follows another is not to be joined itself: two could wait for each other.
@@ -296,6 +258,6 @@ export const renewNow = (context: LoadContext, store: Store, flight: Flight, req
       if (taken.success.holder !== flight.token) return yield* restore(loadUnstored(context, store, request))
       flight.epoch = taken.success.epoch
       flight.holder = flight.token
-      return yield* loadAndFill(context, store, flight, request, leaseMillis, keep, restore)
+      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
     })
   )

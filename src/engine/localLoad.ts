@@ -2,13 +2,14 @@
  * The load of a key whose entries live in this process: the steps of `load.ts`, of which only the load itself takes time. The
  * others are plain calls, each made in the same evaluation as the one before it.
  */
-import { paramsOf, type Request } from "./contract.ts"
 import { Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
-import type { CacheError } from "../CacheError.ts"
-import type { LocalPrimitives } from "../services/CacheBackend.ts"
 import { keepOne } from "../internal/keepOne.ts"
+import { spanned } from "../observe/span.ts"
+import type { LocalPrimitives } from "../services/CacheBackend.ts"
+import type { Request } from "./contract.ts"
 import { Flight } from "./flights.ts"
-import { type Ancestry, CurrentLoads, type LoadContext } from "./load.ts"
+import { land, type LoadContext } from "./land.ts"
+import { type Ancestry, CurrentLoads } from "./load.ts"
 import type { Store } from "./store.ts"
 
 /** Where a load takes place, and whether its value is kept there. */
@@ -46,46 +47,24 @@ class LocalFlight extends Flight {
   }
 
   /** What comes when the load has ended, before anybody hears of it. Returns how long it took. */
-  end(now: number, failed: boolean): number {
+  end(failed: boolean): number {
     this.ancestry.done = true
-    const millis = Math.max(0, now - this.startedAt)
+    const millis = Math.max(0, this.clock.currentTimeMillisUnsafe() - this.startedAt)
     this.place.context.counters(this.request.plan.region).load(millis, failed, this.services)
     return millis
   }
 
-  fill(value: unknown): Effect.Effect<unknown, unknown, unknown> {
-    const { clock, key, place, request, services, token } = this
-    const { context, local, store } = place
-    const born = this.epoch
-    const { region, refused } = request.plan
-    const now = clock.currentTimeMillisUnsafe()
-    const loadMillis = this.end(now, false)
+  land(value: unknown): Effect.Effect<unknown, unknown, unknown> {
+    const loadMillis = this.end(false)
+    const { place, request } = this
     if (!place.keep) return Exit.succeed(value)
-    const life = store.sealer.lifeOf(region, key, value, paramsOf(request), context.defaultTtlMillis, services)
-    if ("reason" in life) return this.refuse(life, value)
-    const { tags, ttlMillis } = life
-    const { fingerprint } = region
-    const entry = { born, createdAt: now, freshUntil: now + ttlMillis, loadMillis, fingerprint, tags, value }
-    if (tags.length > 0) local.ensure(tags)
-    if (!local.fill(key, token, entry, ttlMillis, now)) {
-      context.counters(region).counts.rejectedFills++
-      refused?.(...(request.args as ReadonlyArray<never>))
-    }
-    return Exit.succeed(value)
-  }
-
-  /** What was loaded cannot be stored: its caller gets it all the same, or the failure. */
-  refuse(error: CacheError, value: unknown): Effect.Effect<unknown, unknown, unknown> {
-    const { region } = this.request.plan
-    return Effect.andThen(
-      this.place.context.record(region, error),
-      region.onCacheError === "fail" ? Effect.fail(error) : Exit.succeed(value)
-    )
+    const { context, store } = place
+    return land({ context, store, flight: this, request, leaseMillis: Infinity, value, loadMillis }, this.services)
   }
 
   /** However the load ended, the lease is given back: a fill has done so already. */
-  land(exit: Exit.Exit<unknown, unknown>): void {
-    if (!this.ancestry.done) this.end(this.clock.currentTimeMillisUnsafe(), Exit.isFailure(exit))
+  leave(exit: Exit.Exit<unknown, unknown>): void {
+    if (!this.ancestry.done) this.end(Exit.isFailure(exit))
     this.place.local.release(this.key, this.token)
     this.place.store.flights.remove(this)
   }
@@ -103,9 +82,14 @@ keepOne(
 
 /**
  * Takes the lease, which nobody holds, and starts the load as a flight in a fiber of its own. To be called in the evaluation
- * that found the key missing, and boarded in it. For stores whose callers share one value.
+ * that found the key missing, and boarded in it.
  */
-export const loadLocal = (place: Place, request: Request, caller: Fiber.Fiber<unknown, unknown>): Flight => {
+export const loadLocal = (
+  place: Place,
+  request: Request,
+  caller: Fiber.Fiber<unknown, unknown>,
+  attributes: Record<string, unknown>
+): Flight => {
   const { context, local } = place
   const services = caller.context
   const flight = new LocalFlight(place, request, context.makeToken(), services, caller.getRef(CurrentLoads))
@@ -115,11 +99,12 @@ export const loadLocal = (place: Place, request: Request, caller: Fiber.Fiber<un
   const loader = Effect.suspend(() => request.plan.load(...request.args))
   // The scope of the caller who started it may close while others wait.
   const scoped = Context.getOrUndefined(services, Scope.Scope) === undefined ? loader : Effect.scoped(loader)
+  const body = Effect.flatMap(scoped, (value) => flight.land(value))
   place.store.flights.add(flight)
   const fiber = Effect.runForkWith(Context.add(services, CurrentLoads, flight.ancestry) as Context.Context<unknown>)(
-    Effect.flatMap(scoped, (value) => flight.fill(value))
+    spanned(caller, "cache.load", attributes, body)
   )
   flight.fiber = fiber
-  fiber.addObserver((exit) => flight.land(exit))
+  fiber.addObserver((exit) => flight.leave(exit))
   return flight
 }

@@ -8,7 +8,7 @@
  * A moment is over with the microtasks that follow the run, so it keeps no context alive. Where Node puts them off, behind an
  * exception that nobody caught or more ticks of `process.nextTick`, it lasts as much longer.
  */
-import { Clock, Context, type Fiber, Metric } from "effect"
+import { Clock, Context, Metric } from "effect"
 import { CacheClient } from "../services/CacheClient.ts"
 
 const liveClock: Clock.Clock = Context.get(Context.empty(), Clock.Clock)
@@ -61,8 +61,8 @@ export class Moment {
 
 const moment = new Moment()
 
-/** The moment of a fiber that is running. Not to be kept. */
-export const momentOf = (fiber: Fiber.Fiber<unknown, unknown>): Moment => {
-  moment.enter(fiber.context)
+/** The moment of a fiber that is running, by its services. Not to be kept. */
+export const momentOf = (services: Context.Context<never>): Moment => {
+  moment.enter(services)
   return moment
 }

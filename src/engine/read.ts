@@ -5,16 +5,18 @@
 import type { Plan, Request } from "./contract.ts"
 import { Cause, Effect, Exit, type Fiber, Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { type Moment, momentOf } from "./moment.ts"
-import type { Region } from "../region/region.ts"
 import { absent } from "../internal/stamp.ts"
-import { board, Flight, launch } from "./flights.ts"
-import { CurrentLoads, fly, isLoading, type LoadContext, loadUnstored, renewNow, StoreFailure } from "./load.ts"
-import { loadLocal } from "./localLoad.ts"
-import { isTraced, spanned } from "../observe/span.ts"
+import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
-import { cloneOf } from "./seal.ts"
 import type { Found } from "../protocol/verdict.ts"
+import type { Region } from "../region/region.ts"
+import { board, Flight, launch } from "./flights.ts"
+import type { LoadContext } from "./land.ts"
+import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
+import { loadLocal } from "./localLoad.ts"
+import { answerOf } from "./lookup.ts"
+import { type Moment, momentOf } from "./moment.ts"
+import { cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
 
 interface Parts {
@@ -45,6 +47,12 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
     store.backend.format === "values" ? share(store, region, value) : Exit.succeed(value)
 
+  const attributesOf = (region: Region, key: string) => ({
+    "cache.region": region.name,
+    "cache.key": key,
+    "cache.layer": layer
+  })
+
   /** Callers share what is stored, so a hit can be handed out as it is found. */
   const handsOutAsIs = ({ backend }: Store) => backend.local !== undefined && backend.isolation === "reference"
   const primaryAsIs = handsOutAsIs(primary)
@@ -53,7 +61,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const hit = (region: Region, key: string, moment: Moment): unknown => {
     const schemaless = region.codec === undefined
     if (!(schemaless ? localAsIs : primaryAsIs)) return absent
-    const found = (schemaless ? local : primary).valueOf(region, key, moment.now())
+    const found = (schemaless ? local : primary).pick(region, key, moment.now())
     if (found !== absent) counters.of(region.name).hit(moment)
     return found
   }
@@ -61,45 +69,38 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
     readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
 
+  /** Looks, and goes on by what was found. A span covers the trip, and nothing where there is none. */
   const readThrough = (
     store: Store,
     request: Request,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> => {
-    const {
-      key,
-      plan: { region }
-    } = request
-    if (store.backend.local !== undefined) {
-      const moment = momentOf(fiber)
-      const found = store.readLocal(region, key, moment.now())
-      const stats = counters.of(region.name)
-      if (typeof found === "object") {
-        stats.hit(moment)
-        return handOut(store, region, found.value)
-      }
-      stats.miss(found, fiber.context)
-      return loadShared(store, request, fiber)
-    }
-    if (store.backend.lookup !== undefined && !isTraced(fiber)) {
-      return Effect.callback<unknown, unknown, unknown>((resume) =>
-        store.look(region, key, (found) => {
-          // Interrupted meanwhile: nobody reads, and nothing is counted.
-          if (fiber.pollUnsafe() !== undefined) return
-          const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
-          resume(
-            exit?._tag === "Success" ? use(store, request, fiber, exit.value) : useLater(store, request, fiber, found)
-          )
+    const { key, plan } = request
+    const span =
+      store.backend.local === undefined ? openSpan(fiber, "cache.read", attributesOf(plan.region, key)) : undefined
+    return answerOf((tell) => {
+      const leave = store.look(plan.region, key, span === undefined ? fiber.context : span.services, (found) => {
+        // Interrupted meanwhile: nobody reads, and nothing is counted.
+        if (fiber.pollUnsafe() !== undefined) return
+        tell(goOn(store, request, fiber, span === undefined ? found : span.over(found)))
+      })
+      return span === undefined ? leave : leave === undefined ? span.broken : Effect.andThen(leave, span.broken)
+    })
+  }
+
+  const goOn = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Effect.Effect<Found, CacheError, unknown>
+  ): Effect.Effect<unknown, unknown, unknown> => {
+    const exit = Exit.isExit(found) ? (found as Exit.Exit<Found, CacheError>) : undefined
+    return exit?._tag === "Success"
+      ? use(store, request, fiber, exit.value)
+      : Effect.matchEffect(found, {
+          onFailure: (error) => degrade(store, request, error, readThrough),
+          onSuccess: (value) => use(store, request, fiber, value)
         })
-      )
-    }
-    const found = spanned(
-      fiber,
-      "cache.read",
-      { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
-      store.read(region, key)
-    )
-    return useLater(store, request, fiber, found)
   }
 
   /** What a read found, to whoever asked. */
@@ -109,25 +110,15 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>,
     found: Found
   ): Effect.Effect<unknown, unknown, unknown> => {
-    const stats = counters.of(request.plan.region.name)
+    const { region } = request.plan
+    const stats = counters.of(region.name)
     if (typeof found === "object") {
-      stats.hit(momentOf(fiber))
-      return Exit.succeed(found.value)
+      stats.hit(momentOf(fiber.context))
+      return handOut(store, region, found.value)
     }
     stats.miss(found, fiber.context)
     return loadShared(store, request, fiber)
   }
-
-  const useLater = (
-    store: Store,
-    request: Request,
-    fiber: Fiber.Fiber<unknown, unknown>,
-    found: Effect.Effect<Found, CacheError, unknown>
-  ): Effect.Effect<unknown, unknown, unknown> =>
-    Effect.matchEffect(found, {
-      onFailure: (error) => degrade(store, request, error, readThrough),
-      onSuccess: (value) => use(store, request, fiber, value)
-    })
 
   /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
   const loadShared = (
@@ -136,9 +127,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
-    const { region } = plan
     if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
-    const { isolation, local } = store.backend
+    const { local } = store.backend
     return Effect.callback<unknown, unknown, unknown>((resume) => {
       const holder = local?.holder(key)
       // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
@@ -148,29 +138,18 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
           : holder === undefined
             ? undefined
             : store.flights.joinable(key, plan, holder, local.epoch())
-      if (
-        flight === undefined &&
-        local !== undefined &&
-        isolation === "reference" &&
-        holder === undefined &&
-        !isTraced(fiber)
-      ) {
-        flight = loadLocal({ context, store, local, keep: keeps(store, plan) }, request, fiber)
-      } else if (flight === undefined) {
-        flight = new Flight(key, context.makeToken(), plan, "load")
-        launch(
-          store.flights,
-          flight,
+      if (flight !== undefined) counters.of(plan.region.name).counts.shared++
+      else if (local !== undefined && holder === undefined) {
+        flight = loadLocal(
+          { context, store, local, keep: keeps(store, plan) },
+          request,
           fiber,
-          spanned(
-            fiber,
-            "cache.load",
-            { "cache.region": region.name, "cache.key": key, "cache.layer": layer },
-            fly(context, store, flight, request, keeps(store, plan))
-          )
+          attributesOf(plan.region, key)
         )
       } else {
-        counters.of(region.name).counts.shared++
+        flight = new Flight(key, context.makeToken(), plan, "load")
+        const body = fly(context, store, flight, request, keeps(store, plan))
+        launch(store.flights, flight, fiber, spanned(fiber, "cache.load", attributesOf(plan.region, key), body))
       }
       const boarded = flight
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))
@@ -234,13 +213,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   ): Effect.Effect<unknown, unknown, unknown> =>
     Effect.callback<unknown, unknown, unknown>((resume) => {
       const { key, plan } = request
-      const { region } = plan
       let flight = store.flights.open(key, plan, "refresh")
       if (flight === undefined) {
         flight = new Flight(key, context.makeToken(), plan, "refresh")
-        const attributes = { "cache.region": region.name, "cache.key": key, "cache.layer": layer }
         const body = renewNow(context, store, flight, request, keeps(store, plan))
-        launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributes, body))
+        launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributesOf(plan.region, key), body))
       }
       const boarded = flight
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))

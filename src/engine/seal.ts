@@ -1,10 +1,10 @@
 /**
  * How a value becomes an entry.
  */
-import { Clock, Context, Effect, Random } from "effect"
+import { Clock, Context, Effect, Exit, Random } from "effect"
 import { type CacheEntry, encode, type EntryHeader } from "../CacheEntry.ts"
 import { CacheError, EncodeFailed } from "../CacheError.ts"
-import type { CacheBackend, Write } from "../services/CacheBackend.ts"
+import type { CacheBackend, Stored, Write } from "../services/CacheBackend.ts"
 import type { Region } from "../region/region.ts"
 
 export interface SealOptions {
@@ -22,13 +22,14 @@ export interface Origin {
 }
 
 /** How long an entry is to live, and its tags. */
-export interface Life {
+interface Life {
   readonly ttlMillis: number
   readonly tags: ReadonlyArray<string>
 }
 
 /** An entry ready to be stored. */
 export interface Sealed {
+  readonly createdAt: number
   readonly tags: ReadonlyArray<string>
   readonly write: Write
 }
@@ -44,8 +45,53 @@ export class Sealer {
     this.#maxTtlMillis = options.maxTtlMillis ?? Infinity
   }
 
-  /** How long the entry of a value lives, and its tags; or what the region's functions throw. */
-  lifeOf(
+  /**
+   * Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw, and has
+   * ended already where nothing takes time. `services` are those of the fiber that asks.
+   */
+  seal(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    origin: Origin,
+    services: Context.Context<never>
+  ): Effect.Effect<Sealed, CacheError, unknown> {
+    const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
+    if ("reason" in life) return Exit.fail(life)
+    const { tags, ttlMillis } = life
+    const createdAt = Context.get(services, Clock.Clock).currentTimeMillisUnsafe()
+    const header: EntryHeader = {
+      born: origin.born,
+      createdAt,
+      freshUntil: createdAt + ttlMillis,
+      loadMillis: origin.loadMillis,
+      fingerprint: region.fingerprint,
+      tags
+    }
+    const backend = this.#backend
+    const sealed = (stored: Stored): Sealed => ({ createdAt, tags, write: { stored, ttlMillis } })
+    const failed = (cause: unknown) => encodeFailed(key, cause)
+    if (backend.format === "values") {
+      return backend.isolation === "clone"
+        ? Effect.mapBothEager(cloneOf(region, value), {
+            onFailure: failed,
+            onSuccess: (copy) => sealed(withValue(header, copy))
+          })
+        : Exit.succeed(sealed(withValue(header, value)))
+    }
+    const encoded =
+      this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
+    return Effect.flatMapEager(Effect.mapErrorEager(encoded, failed), (json) => {
+      try {
+        return Exit.succeed(sealed(encode(header, json, backend.compressor, region.compressAbove)))
+      } catch (cause) {
+        return Exit.fail(failed(cause))
+      }
+    })
+  }
+
+  #lifeOf(
     region: Region,
     key: string,
     value: unknown,
@@ -65,53 +111,6 @@ export class Sealer {
     } catch (cause) {
       return cause instanceof CacheError ? cause : encodeFailed(key, cause)
     }
-  }
-
-  /** Makes the entry of a value: its TTL and tags, and its stored form. Fails with what the region's functions throw. */
-  seal(
-    region: Region,
-    key: string,
-    value: unknown,
-    params: unknown,
-    origin: Origin
-  ): Effect.Effect<Sealed, CacheError, unknown> {
-    return Effect.withFiber<Sealed, CacheError, unknown>((fiber) => {
-      const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      const life = this.lifeOf(region, key, value, params, origin.defaultTtl, fiber.context)
-      if ("reason" in life) return Effect.fail(life)
-      const { tags, ttlMillis } = life
-      const header: EntryHeader = {
-        born: origin.born,
-        createdAt: now,
-        freshUntil: now + ttlMillis,
-        loadMillis: origin.loadMillis,
-        fingerprint: region.fingerprint,
-        tags
-      }
-      const backend = this.#backend
-      if (backend.format === "values") {
-        const entry = (value: unknown): Sealed => ({ tags, write: { stored: withValue(header, value), ttlMillis } })
-        return backend.isolation === "clone"
-          ? Effect.mapBoth(cloneOf(region, value), {
-              onFailure: (cause) => encodeFailed(key, cause),
-              onSuccess: entry
-            })
-          : Effect.succeed(entry(value))
-      }
-      const encoded =
-        this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
-      return Effect.matchEffect(encoded, {
-        onFailure: (cause) => Effect.fail(encodeFailed(key, cause)),
-        onSuccess: (json) =>
-          Effect.try({
-            try: () => ({
-              tags,
-              write: { stored: encode(header, json, backend.compressor, region.compressAbove), ttlMillis }
-            }),
-            catch: (cause) => encodeFailed(key, cause)
-          })
-      })
-    })
   }
 }
 

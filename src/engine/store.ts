@@ -2,29 +2,28 @@
  * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
  * protocol. A client has a primary store, and in-process ones to fall back to.
  */
-import { twoPasses } from "../protocol/passes.ts"
-import { KnownTags } from "./knownTags.ts"
-import { Effect, Exit } from "effect"
-import { type CacheEntry, notJson, open, type OpenEntry } from "../CacheEntry.ts"
+import { type Context, Effect, Exit } from "effect"
+import { type CacheEntry, type EntryHeader, notJson, open, type OpenEntry } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
-import type { CacheBackend, Lookups, Shared, Stored } from "../services/CacheBackend.ts"
+import { absent } from "../internal/stamp.ts"
+import { together } from "../internal/together.ts"
+import { twoPasses } from "../protocol/passes.ts"
+import { bearsStaticTags, type Found, judge, type MarkerOf, markersOf, type Verdict } from "../protocol/verdict.ts"
+import type { Region } from "../region/region.ts"
+import type { CacheBackend, FastPath, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
-import { momentOf } from "./moment.ts"
-import type { Region } from "../region/region.ts"
-import { absent } from "../internal/stamp.ts"
 import { Flights } from "./flights.ts"
+import { KnownTags } from "./knownTags.ts"
+import { answerOf, type Asking, askingOf, type Leave } from "./lookup.ts"
+import { momentOf } from "./moment.ts"
 import { Orphans } from "./orphans.ts"
 import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
-import { together } from "../internal/together.ts"
-import { bearsStaticTags, type Found, judge } from "../protocol/verdict.ts"
 
 export interface StoreOptions extends SealOptions {
   /** Counts what makes all loads before it doubtful: see `catchUp`. For local reads. */
   readonly answers?: (() => number) | undefined
 }
-
-const noMarkers: ReadonlyArray<number | undefined> = []
 
 /** Invalidating it moves the epoch on. No entry bears it. */
 const answeredTag = "(answered)"
@@ -39,6 +38,11 @@ export class Store implements Primitives {
   readonly orphans: Orphans
   readonly sealer: Sealer
   readonly #known = new KnownTags()
+  /** Of a store in this process. */
+  readonly #local: LocalPrimitives | undefined
+  readonly #pick: FastPath["pick"]
+  /** Of any other. */
+  readonly #asking: Asking
 
   readonly #same: StoreOptions["same"]
   /** Whether callers of one read may be given one object. */
@@ -54,6 +58,9 @@ export class Store implements Primitives {
     this.orphans = new Orphans(primitives.backend)
     this.sealer = new Sealer(primitives.backend, options)
     this.tags = primitives.tags
+    this.#local = primitives.backend.local
+    this.#pick = this.#local && primitives.backend.fast?.pick
+    this.#asking = askingOf(primitives)
     this.#same = options.same
     this.#shares = primitives.backend.isolation === "reference"
     this.#answers = options.answers
@@ -74,53 +81,64 @@ export class Store implements Primitives {
     })
   })
 
-  /** A read without a trip. Only for a store with local reads. */
-  readLocal(region: Region, key: string, now: number): Found {
-    const local = this.backend.local!
-    const entry = local.get(key, now)
-    if (entry === undefined || entry.fingerprint !== region.fingerprint) return "miss"
-    const { born, tags } = entry
-    if (born < this.#since) return "stale"
-    // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
-    for (let i = 0; i < tags.length; i++) {
-      const marker = local.marker(tags[i]!)
-      if (marker === undefined || marker > born) return "stale"
+  /**
+   * The one way to read: tells `done`, once, with an effect that has ended already in most cases. A store in this process is
+   * asked in place, and tells before this returns. Any other is asked in trip 1, for the entry and, in the same flush, for the
+   * markers of the tags known beforehand.
+   *
+   * `services` are those of the fiber that asks.
+   */
+  look(
+    region: Region,
+    key: string,
+    services: Context.Context<never>,
+    done: (found: Effect.Effect<Found, CacheError, unknown>) => void
+  ): Leave {
+    if (this.#local !== undefined) {
+      const found = this.#judgeLocal(this.#local, region, key, momentOf(services).now())
+      done(typeof found === "object" ? Exit.succeed(found) : told[found])
+      return undefined
     }
-    return bearsStaticTags(tags, region) ? entry : "stale"
+    const known = this.#known.of(key, region)
+    return this.#asking.lookup(key, known, services, (exit) => {
+      if (Exit.isFailure(exit)) return done(exit as Exit.Exit<never, CacheError>)
+      let found: Effect.Effect<Found, CacheError, unknown>
+      try {
+        const { markers, shared, stored } = exit.value
+        found = this.#open(region, key, stored, known, markers, this.#shares ? shared : undefined)
+      } catch (defect) {
+        // Whoever waits must hear of it: nobody else does.
+        found = Exit.die(defect)
+      }
+      done(found)
+    })
   }
 
-  /** The value of a valid entry, without a trip, or `absent`. What bears no tag is told by its stamp alone. */
-  valueOf(region: Region, key: string, now: number): unknown {
-    const local = this.backend.local!
-    if (region.stamp !== 0 && this.#since === 0 && local.pick !== undefined) {
-      const value = local.pick(key, region.stamp, now)
+  /** `look`, as an effect. */
+  read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
+    return Effect.withFiber((fiber) => answerOf((tell) => this.look(region, key, fiber.context, tell)))
+  }
+
+  /**
+   * The hit of one step: the value of a valid entry in this process, or `absent`, and then `look` says why. What bears no tag
+   * is told by its stamp alone.
+   */
+  pick(region: Region, key: string, now: number): unknown {
+    if (region.stamp !== 0 && this.#since === 0 && this.#pick !== undefined) {
+      const value = this.#pick(key, region.stamp, now)
       if (value !== absent || region.tagsOf === undefined) return value
     }
-    const found = this.readLocal(region, key, now)
+    const found = this.#judgeLocal(this.#local!, region, key, now)
     return typeof found === "object" ? found.value : absent
   }
 
-  /** Trip 1: the entry and, in the same flush, the markers of the tags known beforehand. */
-  read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
-    if (this.backend.local !== undefined) {
-      return Effect.withFiber((fiber) => Effect.succeed(this.readLocal(region, key, momentOf(fiber).now())))
-    }
-    const { backend, tags } = this
-    if (backend.lookup !== undefined) return Effect.callback((resume) => this.look(region, key, resume))
-    const known = this.#known.of(key, region)
-    return known.length === 0
-      ? Effect.flatMap(backend.read(key), (stored) => this.#open(region, key, stored, known, noMarkers))
-      : Effect.flatMap(together(backend.read(key), tags.markers(known)), ([stored, markers]) =>
-          this.#open(region, key, stored, known, markers)
-        )
-  }
-
-  /** The same for many keys: one trip, and one more for all whose tags turned up only in the header. */
-  readMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
-    if (this.backend.local !== undefined) {
+  /** `look` for many keys: one trip, and one more for all whose tags turned up only in the header. */
+  lookMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
+    const local = this.#local
+    if (local !== undefined) {
       return Effect.withFiber((fiber) => {
-        const now = momentOf(fiber).now()
-        return Effect.succeed(keys.map((key) => this.readLocal(region, key, now)))
+        const now = momentOf(fiber.context).now()
+        return Effect.succeed(keys.map((key) => this.#judgeLocal(local, region, key, now)))
       })
     }
     const wanted = new Set<string>()
@@ -128,7 +146,7 @@ export class Store implements Primitives {
       for (const tag of this.#known.of(key, region)) if (wanted.size < knownTagsMax) wanted.add(tag)
     }
     const known = [...wanted]
-    return Effect.flatMap(this.#lookupMany(keys, known), ({ markers, stored }) => {
+    return Effect.flatMap(this.#asking.lookupMany(keys, known), ({ markers, stored }) => {
       const found = new Array<Found>(keys.length)
       const later: Array<Effect.Effect<void, CacheError, unknown>> = []
       for (let i = 0; i < keys.length; i++) {
@@ -149,30 +167,20 @@ export class Store implements Primitives {
     })
   }
 
-  /** As `read`, for a store with `lookup`: tells `done`, once, with an effect that is done in most cases. */
-  look(region: Region, key: string, done: (found: Effect.Effect<Found, CacheError, unknown>) => void): void {
-    const known = this.#known.of(key, region)
-    this.backend.lookup!(key, known, (exit) => {
-      if (Exit.isFailure(exit)) return done(exit as Exit.Exit<never, CacheError>)
-      let found: Effect.Effect<Found, CacheError, unknown>
-      try {
-        const { markers, shared, stored } = exit.value
-        found = this.#open(region, key, stored, known, markers, this.#shares ? shared : undefined)
-      } catch (defect) {
-        // Whoever waits must hear of it: nobody else does.
-        found = Exit.die(defect)
-      }
-      done(found)
-    })
+  /** What is in this process. */
+  #judgeLocal(local: LocalPrimitives, region: Region, key: string, now: number): Found {
+    const entry = local.get(key, now)
+    if (entry === undefined) return "miss"
+    const verdict = this.#judge(region, entry, local.marker)
+    // Every marker was asked for, so none is unknown.
+    return verdict === "valid" ? entry : (verdict as Exclude<typeof verdict, "unknown">)
   }
 
-  #lookupMany(keys: ReadonlyArray<string>, known: ReadonlyArray<string>): Effect.Effect<Lookups, CacheError> {
-    const { backend, tags } = this
-    if (backend.lookupMany !== undefined) return backend.lookupMany(keys, known)
-    const entries = Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" })
-    return known.length === 0
-      ? Effect.map(entries, (stored) => ({ stored, markers: noMarkers }))
-      : Effect.map(together(entries, tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  /** Whether an entry is one of this region, and valid. */
+  #judge(region: Region, entry: EntryHeader, markerOf: MarkerOf): Verdict | "miss" {
+    if (entry.fingerprint !== region.fingerprint) return "miss"
+    if (entry.born < this.#since || !bearsStaticTags(entry.tags, region)) return "stale"
+    return judge(entry, markerOf)
   }
 
   /** Judges by the header; only the payload of an entry that is valid is looked at. */
@@ -182,41 +190,40 @@ export class Store implements Primitives {
     stored: Stored | undefined,
     known: ReadonlyArray<string>,
     markers: ReadonlyArray<number | undefined>,
-    shared?: Shared
+    shared?: Lookup["shared"]
   ): Effect.Effect<Found, CacheError, unknown> {
-    if (stored === undefined) return miss
+    if (stored === undefined) return told.miss
     const before = shared?.opened as Opened | undefined
     const opened = before?.region === region ? before : undefined
     const entry = opened !== undefined ? opened.entry : stored instanceof Uint8Array ? open(stored) : stored
-    if (entry === undefined || entry.fingerprint !== region.fingerprint) return miss
-    if (!bearsStaticTags(entry.tags, region)) return stale
-    this.#known.remember(key, entry.tags, region)
-    const verdict = judge(entry, known, markers)
+    if (entry === undefined) return told.miss
+    const verdict = this.#judge(region, entry, known.length === 0 ? noneAsked : markersOf(known, markers))
+    if (verdict !== "miss") this.#known.remember(key, entry.tags, region)
     if (verdict === "valid") {
       if (opened !== undefined) return opened.found
       const found = this.#value(region, entry)
       if (shared !== undefined) shared.opened = { region, entry, found } satisfies Opened
       return found
     }
-    if (verdict !== "unknown") return Exit.succeed(verdict)
+    if (verdict !== "unknown") return told[verdict]
     // A tag that turned up only in the header costs one more trip, once.
     return Effect.flatMap(this.tags.markers(entry.tags), (found) => {
-      const verdict = judge(entry, entry.tags, found)
-      return verdict === "valid" ? this.#value(region, entry) : verdict === "unsettled" ? Exit.succeed(verdict) : stale
+      const verdict = this.#judge(region, entry, markersOf(entry.tags, found))
+      return verdict === "valid" ? this.#value(region, entry) : verdict === "unsettled" ? told.unsettled : told.stale
     })
   }
 
   #value(region: Region, entry: OpenEntry | CacheEntry): Effect.Effect<Found, never, unknown> {
     if ("value" in entry) return Effect.succeed(entry)
     const json = entry.json(this.backend.compressor)
-    if (json === notJson) return miss
+    if (json === notJson) return told.miss
     const decoded = region.codec!.decode(json)
     // The usual codec is synchronous, and its result already there.
     if (this.#same === undefined && Exit.isExit(decoded)) {
-      return Exit.isSuccess(decoded) ? Exit.succeed({ value: decoded.value }) : miss
+      return Exit.isSuccess(decoded) ? Exit.succeed({ value: decoded.value }) : told.miss
     }
     const found = Effect.map(decoded, (value) => ({ value }))
-    return this.#same === undefined ? Effect.catch(found, () => miss) : Effect.orDie(found)
+    return this.#same === undefined ? Effect.catch(found, () => told.miss) : Effect.orDie(found)
   }
 
   /**
@@ -243,7 +250,10 @@ export class Store implements Primitives {
     )
   }
 
-  /** The fenced fill, with the markers of its tags made sure of first, in the same flush. */
+  /**
+   * The fenced fill, with the markers of its tags made sure of first: in the same flush, or in this process in the same
+   * evaluation.
+   */
   fill(
     region: Region,
     key: string,
@@ -252,10 +262,21 @@ export class Store implements Primitives {
     onLost: "keep" | "unlink"
   ): Effect.Effect<boolean, CacheError> {
     const { tags, write } = sealed
+    if (this.#local !== undefined && onLost === "keep") {
+      if (tags.length > 0) this.#local.ensure(tags)
+      return Exit.succeed(this.#local.fill(key, token, write.stored as CacheEntry, write.ttlMillis, sealed.createdAt))
+    }
     const fill = this.backend.fill(key, token, write, onLost)
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
     return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
+  }
+
+  /** Gives a lease back: at once, or as soon as the store answers. */
+  giveBack(key: string, token: string, leaseMillis: number): Effect.Effect<void> {
+    return Effect.catch(Effect.asVoid(this.backend.release(key, token, "keep")), () =>
+      this.orphans.add(key, token, leaseMillis)
+    )
   }
 
   /** Both passes. The guard of a store outside this process makes them in one, so that both are seen to their end. */
@@ -272,7 +293,7 @@ export class Store implements Primitives {
       return Effect.flatMap(
         header.tags.length === 0 ? Effect.succeed([]) : this.tags.markers(header.tags),
         (markers) => {
-          if (judge(header, header.tags, markers) !== "valid") return Effect.succeed(false)
+          if (judge(header, markersOf(header.tags, markers)) !== "valid") return Effect.succeed(false)
           // The markers outlive the TTL the entry was stored with, of which some has passed.
           const ttlMillis = Math.max(1, header.freshUntil - header.createdAt)
           return Effect.map(
@@ -299,5 +320,11 @@ export interface Claim {
   readonly found: Found
 }
 
-const miss: Effect.Effect<Found> = Effect.succeed("miss")
-const stale: Effect.Effect<Found> = Effect.succeed("stale")
+const noneAsked: MarkerOf = () => "unasked"
+
+/** Made once: what is not there is told often. */
+const told = {
+  miss: Exit.succeed<Found>("miss"),
+  stale: Exit.succeed<Found>("stale"),
+  unsettled: Exit.succeed<Found>("unsettled")
+} as const

@@ -1,14 +1,14 @@
 /**
  * The write of write-through: the lease is taken over before the write, and the fill is fenced by it.
  */
-import { paramsOf, type Request } from "./contract.ts"
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import type { Region } from "../region/region.ts"
-import type { Invalidations, WriteRequest } from "./contract.ts"
+import { type Invalidations, paramsOf, type Request, type WriteRequest } from "./contract.ts"
 import { attempt } from "./invalidate.ts"
-import { type LoadContext, runLoader, withRenewal } from "./load.ts"
+import type { LoadContext } from "./land.ts"
+import { runLoader, withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
 
 interface Parts {
@@ -116,7 +116,10 @@ const makeSlot = (
     Effect.gen(function*() {
       const options = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
       const sealed = yield* Effect.result(
-        Effect.onError(store.sealer.seal(region, key, value, paramsOf(request), options), () => release)
+        Effect.onError(
+          Effect.withFiber((fiber) => store.sealer.seal(region, key, value, paramsOf(request), options, fiber.context)),
+          () => release
+        )
       )
       if (sealed._tag === "Failure") return yield* note(sealed.failure)
       // The losing writer unlinks (`"unlink"`), and never sets its value blindly.

@@ -1,12 +1,12 @@
-import { Effect, type Fiber, Tracer } from "effect"
+import { Clock, Context, Effect, Exit, type Fiber, References, Tracer } from "effect"
 
 const nativeTracer = Tracer.Tracer.defaultValue()
 
-/** Whether somebody looks at spans. */
-export const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+/** Whether somebody looks at spans. Opening one that nobody sees would cost more than a hit. */
+const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   fiber.cache.span !== undefined || fiber.getRef(Tracer.Tracer) !== nativeTracer
 
-/** A span, where somebody looks at spans: opening one that nobody sees would cost more than a hit. */
+/** A span around an effect, where somebody looks at spans. */
 export const spanned = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
   name: string,
@@ -16,3 +16,41 @@ export const spanned = <A, E, R>(
   isTraced(fiber)
     ? (Effect.withSpan(self, name, { attributes, captureStackTrace: false }) as Effect.Effect<A, E, R>)
     : self
+
+/** A span over a question that is no effect: from when it is asked until its answer is there. */
+export interface OpenSpan {
+  /** The services of what is asked for under it. */
+  readonly services: Context.Context<never>
+  /** Ends it with an answer that is there; with another, when that has come. */
+  readonly over: <A, E, R>(answer: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Ends it without an answer. */
+  readonly broken: Effect.Effect<void>
+}
+
+/** Opens a span for a fiber, where somebody looks at spans. */
+export const openSpan = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  name: string,
+  attributes: Record<string, unknown>
+): OpenSpan | undefined => {
+  if (!isTraced(fiber)) return undefined
+  const span = Effect.runSyncWith(fiber.context)(Effect.makeSpan(name, { attributes }))
+  const clock = fiber.getRef(Clock.Clock)
+  const timed = fiber.getRef(References.TracerTimingEnabled)
+  const end = (exit: Exit.Exit<unknown, unknown>): void => {
+    if (span.status._tag !== "Ended") span.end(timed ? clock.currentTimeNanosUnsafe() : 0n, exit)
+  }
+  return {
+    services: Context.add(fiber.context, Tracer.ParentSpan, span) as Context.Context<never>,
+    over: <A, E, R>(answer: Effect.Effect<A, E, R>) => {
+      if (Exit.isExit(answer)) {
+        end(answer)
+        return answer
+      }
+      return Effect.onExit(Effect.withParentSpan(answer, span), (exit) =>
+        Effect.sync(() => end(exit))
+      ) as Effect.Effect<A, E, R>
+    },
+    broken: Effect.sync(() => end(Exit.interrupt()))
+  }
+}

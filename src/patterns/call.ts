@@ -32,7 +32,7 @@ export interface Reader {
 }
 
 const hitOf = (region: Region, key: string, fiber: Fiber.Fiber<unknown, unknown>): unknown => {
-  const moment = momentOf(fiber)
+  const moment = momentOf(fiber.context)
   const { client } = moment
   return client === undefined ? absent : engineOf(client).hit(region, key, moment)
 }

@@ -19,25 +19,33 @@ export const bearsStaticTags = (tags: ReadonlyArray<string>, { staticTags }: Reg
   return true
 }
 
-/** Whether an entry is valid by these markers. `"unknown"`: it bears a tag whose marker was not asked for. */
-export const judge = (
-  { born, tags }: EntryHeader,
-  known: ReadonlyArray<string>,
-  markers: ReadonlyArray<number | undefined>
-): "valid" | "stale" | "unsettled" | "unknown" => {
-  let verdict: "valid" | "unsettled" | "unknown" = "valid"
+/**
+ * The marker of a tag: `undefined` when there is none, `Infinity` while it is being created, `"unasked"` when nobody asked for
+ * it. `at` is where the tag stands among those of the entry.
+ */
+export type MarkerOf = (tag: string, at: number) => number | undefined | "unasked"
+
+export type Verdict = "valid" | "stale" | "unsettled" | "unknown"
+
+/** Whether an entry is valid by its markers. `"unknown"`: it bears a tag whose marker nobody asked for. */
+export const judge = ({ born, tags }: Pick<EntryHeader, "born" | "tags">, markerOf: MarkerOf): Verdict => {
+  let verdict: Verdict = "valid"
   for (let i = 0; i < tags.length; i++) {
-    const at = known[i] === tags[i] ? i : known.indexOf(tags[i]!)
-    if (at === -1) {
-      verdict = "unknown"
-      continue
-    }
+    const marker = markerOf(tags[i]!, i)
     // Evidence missing means stale (R3): a marker that is gone may have been an invalidation.
-    const marker = markers[at]
     if (marker === undefined) return "stale"
-    if (marker === Infinity) {
+    if (marker === "unasked") verdict = "unknown"
+    else if (marker === Infinity) {
       if (verdict === "valid") verdict = "unsettled"
     } else if (marker > born) return "stale"
   }
   return verdict
 }
+
+/** The markers of some tags, by tag. */
+export const markersOf =
+  (tags: ReadonlyArray<string>, markers: ReadonlyArray<number | undefined>): MarkerOf =>
+  (tag, at) => {
+    const found = tags[at] === tag ? at : tags.indexOf(tag)
+    return found === -1 ? "unasked" : markers[found]
+  }

@@ -24,23 +24,46 @@ import type { CacheError } from "../CacheError.ts"
 /** What a backend stores for a key: bytes when its format is `"bytes"`, the decoded entry when it is `"values"`. */
 export type Stored = Uint8Array | CacheEntry
 
-/** Belongs to all who asked for one entry at one moment; the client keeps in it what the first of them made of it. */
-export interface Shared {
-  opened?: unknown
-}
-
 /** What was found of an entry and of some markers, in the order of their tags. */
 export interface Lookup {
   readonly stored: Stored | undefined
   readonly markers: ReadonlyArray<number | undefined>
-  /** Present when others asked for the same entry at the same moment, and are told the same `stored` and this. */
-  readonly shared?: Shared | undefined
+  /**
+   * Present when others asked for the same entry at the same moment, and are told the same `stored` and this object: the client
+   * keeps in it what the first of them made of the bytes.
+   */
+  readonly shared?: { opened?: unknown } | undefined
 }
 
 /** The same of several entries, in the order of their keys. */
 export interface Lookups {
   readonly stored: ReadonlyArray<Stored | undefined>
   readonly markers: ReadonlyArray<number | undefined>
+}
+
+/**
+ * What is there for speed alone. A backend without it is read by `read` and `markers`, and gives the same answers; each member
+ * may be left out. Write it last, and only if a profile asks for it.
+ */
+export interface FastPath {
+  /**
+   * What `read` gives for the key, and what the `markers` of its `TagIndex` gives for the tags, asked for together: tells
+   * `done`, once, within the deadline. No effect, because effects would be most of what a hit costs.
+   */
+  readonly lookup?:
+    | ((key: string, tags: ReadonlyArray<string>, done: (exit: Exit.Exit<Lookup, CacheError>) => void) => void)
+    | undefined
+
+  /** The same for many keys, as an effect. */
+  readonly lookupMany?:
+    | ((keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>)
+    | undefined
+
+  /**
+   * For the memory of this package, whose hits are one step: the value that `local.get` finds, if its entry bears no tag and
+   * has the fingerprint of this stamp; otherwise a symbol that says so.
+   */
+  readonly pick?: ((key: string, stamp: number, now: number) => unknown) | undefined
 }
 
 /** How big a store is, and whether the numbers speak of this process or of a server that others use too. */
@@ -68,11 +91,6 @@ export interface Write {
 export interface LocalPrimitives {
   /** The entry of `key` when it is present and not past its hard TTL at `now` (milliseconds of Effect's Clock). */
   readonly get: (key: string, now: number) => CacheEntry | undefined
-  /**
-   * For the memory of this package, whose hits are one step: the value that `get` finds, if its entry bears no tag and has the
-   * fingerprint of this stamp; otherwise a symbol that says so.
-   */
-  readonly pick?: ((key: string, stamp: number, now: number) => unknown) | undefined
   /** The marker of `tag`, `undefined` when there is none. */
   readonly marker: (tag: string) => number | undefined
   /** The token that holds the lease of `key`, `undefined` when nobody does. */
@@ -119,19 +137,8 @@ export class CacheBackend extends Context.Service<
     /** The entry of `key`, when it is not past its hard TTL. Reads of one key in one tick may share a command. */
     readonly read: (key: string) => Effect.Effect<Stored | undefined, CacheError>
 
-    /**
-     * What `read` gives for the key, and what the `markers` of its `TagIndex` gives for the tags, for a backend that can ask
-     * for them together: tells `done`, once. No effect, because effects would be most of what a hit costs. Without it the
-     * client asks for one after the other, in one tick.
-     */
-    readonly lookup?:
-      | ((key: string, tags: ReadonlyArray<string>, done: (exit: Exit.Exit<Lookup, CacheError>) => void) => void)
-      | undefined
-
-    /** The same for many keys, as an effect. */
-    readonly lookupMany?:
-      | ((keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>)
-      | undefined
+    /** What is there for speed alone. */
+    readonly fast?: FastPath | undefined
 
     /**
      * Takes the lease of `key` if nobody holds it, for `ttlMillis`. Returns the token of the holder: `token` itself when

@@ -9,28 +9,13 @@ import { assemble, type CacheServices } from "../layers/assemble.ts"
 import { makeMemoryPrimitivesWithState } from "../stores/memory/primitives.ts"
 import type { MemoryState } from "../stores/memory/state.ts"
 import { nodeCompressor } from "../platform/nodeCompressor.ts"
-import type { CacheBackend, Stored } from "../services/CacheBackend.ts"
+import type { Stored } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import type { LockStore } from "../services/LockManager.ts"
-import type { TagIndex } from "../services/TagIndex.ts"
+import type { Primitives } from "../services/CachePrimitives.ts"
+import { type Operation as AnyOperation, around } from "../stores/around.ts"
 
 /** The steps of the backend that a test can make fail or slow. */
-export type Operation =
-  | "read"
-  | "acquire"
-  | "takeOver"
-  | "renew"
-  | "fill"
-  | "release"
-  | "remove"
-  | "removeMatching"
-  | "addTags"
-  | "clear"
-  | "usage"
-  | "epoch"
-  | "markers"
-  | "ensure"
-  | "invalidate"
+export type Operation = Exclude<AnyOperation, "awaitRelease" | "lookupMany">
 
 /** What goes wrong with an operation. */
 export interface Fault {
@@ -153,47 +138,21 @@ const fromBytes = (stored: Stored): CacheEntry => {
   return { ...header, value: stored }
 }
 
-const withFaults = (
-  memory: { readonly backend: CacheBackend["Service"]; readonly tags: TagIndex["Service"]; readonly locks: LockStore },
-  faults: Faults
-) => {
-  const { backend, tags } = memory
-  return {
-    locks: memory.locks,
-    backend: {
-      ...backend,
-      name: "test",
-      format: "bytes",
-      compressor,
-      local: undefined,
-      read: (key) =>
-        faults.around(
-          "read",
-          Effect.map(backend.read(key), (entry) => toBytes(entry as CacheEntry | undefined))
-        ),
-      acquire: (...args) => faults.around("acquire", backend.acquire(...args)),
-      takeOver: (...args) => faults.around("takeOver", backend.takeOver(...args)),
-      renew: (...args) => faults.around("renew", backend.renew(...args)),
-      fill: (key, token, { stored, ttlMillis }, onLost) =>
-        faults.around(
-          "fill",
-          Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))
-        ),
-      release: (...args) => faults.around("release", backend.release(...args)),
-      remove: (...args) => faults.around("remove", backend.remove(...args)),
-      removeMatching: (...args) => faults.around("removeMatching", backend.removeMatching(...args)),
-      addTags: (...args) => faults.around("addTags", backend.addTags(...args)),
-      clear: faults.around("clear", backend.clear),
-      usage: faults.around("usage", backend.usage)
-    } satisfies CacheBackend["Service"],
-    tags: {
-      epoch: faults.around("epoch", tags.epoch),
-      markers: (list) => faults.around("markers", tags.markers(list)),
-      ensure: (...args) => faults.around("ensure", tags.ensure(...args)),
-      invalidate: (list) => faults.around("invalidate", tags.invalidate(list))
-    } satisfies TagIndex["Service"]
+/** Memory, as a store of bytes that needs trips. */
+const asBytes = ({ backend, tags }: Primitives): Primitives => ({
+  tags,
+  backend: {
+    ...backend,
+    name: "test",
+    format: "bytes",
+    compressor,
+    local: undefined,
+    fast: undefined,
+    read: (key) => Effect.map(backend.read(key), (entry) => toBytes(entry as CacheEntry | undefined)),
+    fill: (key, token, { stored, ttlMillis }, onLost) =>
+      Effect.suspend(() => backend.fill(key, token, { stored: fromBytes(stored), ttlMillis }, onLost))
   }
-}
+})
 
 const entriesOf = ({ entries }: MemoryState, now: number): ReadonlyArray<TestEntry> =>
   [...entries.keys()].flatMap((key) => {
@@ -207,9 +166,15 @@ const entriesOf = ({ entries }: MemoryState, now: number): ReadonlyArray<TestEnt
 const make = Effect.gen(function*() {
   const { state, ...memory } = yield* makeMemoryPrimitivesWithState({ name: "test" })
   const faults = new Faults()
-  const services = yield* assemble(withFaults(memory, faults), {
-    same: (value, decoded) => Equal.equals(value, decoded) || isDeepStrictEqual(value, decoded)
-  })
+  const faulty = around(asBytes(memory), (call, self) =>
+    call.operation === "awaitRelease" ? self : faults.around(call.operation as Operation, self)
+  )
+  const services = yield* assemble(
+    { ...faulty, locks: memory.locks },
+    {
+      same: (value, decoded) => Equal.equals(value, decoded) || isDeepStrictEqual(value, decoded)
+    }
+  )
   const entries = Effect.map(Clock.currentTimeMillis, (now) => entriesOf(state, now))
   const client = Context.get(services, CacheClient)
   return Context.add(services, CacheTest, {

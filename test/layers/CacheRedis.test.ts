@@ -61,8 +61,8 @@ const eventually = <E>(condition: Effect.Effect<boolean, E>) =>
     })
   )
 
-const lookup = ({ lookup }: Primitives["backend"], key: string, tags: ReadonlyArray<string>) =>
-  Effect.callback<Lookup, CacheError>((resume) => lookup!(key, tags, resume))
+const lookup = ({ fast }: Primitives["backend"], key: string, tags: ReadonlyArray<string>) =>
+  Effect.callback<Lookup, CacheError>((resume) => fast!.lookup!(key, tags, resume))
 
 const reasonOf = <A>(effect: Effect.Effect<A, CacheError>) =>
   effect.pipe(
@@ -239,7 +239,7 @@ describe("commands", () => {
             tags.markers(["a", "gone", "b"]),
             tags.epoch,
             lookup(backend, "k", ["b", "a"]),
-            backend.lookupMany!(["none", "k", "none", "k"], ["a"])
+            backend.fast!.lookupMany!(["none", "k", "none", "k"], ["a"])
           ],
           { concurrency: "unbounded" }
         )
@@ -254,11 +254,11 @@ describe("commands", () => {
         assert.strictEqual(valueOf(backend, read), 1)
         // Nothing asked for is nothing sent.
         assert.deepStrictEqual(yield* tags.markers([]), [])
-        assert.deepStrictEqual(yield* backend.lookupMany!([], []), { stored: [], markers: [] })
+        assert.deepStrictEqual(yield* backend.fast!.lookupMany!([], []), { stored: [], markers: [] })
         // No command holds the server up, however many keys are asked for.
         yield* Effect.promise(() => client.config("RESETSTAT"))
         const keys = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? "k" : `k${i}`))
-        const found = yield* backend.lookupMany!(keys, ["a"])
+        const found = yield* backend.fast!.lookupMany!(keys, ["a"])
         assert.strictEqual(found.stored.filter((bytes) => valueOf(backend, bytes) === 1).length, 500)
         assert.strictEqual(yield* calls(client, "mget"), Math.ceil(502 / batchKeys))
       })
@@ -354,7 +354,7 @@ describe("commands", () => {
             ),
           { concurrency: "unbounded" }
         )
-        const { stored } = yield* backend.lookupMany!(
+        const { stored } = yield* backend.fast!.lookupMany!(
           texts.map((_, i) => `k${i}`),
           []
         )
@@ -374,7 +374,7 @@ describe("commands", () => {
         yield* Effect.promise(() => client.hset(`${namespace}:e:{hash}`, "a", "1"))
         yield* Effect.promise(() => client.rpush(`${namespace}:t:list`, "1"))
         yield* Effect.promise(() => client.mset({ [`${namespace}:t:9`]: "9".repeat(16), [`${namespace}:t:p`]: "?x-1" }))
-        const looked = yield* backend.lookupMany!(["hash", "k"], ["list", "9", "p"])
+        const looked = yield* backend.fast!.lookupMany!(["hash", "k"], ["list", "9", "p"])
         assert.isUndefined(looked.stored[0])
         assert.strictEqual(valueOf(backend, looked.stored[1]), 1)
         assert.deepStrictEqual(looked.markers, [undefined, undefined, Infinity])
@@ -412,7 +412,7 @@ describe("commands", () => {
               reasonOf(backend.read("k")),
               reasonOf(tags.markers(["a", "b"])),
               reasonOf(lookup(backend, "l", ["a"])),
-              reasonOf(backend.lookupMany!(["k", "m"], []))
+              reasonOf(backend.fast!.lookupMany!(["k", "m"], []))
             ],
             { concurrency: "unbounded" }
           )

@@ -11,12 +11,12 @@
  *
  * Unlike a usual half-open breaker no caller is the probe, because the probe is the replay.
  */
-import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
-import type { Primitives } from "../../services/CachePrimitives.ts"
 import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
-import type { CacheBackend } from "../../services/CacheBackend.ts"
-import type { TagIndex } from "../../services/TagIndex.ts"
+import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
+import type { FastPath } from "../../services/CacheBackend.ts"
+import type { Primitives } from "../../services/CachePrimitives.ts"
+import { type Around, around, type Call } from "../around.ts"
 import { Journal } from "./journal.ts"
 
 export interface GuardOptions {
@@ -85,7 +85,6 @@ export const guard = (
       replicationMillis === 0
         ? bounded(operation, self)
         : within(operation, self, options.timeoutMillis + replicationMillis)
-    const boundFor = (onLost: "keep" | "unlink") => (onLost === "unlink" ? boundedWrite : bounded)
     // A scan is many commands, each with the deadline of the primary; together they may take long.
     const boundedScan: typeof within =
       deadlineMillis !== undefined
@@ -168,26 +167,56 @@ export const guard = (
         away ? Effect.fail(heldOff(operation)) : Effect.matchEffect(bound(operation, self), outcomeOf<A>())
       )
 
+    /** What a call is given: a scan is many commands, and what must last waits for replicas. */
+    const boundOf = (of: Call): typeof within => {
+      switch (of.operation) {
+        case "removeMatching":
+        case "clear":
+          return boundedScan
+        case "remove":
+          return of.args[0].length > 1_000 ? boundedScan : boundedWrite
+        case "invalidate":
+          return boundedWrite
+        case "takeOver":
+          return of.args[3].unlink ? boundedWrite : bounded
+        case "fill":
+          return of.args[3] === "unlink" ? boundedWrite : bounded
+        case "release":
+          return of.args[2] === "unlink" ? boundedWrite : bounded
+        default:
+          return bounded
+      }
+    }
+
+    const note = (of: Call): void => {
+      switch (of.operation) {
+        case "remove":
+          return journal.addKeys(of.args[0])
+        case "removeMatching":
+          return journal.addPatterns([of.args[0]])
+        case "invalidate":
+          return journal.addTags(of.args[0])
+        default:
+          return journal.addEverything()
+      }
+    }
+
     /**
      * An invalidation: what is not acknowledged is written down before the caller hears of it. It runs in the scope of the
      * client, so that it is seen to its end also when its caller does not wait.
      */
-    const journalled = <A>(
-      operation: string,
-      self: Effect.Effect<A, CacheError>,
-      note: () => void,
-      bound: typeof within = bounded
-    ): Effect.Effect<A, CacheError> => {
-      const trusted = call(operation, self, bound)
+    const journalled = <A>(of: Call, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> => {
+      const bound = boundOf(of)
+      const trusted = call(of.operation, self, bound)
       const work = Effect.onExit(
-        Effect.suspend(() => (away && answering ? bound(operation, self) : trusted)),
+        Effect.suspend(() => (away && answering ? bound(of.operation, self) : trusted)),
         (exit) =>
           Exit.isSuccess(exit)
             ? Effect.void
             : Effect.suspend(() => {
                 const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
                 if (isCarriedOut(error)) return Effect.void
-                note()
+                note(of)
                 // Interrupted: the client is being closed.
                 return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(error)
               })
@@ -200,63 +229,38 @@ export const guard = (
       )
     }
 
-    const { backend, tags } = primary
+    const guarding: Around = (of, self) =>
+      of.operation === "awaitRelease"
+        ? // A hint that cannot be had is waited for like one that is lost: callers poll.
+          self
+        : of.operation === "removeMatching"
+          ? journalled(of, twoPasses(self))
+          : of.kind === "invalidation"
+            ? journalled(of, self)
+            : call(of.operation, self, boundOf(of))
 
     /** As `call`. */
-    const lookup: NonNullable<CacheBackend["Service"]["lookup"]> = (key, list, done) => {
-      if (away) return done(Exit.fail(heldOff("lookup")))
-      let told = false
-      backend.lookup!(key, list, (exit) => {
-        if (told) return
-        told = true
-        if (Exit.isSuccess(exit)) answered()
-        else {
-          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-          if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))
-        }
-        done(exit)
-      })
-    }
+    const guardLookup =
+      (lookup: NonNullable<FastPath["lookup"]>): typeof lookup =>
+      (key, list, done) => {
+        if (away) return done(Exit.fail(heldOff("lookup")))
+        let told = false
+        lookup(key, list, (exit) => {
+          if (told) return
+          told = true
+          if (Exit.isSuccess(exit)) answered()
+          else {
+            const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+            if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))
+          }
+          done(exit)
+        })
+      }
 
-    return {
-      answers: () => answers,
-      backend: {
-        ...backend,
-        read: (key) => call("read", backend.read(key)),
-        // Where a call must be timed here, the parts of a look-up are.
-        lookup: backend.lookup === undefined || bounded === within ? undefined : lookup,
-        lookupMany: backend.lookupMany && ((keys, list) => call("lookupMany", backend.lookupMany!(keys, list))),
-        acquire: (key, token, ttl) => call("acquire", backend.acquire(key, token, ttl)),
-        takeOver: (key, token, ttl, how) =>
-          call("takeOver", backend.takeOver(key, token, ttl, how), how.unlink ? boundedWrite : bounded),
-        renew: (key, token, ttl) => call("renew", backend.renew(key, token, ttl)),
-        fill: (key, token, write, onLost) => call("fill", backend.fill(key, token, write, onLost), boundFor(onLost)),
-        release: (key, token, onLost) => call("release", backend.release(key, token, onLost), boundFor(onLost)),
-        addTags: (key, list) => call("addTags", backend.addTags(key, list)),
-        // A hint that cannot be had is waited for like one that is lost: callers poll.
-        awaitRelease: backend.awaitRelease,
-        usage: call("usage", backend.usage),
-        remove: (keys) =>
-          journalled(
-            "remove",
-            backend.remove(keys),
-            () => journal.addKeys(keys),
-            keys.length > 1_000 ? boundedScan : boundedWrite
-          ),
-        removeMatching: (pattern) =>
-          journalled(
-            "removeMatching",
-            twoPasses(backend.removeMatching(pattern)),
-            () => journal.addPatterns([pattern]),
-            boundedScan
-          ),
-        clear: journalled("clear", backend.clear, () => journal.addEverything(), boundedScan)
-      } satisfies CacheBackend["Service"],
-      tags: {
-        epoch: call("epoch", tags.epoch),
-        markers: (list) => call("markers", tags.markers(list)),
-        ensure: (list, ttl) => call("ensure", tags.ensure(list, ttl)),
-        invalidate: (list) => journalled("invalidate", tags.invalidate(list), () => journal.addTags(list), boundedWrite)
-      } satisfies TagIndex["Service"]
-    }
+    const { backend, tags } = around(primary, guarding)
+    const lookup = primary.backend.fast?.lookup
+    // Where a call must be timed here, the parts of a look-up are.
+    const fast =
+      lookup === undefined || bounded === within ? backend.fast : { ...backend.fast, lookup: guardLookup(lookup) }
+    return { answers: () => answers, backend: { ...backend, fast }, tags }
   })

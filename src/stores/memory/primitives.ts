@@ -119,7 +119,6 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     deadlineMillis: undefined,
     local: {
       get: (key, now) => state.entries.get(key, now),
-      pick: (key, stamp, now) => state.entries.pick(key, stamp, now),
       marker: (tag) => state.markers.get(tag),
       holder: (key) => state.leases.get(key)?.token,
       epoch: () => state.epoch,
@@ -128,6 +127,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       fill: (key, token, entry, ttlMillis, now) => state.fill(key, token, entry, ttlMillis, now),
       release: (key, token) => state.release(key, token)
     },
+    fast: { pick: (key, stamp, now) => state.entries.pick(key, stamp, now) },
     read: (key) => timed((state, now) => state.entries.get(key, now)),
     acquire: (key, token) => step((state) => state.acquire(key, token)),
     takeOver: (key, token, _ttlMillis, { unlink }) =>

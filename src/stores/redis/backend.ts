@@ -101,8 +101,10 @@ export const makeBackend = (
     local: undefined,
 
     read: (key) => readOne(commands.nodes, names.entry(key), bytesOf),
-    lookup: (key, tags, done) => readLookup(commands.nodes, names, key, tags, done),
-    lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags),
+    fast: {
+      lookup: (key, tags, done) => readLookup(commands.nodes, names, key, tags, done),
+      lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags)
+    },
 
     // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.
     acquire: (key, token, ttlMillis) =>

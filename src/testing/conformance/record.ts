@@ -1,10 +1,11 @@
 /**
  * Primitives that write down in a story what is asked of them.
  */
-import type { CachePrimitives } from "../../services/CachePrimitives.ts"
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
-import type { Stored } from "../../services/CacheBackend.ts"
+import type { Lookups, Stored } from "../../services/CacheBackend.ts"
+import type { CachePrimitives } from "../../services/CachePrimitives.ts"
+import { around, type Call } from "../../stores/around.ts"
 import { Entry, type Story } from "./story.ts"
 
 export interface Recorded extends CachePrimitives {
@@ -16,8 +17,8 @@ export interface Recorded extends CachePrimitives {
 
 /** `who` is put before each step, such as `"a: "`. */
 export const record = (story: Story, who: string, bare: CachePrimitives): Recorded => {
-  const { backend, locks, tags } = bare
-  const { compressor, local } = backend
+  const { locks } = bare
+  const { compressor, local } = bare.backend
   let pending = 0
 
   const entry = (found: Stored | undefined): unknown => (found === undefined ? undefined : new Entry(found, compressor))
@@ -42,14 +43,35 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
 
   const ask: typeof call = (...args) => counted(call(...args))
 
+  const shownArgs = (of: Call): ReadonlyArray<unknown> => {
+    if (of.operation !== "fill") return of.args
+    const [key, token, { stored, ttlMillis }, onLost] = of.args
+    return [key, token, new Entry(stored, compressor, ttlMillis), onLost]
+  }
+
+  const shownOf = ({ operation }: Call): ((result: unknown) => unknown) | undefined => {
+    if (operation === "read") return (found) => entry(found as Stored | undefined)
+    if (operation !== "lookupMany") return undefined
+    return (found) => [(found as Lookups).stored.map(entry), (found as Lookups).markers]
+  }
+
   const answered = <A>(operation: string, args: ReadonlyArray<unknown>, result: A, shown: unknown = result): A => {
     story.call(who, operation, args).end(Exit.succeed(shown))
     return result
   }
 
+  const { backend, tags } = around(bare, (of, self) =>
+    of.operation === "awaitRelease"
+      ? call(of.operation, of.args, self)
+      : ask(of.operation, shownArgs(of), self, shownOf(of))
+  )
+  const lookup = bare.backend.fast?.lookup
+  const pick = bare.backend.fast?.pick
+
   return {
     bare,
     pending: () => pending,
+    tags,
     backend: {
       ...backend,
       local:
@@ -60,7 +82,6 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
                 const found = local.get(key, now)
                 return answered("get", [key], found, entry(found))
               },
-              pick: local.pick && ((key, stamp, now) => answered("pick", [key, stamp], local.pick!(key, stamp, now))),
               marker: (tag) => answered("marker", [tag], local.marker(tag)),
               holder: (key) => answered("holder", [key], local.holder(key)),
               epoch: () => answered("epoch", [], local.epoch()),
@@ -74,47 +95,21 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
                 ),
               release: (...args) => answered("release", args, local.release(...args))
             },
-      read: (key) => ask("read", [key], backend.read(key), entry),
-      lookup:
-        backend.lookup &&
-        ((key, list, done) => {
-          const { end } = story.call(who, "lookup", [key, list])
-          pending++
-          backend.lookup!(key, list, (exit) => {
-            pending--
-            end(Exit.map(exit, ({ markers, stored }) => [entry(stored), markers]))
-            done(exit)
+      fast: {
+        ...backend.fast,
+        pick: pick && ((key, stamp, now) => answered("pick", [key, stamp], pick(key, stamp, now))),
+        lookup:
+          lookup &&
+          ((key, list, done) => {
+            const { end } = story.call(who, "lookup", [key, list])
+            pending++
+            lookup(key, list, (exit) => {
+              pending--
+              end(Exit.map(exit, ({ markers, stored }) => [entry(stored), markers]))
+              done(exit)
+            })
           })
-        }),
-      lookupMany:
-        backend.lookupMany &&
-        ((keys, list) =>
-          ask("lookupMany", [keys, list], backend.lookupMany!(keys, list), ({ markers, stored }) => [
-            stored.map(entry),
-            markers
-          ])),
-      acquire: (...args) => ask("acquire", args, backend.acquire(...args)),
-      takeOver: (...args) => ask("takeOver", args, backend.takeOver(...args)),
-      renew: (...args) => ask("renew", args, backend.renew(...args)),
-      fill: (key, token, write, onLost) =>
-        ask(
-          "fill",
-          [key, token, new Entry(write.stored, compressor, write.ttlMillis), onLost],
-          backend.fill(key, token, write, onLost)
-        ),
-      release: (...args) => ask("release", args, backend.release(...args)),
-      remove: (keys) => ask("remove", [keys], backend.remove(keys)),
-      removeMatching: (pattern) => ask("removeMatching", [pattern], backend.removeMatching(pattern)),
-      addTags: (...args) => ask("addTags", args, backend.addTags(...args)),
-      awaitRelease: (...args) => call("awaitRelease", args, backend.awaitRelease(...args)),
-      clear: ask("clear", [], backend.clear),
-      usage: ask("usage", [], backend.usage)
-    },
-    tags: {
-      epoch: ask("epoch", [], tags.epoch),
-      markers: (list) => ask("markers", [list], tags.markers(list)),
-      ensure: (...args) => ask("ensure", args, tags.ensure(...args)),
-      invalidate: (list) => ask("invalidate", [list], tags.invalidate(list))
+      }
     },
     locks: {
       acquire: (...args) => ask("acquire", args, locks.acquire(...args)),

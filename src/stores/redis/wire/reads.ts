@@ -21,7 +21,7 @@
 import { parseCount } from "./counts.ts"
 import type { CacheError } from "../../../CacheError.ts"
 import { keepOne } from "../../../internal/keepOne.ts"
-import type { Shared } from "../../../services/CacheBackend.ts"
+import type { Lookup } from "../../../services/CacheBackend.ts"
 import { isServerError } from "./describe.ts"
 import type { Reply } from "./wire.ts"
 
@@ -49,7 +49,7 @@ export class Read {
   bytes: Uint8Array | undefined
   error: CacheError | undefined
   /** When several asked for it. */
-  shared: Shared | undefined
+  shared: Lookup["shared"]
   private first: Reader | undefined
   private others: Array<Reader> | undefined
   private parsed: number | undefined

@@ -1,0 +1,78 @@
+/**
+ * How a store outside this process is asked for entries and markers: by its fast path, or by one that is made of `read` and
+ * `markers`.
+ */
+import { type Context, Effect, type Exit, Fiber } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { together } from "../internal/together.ts"
+import type { Lookup, Lookups } from "../services/CacheBackend.ts"
+import type { Primitives } from "../services/CachePrimitives.ts"
+
+/** What breaks a question off, where it can be. */
+export type Leave = Effect.Effect<void> | undefined
+
+export interface Asking {
+  /** Sends at once, and tells `done`, once. */
+  readonly lookup: (
+    key: string,
+    tags: ReadonlyArray<string>,
+    services: Context.Context<never>,
+    done: (exit: Exit.Exit<Lookup, CacheError>) => void
+  ) => Leave
+  readonly lookupMany: (keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>
+}
+
+const noMarkers: ReadonlyArray<number | undefined> = []
+
+export const askingOf = ({ backend, tags }: Primitives): Asking => {
+  const { lookup, lookupMany } = backend.fast ?? {}
+  /** What is stored, and the markers: asked for in one tick. */
+  const both = <A>(stored: Effect.Effect<A, CacheError>, known: ReadonlyArray<string>) =>
+    known.length === 0
+      ? Effect.map(stored, (stored) => ({ stored, markers: noMarkers }))
+      : Effect.map(together(stored, tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+  return {
+    lookup:
+      lookup === undefined
+        ? (key, known, services, done) => {
+            const fiber = Effect.runForkWith(services)(both(backend.read(key), known))
+            fiber.addObserver(done)
+            return Fiber.interrupt(fiber)
+          }
+        : (key, known, _, done) => {
+            lookup(key, known, done)
+            return undefined
+          },
+    lookupMany:
+      lookupMany ??
+      ((keys, known) =>
+        both(
+          Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" }),
+          known
+        ))
+  }
+}
+
+/**
+ * An answer that `ask` tells at once, as it is; one that comes later, as an effect that waits for it. To be run in the
+ * evaluation of the fiber that asks.
+ */
+export const answerOf = <A, E, R>(
+  ask: (tell: (answer: Effect.Effect<A, E, R>) => void) => Leave
+): Effect.Effect<A, E, R> => {
+  let answer: Effect.Effect<A, E, R> | undefined
+  let resume: ((answer: Effect.Effect<A, E, R>) => void) | undefined
+  const leave = ask((told) => {
+    if (resume === undefined) answer = told
+    else resume(told)
+  })
+  return (
+    answer ??
+    Effect.callback<A, E, R>((waiting) => {
+      // Told between the question and the wait: other fibers may have had their turn.
+      if (answer !== undefined) return waiting(answer)
+      resume = waiting
+      return leave
+    })
+  )
+}
