@@ -54,7 +54,7 @@ export {
   type Stored,
   type Write
 } from "./services/CacheBackend.ts"
-export { CacheClient, type CacheEngine, type SetOptions } from "./services/CacheClient.ts"
+export { CacheClient, type SetOptions } from "./services/CacheClient.ts"
 export type { CachePrimitives } from "./services/CachePrimitives.ts"
 export type { CacheCounters, CacheStats, RegionStats } from "./services/CacheStats.ts"
 export { type Lock, LockManager, type LockOptions, type LockStore } from "./services/LockManager.ts"

@@ -14,7 +14,7 @@ import { momentOf } from "./moment.ts"
 import { makeUnsafe, type Region } from "../region/region.ts"
 import { makeTokens } from "../internal/token.ts"
 import { attempt, makeInvalidations } from "./invalidate.ts"
-import type { Engine } from "./contract.ts"
+import { type Engine, withEngine } from "./contract.ts"
 import type { LoadContext } from "./land.ts"
 import { makeReads } from "./read.ts"
 import { spanned } from "../observe/span.ts"
@@ -199,7 +199,6 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     )
 
     const engine: Engine = {
-      "~effect-cache/CacheEngine": "~effect-cache/CacheEngine",
       hit,
       getOrLoad,
       bypass,
@@ -220,8 +219,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       }
     }
 
-    return CacheClient.of({
-      engine,
+    const client = CacheClient.of({
       invalidateKeys: (keys) => invalidateKeys(keys),
       invalidatePattern: (pattern) => invalidatePattern(pattern),
       invalidateTags,
@@ -270,4 +268,5 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         }
       })
     })
+    return withEngine(client, engine)
   })

@@ -1,12 +1,13 @@
 /**
  * What a pattern says to the engine: a plan made once, a request for each call. Everything above the engine goes this way.
  */
-import type { Effect, Exit, Fiber, Option } from "effect"
+import { Effect, type Exit, type Fiber, type Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { AnyFunction } from "../internal/erased.ts"
+import { absent } from "../internal/stamp.ts"
+import type { Meter } from "../observe/hitSeries.ts"
 import type { Region } from "../region/region.ts"
-import type { CacheClient, CacheEngine } from "../services/CacheClient.ts"
-import type { Moment } from "./moment.ts"
+import type { CacheClient } from "../services/CacheClient.ts"
 
 /** What a stampede-protected call does when the lease is held elsewhere for longer than it wants to wait. */
 export type OnTimeout = "load" | "fail" | "stale"
@@ -52,9 +53,14 @@ export interface Invalidations {
   readonly thrown?: { readonly error: unknown } | undefined
 }
 
-/** The engine behind a client. */
-export interface Engine extends CacheEngine {
-  /** What `.invalidate` and `.clear` of a cached function do: for patterns. */
+/** When a hit is asked for, and where it is counted. A `Moment` is one. */
+export interface When extends Meter {
+  readonly now: () => number
+}
+
+/** The policy behind a client. */
+export interface Engine {
+  /** What `.invalidate` and `.clear` of a cached function do. */
   readonly invalidate: (
     region: Region,
     what: { readonly key: string } | { readonly pattern: string }
@@ -62,34 +68,71 @@ export interface Engine extends CacheEngine {
 
   /**
    * The value of a valid entry that can be handed out as it is, without a trip: counted as a hit. `absent`: go the way of a
-   * read. For patterns, which keep nothing of the moment.
+   * read. `when` is not kept.
    */
-  readonly hit: (region: Region, key: string, moment: Moment) => unknown
+  readonly hit: (region: Region, key: string, when: When) => unknown
 
-  /** The way of a read, in the evaluation of the fiber that asks: for patterns. */
+  /** The way of a read, in the evaluation of the fiber that asks. */
   readonly getOrLoad: (
     request: Request,
     fiber: Fiber.Fiber<unknown, unknown>
   ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. For patterns. */
+  /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. */
   readonly bypass: (
     plan: Plan,
     args: ReadonlyArray<unknown>,
     error: CacheError
   ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** Loads now, stores, returns: for patterns. */
+  /** Loads now, stores, returns. */
   readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
 
-  /** Runs a write, then stores its result and invalidates what it made stale: for patterns. */
+  /** Runs a write, then stores its result and invalidates what it made stale. */
   readonly write: (
     request: WriteRequest,
     invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations
   ) => Effect.Effect<unknown, unknown, unknown>
 
-  /** The valid entry of a key, without a load: for patterns. */
+  /** The valid entry of a key, without a load. */
   readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>
 }
 
-export const engineOf = (client: CacheClient["Service"]): Engine => client.engine as Engine
+/**
+ * Where a client keeps its engine: a property that no type shows, and that a copy of the client (`{ ...client, set }`) has too.
+ * By name, so that two copies of this module find the same.
+ */
+const engineKey = Symbol.for("effect-cache/Engine")
+
+interface Carrier {
+  readonly [engineKey]?: Engine | undefined
+}
+
+/** The client, with its engine. */
+export const withEngine = (client: CacheClient["Service"], engine: Engine): CacheClient["Service"] =>
+  Object.assign(client, { [engineKey]: engine })
+
+/** The engine of a client. One that has none, such as a mock, gets one whose every step is a defect that says so. */
+export const engineOf = (client: CacheClient["Service"]): Engine => {
+  const engine = (client as Carrier)[engineKey]
+  return typeof engine?.getOrLoad === "function" && typeof engine.hit === "function" ? engine : noEngine
+}
+
+const missing = Effect.suspend(() =>
+  Effect.die(
+    new Error(
+      "effect-cache: the CacheClient that was provided was made by no layer of effect-cache, so cached functions cannot go " +
+        "through it. In tests, provide CacheTest.layer; to change a client, copy it: { ...client, set }."
+    )
+  )
+)
+
+const noEngine: Engine = {
+  hit: () => absent,
+  invalidate: () => missing,
+  getOrLoad: () => missing,
+  bypass: () => missing,
+  refresh: () => missing,
+  write: () => missing,
+  peek: () => missing
+}

@@ -1,5 +1,5 @@
 /**
- * What a hit needs of the fiber that asks: its client, the time, where its metrics go. Each costs as much as the rest of a
+ * What a hit needs of the fiber that asks: its engine, the time, where its metrics go. Each costs as much as the rest of a
  * hit, and is the same for all hits of one run of synchronous code, so it is looked up once in such a run.
  *
  * Also the time: what expires while the run goes on is handed out until it ends, as if it had been asked for at its start.
@@ -10,6 +10,7 @@
  */
 import { Clock, Context, Metric } from "effect"
 import { CacheClient } from "../services/CacheClient.ts"
+import { type Engine, engineOf, type When } from "./contract.ts"
 
 const liveClock: Clock.Clock = Context.get(Context.empty(), Clock.Clock)
 
@@ -18,8 +19,9 @@ const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
 
 const schedule = queueMicrotask
 
-export class Moment {
-  client: CacheClient["Service"] | undefined = undefined
+export class Moment implements When {
+  /** `undefined` where no client was provided. */
+  engine: Engine | undefined = undefined
   attributes: Metric.Metric.AttributeSet | undefined = undefined
   registry: object | undefined = undefined
   context: Context.Context<never> = noContext
@@ -39,7 +41,8 @@ export class Moment {
   }
 
   private look(context: Context.Context<never>): void {
-    this.client = Context.getOrUndefined(context, CacheClient)
+    const client = Context.getOrUndefined(context, CacheClient)
+    this.engine = client && engineOf(client)
     this.clock = Context.get(context, Clock.Clock)
     this.startedAt = this.clock === liveClock ? liveClock.currentTimeMillisUnsafe() : undefined
     this.attributes = Context.get(context, Metric.CurrentMetricAttributes)
@@ -52,7 +55,7 @@ export class Moment {
 
   private readonly end = (): void => {
     this.ending = false
-    this.client = this.attributes = this.registry = undefined
+    this.engine = this.attributes = this.registry = undefined
     this.context = noContext
     this.clock = liveClock
     this.startedAt = undefined

@@ -2,7 +2,7 @@
  * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
  * same in memory.
  */
-import type { Plan, Request } from "./contract.ts"
+import type { Plan, Request, When } from "./contract.ts"
 import { Cause, Effect, Exit, type Fiber, Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { absent } from "../internal/stamp.ts"
@@ -15,7 +15,7 @@ import type { LoadContext } from "./land.ts"
 import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { answerOf } from "./lookup.ts"
-import { type Moment, momentOf } from "./moment.ts"
+import { momentOf } from "./moment.ts"
 import { cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
 
@@ -58,11 +58,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const primaryAsIs = handsOutAsIs(primary)
   const localAsIs = handsOutAsIs(local)
 
-  const hit = (region: Region, key: string, moment: Moment): unknown => {
+  const hit = (region: Region, key: string, when: When): unknown => {
     const schemaless = region.codec === undefined
     if (!(schemaless ? localAsIs : primaryAsIs)) return absent
-    const found = (schemaless ? local : primary).pick(region, key, moment.now())
-    if (found !== absent) counters.of(region.name).hit(moment)
+    const found = (schemaless ? local : primary).pick(region, key, when.now())
+    if (found !== absent) counters.of(region.name).hit(when)
     return found
   }
 

@@ -1,10 +1,7 @@
 import { positiveMillis } from "../region/checks.ts"
-import { Context, type Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Layer } from "effect"
 import { CacheError, InvalidOption } from "../CacheError.ts"
-import { assemble, type CacheServices } from "./assemble.ts"
-import { CacheBackend } from "../services/CacheBackend.ts"
-import { LockManager } from "../services/LockManager.ts"
-import { TagIndex } from "../services/TagIndex.ts"
+import { assemble, buildStore, type CacheServices } from "./assemble.ts"
 
 /** What `CacheFallback.layer` puts together. */
 export interface FallbackOptions<E1, R1, E2, R2> {
@@ -78,9 +75,8 @@ const layer = <E1, R1, E2, R2>(
         catch: (error) => error as CacheError
       })
       // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
-      const primary = yield* Layer.build(options.primary)
-      const fallback = yield* Layer.build(Layer.fresh(options.fallback))
-      const spare = { backend: Context.get(fallback, CacheBackend), tags: Context.get(fallback, TagIndex) }
+      const primary = yield* buildStore(options.primary)
+      const spare = yield* buildStore(options.fallback, { fresh: true })
       if (spare.backend.local === undefined) {
         return yield* new CacheError({
           reason: new InvalidOption({
@@ -90,12 +86,7 @@ const layer = <E1, R1, E2, R2>(
           })
         })
       }
-      const services = {
-        backend: Context.get(primary, CacheBackend),
-        tags: Context.get(primary, TagIndex),
-        locks: Context.get(primary, LockManager)
-      }
-      return yield* assemble(services, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
+      return yield* assemble(primary, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
     })
   )
 

@@ -4,11 +4,11 @@
  * A backend implements three small services (`CacheBackend`, `TagIndex`, `LockStore`); all policy is in `CacheClient`.
  * `docs/testing.md` says what each primitive must do, and how `effect-cache/testing` checks that it does.
  */
-import { Effect, Layer, type Scope } from "effect"
+import type { Effect, Layer, Scope } from "effect"
 import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
-import { assemble, type CacheServices } from "./assemble.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 import type { CachePrimitives } from "../services/CachePrimitives.ts"
 
 /**
@@ -32,8 +32,7 @@ import type { CachePrimitives } from "../services/CachePrimitives.ts"
  */
 const make = <E, R>(
   primitives: Effect.Effect<CachePrimitives, E, R>
-): Layer.Layer<CacheServices, E | CacheError, Exclude<R, Scope.Scope>> =>
-  Layer.effectContext(Effect.flatMap(primitives, (made) => assemble(made)))
+): Layer.Layer<CacheServices, E | CacheError, Exclude<R, Scope.Scope>> => layerOf(primitives)
 
 /**
  * The test for "does this key match the pattern", for `removeMatching`: `*` is any run of characters, also none, and

@@ -1,10 +1,7 @@
-import { Config, Effect, Layer } from "effect"
+import { Config, Effect, type Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { assemble, type CacheServices } from "./assemble.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 import { makeMemoryPrimitives, type MemoryOptions } from "../stores/memory/primitives.ts"
-
-const make = (options: MemoryOptions = {}) =>
-  Effect.flatMap(makeMemoryPrimitives(options), (primitives) => assemble(primitives))
 
 /**
  * The cache in this process: decoded values, bounded by count and bytes, evicted by S3-FIFO, expiring on Effect's Clock
@@ -26,13 +23,14 @@ const make = (options: MemoryOptions = {}) =>
  * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(layer))), 42)
  * ```
  */
-const layer = (options?: MemoryOptions): Layer.Layer<CacheServices, CacheError> => Layer.effectContext(make(options))
+const layer = (options?: MemoryOptions): Layer.Layer<CacheServices, CacheError> =>
+  layerOf(makeMemoryPrimitives(options ?? {}))
 
 /** The same, where any option may be a `Config`. */
 const layerConfig = (
   options: Config.Wrap<MemoryOptions>
 ): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
-  Layer.effectContext(Effect.flatMap(Config.unwrap(options), make))
+  layerOf(Effect.flatMap(Config.unwrap(options), makeMemoryPrimitives))
 
 export const CacheMemory = { layer, layerConfig } as const
 export type { MemoryOptions }

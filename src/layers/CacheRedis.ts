@@ -1,11 +1,8 @@
-import { Config, Effect, Layer } from "effect"
+import { Config, Effect, type Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { assemble, type CacheServices } from "./assemble.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 import type { RedisOptions } from "../stores/redis/options/options.ts"
 import { makeRedisPrimitives } from "../stores/redis/primitives.ts"
-
-const make = (options: RedisOptions = {}) =>
-  Effect.flatMap(makeRedisPrimitives(options), (primitives) => assemble(primitives))
 
 /**
  * The cache on Redis (7.0 and newer), shared by all processes that use the same namespace: one primary, Redis Cluster, or a
@@ -26,10 +23,11 @@ const make = (options: RedisOptions = {}) =>
  * assert.equal(await Effect.runPromise(answer.pipe(Effect.provide(layer))), 42)
  * ```
  */
-const layer = (options?: RedisOptions): Layer.Layer<CacheServices, CacheError> => Layer.effectContext(make(options))
+const layer = (options?: RedisOptions): Layer.Layer<CacheServices, CacheError> =>
+  layerOf(makeRedisPrimitives(options ?? {}))
 
 /** The same, where any option may be a `Config`. */
 const layerConfig = (options: Config.Wrap<RedisOptions>): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
-  Layer.effectContext(Effect.flatMap(Config.unwrap(options), make))
+  layerOf(Effect.flatMap(Config.unwrap(options), makeRedisPrimitives))
 
 export const CacheRedis = { layer, layerConfig } as const

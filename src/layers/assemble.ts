@@ -1,21 +1,32 @@
 /**
- * From the primitives of a backend to the services a program uses.
+ * Where stores and engine meet: from the primitives of a store to the services a program uses.
  */
-import { make as makeLockManager } from "../engine/locks.ts"
-import type { Primitives } from "../services/CachePrimitives.ts"
-import { Context, Effect, type Scope } from "effect"
+import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { CacheConfig } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
+import { type ClientOptions, makeClient } from "../engine/client.ts"
+import { make as makeLockManager } from "../engine/locks.ts"
 import { CacheBackend } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import type { CachePrimitives, Primitives } from "../services/CachePrimitives.ts"
 import { LockManager, type LockStore } from "../services/LockManager.ts"
 import { TagIndex } from "../services/TagIndex.ts"
-import { type ClientOptions, makeClient } from "../engine/client.ts"
 import { guard, guardDefaults, type GuardOptions } from "../stores/guard/guard.ts"
 import { makeMemoryPrimitives } from "../stores/memory/primitives.ts"
 
 /** What every layer provides: the client that patterns use, and what it is built on. */
 export type CacheServices = CacheClient | CacheBackend | TagIndex | LockManager
+
+/** A store as it is, with nothing around it; its locks, or a lock manager that there is already. */
+export interface Store extends Primitives {
+  readonly locks: LockStore | LockManager["Service"]
+}
+
+/** The store of a layer. No type of a layer shows it: it is for layers that put others together. */
+class Bare extends Context.Service<Bare, Store>()("effect-cache/layers/Bare") {}
+
+/** Layers of this package, and the layers of their stores, before the engine is put over them. */
+const bare = new WeakMap<object, Layer.Layer<Bare, unknown, unknown>>()
 
 /** Values that only `memoize` keeps, while the store it belongs to fails. */
 const spareEntries = 1_000
@@ -27,19 +38,19 @@ export interface AssembleOptions extends Pick<ClientOptions, "spareKeeps" | "spa
 }
 
 /**
- * All services over the primitives of a backend, and a store of locks or a lock manager that there is already.
+ * All services over a store.
  *
- * A backend outside this process is guarded, always: a write whose invalidation was not acknowledged would otherwise be
- * followed by reads of what it replaced. The client sees the guarded primitives; the services are the bare ones.
+ * A store outside this process is guarded, always: a write whose invalidation was not acknowledged would otherwise be
+ * followed by reads of what it replaced. The client and the services are over the guarded primitives.
  */
 export const assemble = (
-  primitives: Primitives & { readonly locks: LockStore | LockManager["Service"] },
+  store: Store,
   { guard: guardOptions, spare, ...options }: AssembleOptions = {}
 ): Effect.Effect<Context.Context<CacheServices>, CacheError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { backend, locks, tags } = primitives
+    const { backend, locks } = store
     const settings = yield* CacheConfig
-    let clientOptions: ClientOptions = { primary: primitives, settings }
+    let clientOptions: ClientOptions = { primary: store, settings }
     if (backend.local === undefined) {
       const { isolation } = backend
       const inProcess = {
@@ -53,15 +64,55 @@ export const assemble = (
       }
       const timeoutMillis = backend.deadlineMillis ?? guardDefaults.timeoutMillis
       const primary = yield* guard(
-        primitives,
+        store,
         { ...guardDefaults, timeoutMillis, ...guardOptions },
         Effect.ignore(inProcess.spare.backend.clear)
       )
       clientOptions = { primary, settings, inProcess, answers: primary.answers, ...options }
     }
+    const { primary } = clientOptions
     return Context.make(CacheClient, yield* makeClient(clientOptions)).pipe(
-      Context.add(CacheBackend, backend),
-      Context.add(TagIndex, tags),
-      Context.add(LockManager, "withLock" in locks ? locks : makeLockManager(locks, { defaultTtl: settings.lockTtl }))
+      Context.add(CacheBackend, primary.backend),
+      Context.add(TagIndex, primary.tags),
+      Context.add(LockManager, "withLock" in locks ? locks : makeLockManager(locks, { defaultTtl: settings.lockTtl })),
+      Context.add(Bare, store)
     )
   })
+
+/** The layer over the store that `primitives` makes, in the scope of the layer: it is closed after the last load has ended. */
+export const layerOf = <E, R>(
+  primitives: Effect.Effect<CachePrimitives, E, R>
+): Layer.Layer<CacheServices, E | CacheError, Exclude<R, Scope.Scope>> => {
+  const store = Layer.effect(Bare, primitives)
+  const layer = Layer.effectContext(Effect.flatMap(Bare, (made) => assemble(made))).pipe(Layer.provide(store))
+  bare.set(layer, store)
+  return layer
+}
+
+/**
+ * The store of a layer. One that was made here is built without its engine, and shared with whoever else builds the layer; one
+ * that was wrapped is built whole, and of one that is not of this package, the services are taken.
+ */
+const storeOf = <E, R>(layer: Layer.Layer<CacheServices, E, R>): Layer.Layer<Bare, E, R> =>
+  (bare.get(layer) as Layer.Layer<Bare, E, R> | undefined) ??
+  Layer.effect(
+    Bare,
+    Effect.map(
+      Effect.context<CacheServices>(),
+      (context) =>
+        Option.getOrUndefined(Context.getOption(context, Bare)) ?? {
+          backend: Context.get(context, CacheBackend),
+          tags: Context.get(context, TagIndex),
+          locks: Context.get(context, LockManager)
+        }
+    )
+  ).pipe(Layer.provide(layer))
+
+/** Builds the store of a layer in the scope of whoever asks; `fresh`: one of its own. */
+export const buildStore = <E, R>(
+  layer: Layer.Layer<CacheServices, E, R>,
+  { fresh = false }: { readonly fresh?: boolean } = {}
+): Effect.Effect<Store, E, R | Scope.Scope> => {
+  const store = storeOf(layer)
+  return Effect.map(Layer.build(fresh ? Layer.fresh(store) : store), (context) => Context.get(context, Bare))
+}

@@ -15,7 +15,6 @@
 import { Effect, Effectable, Exit, Fiber } from "effect"
 import type { AnyEffect } from "../internal/erased.ts"
 import { keepOne } from "../internal/keepOne.ts"
-import { engineOf } from "../engine/contract.ts"
 import { momentOf } from "../engine/moment.ts"
 import { absent } from "../internal/stamp.ts"
 import type { Region } from "../region/region.ts"
@@ -33,8 +32,8 @@ export interface Reader {
 
 const hitOf = (region: Region, key: string, fiber: Fiber.Fiber<unknown, unknown>): unknown => {
   const moment = momentOf(fiber.context)
-  const { client } = moment
-  return client === undefined ? absent : engineOf(client).hit(region, key, moment)
+  const { engine } = moment
+  return engine === undefined ? absent : engine.hit(region, key, moment)
 }
 
 /** One call. */

@@ -1,6 +1,6 @@
 /**
- * The policy of the cache, in one place: read, load, fill, share, invalidate, measure. Every pattern goes this way; where
- * entries live is the business of `CacheBackend` and `TagIndex`.
+ * The cache of a program, for manual work: read, store, tag, invalidate, measure. Patterns go through it too; where entries live
+ * is the business of `CacheBackend` and `TagIndex`.
  *
  * **What it promises**
  *
@@ -21,11 +21,6 @@ export interface SetOptions<A, I, RD, RE> {
   /** Time to live, positive. Default: `CacheConfig.defaultTtl`. */
   readonly ttl?: Duration.Input | undefined
   readonly tags?: ReadonlyArray<string> | undefined
-}
-
-/** What patterns go through. Its contract is in `engine/contract.ts`; it is made with its client, and by nobody else. */
-export interface CacheEngine {
-  readonly "~effect-cache/CacheEngine": "~effect-cache/CacheEngine"
 }
 
 export class CacheClient extends Context.Service<
@@ -80,8 +75,5 @@ export class CacheClient extends Context.Service<
 
     /** The counters alone, of this process; cannot fail. */
     readonly counters: Effect.Effect<CacheCounters>
-
-    /** For patterns. */
-    readonly engine: CacheEngine
   }
 >()("effect-cache/CacheClient") {}
