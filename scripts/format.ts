@@ -18,7 +18,7 @@ const named = args.filter((arg) => arg !== "--check")
 const files =
   named.length > 0
     ? named
-    : globSync(["*.{ts,json}", "{src,test,typetest,examples,bench,scripts}/**/*.{ts,json}"], {
+    : globSync(["*.{ts,json}", "{src,test,verify,typetest,examples,bench,scripts}/**/*.{ts,json}"], {
         cwd: root,
         exclude: (name) => name === "node_modules" || name === "package-lock.json"
       })

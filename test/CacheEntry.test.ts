@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as CacheEntry from "../src/CacheEntry.ts"
 import type { Compressor, EntryHeader } from "../src/CacheEntry.ts"
 import * as Layout from "../src/entry/layout.ts"
-import { goldens } from "./golden/entry-v2.ts"
+import { goldens } from "./entry/golden/entry-v2.ts"
 import { nodeCompressor } from "../src/platform/nodeCompressor.ts"
 import * as zlib from "node:zlib"
 

@@ -17,7 +17,7 @@ import {
 import { assemble } from "../../src/layers/assemble.ts"
 import { makeMemoryPrimitivesWithState } from "../../src/stores/memory/primitives.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { generator } from "../protocol/random.ts"
+import { generator } from "../support/random.ts"
 import { adminOf, buildClient, type Client, freshNamespace, scanKeys, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()

@@ -15,8 +15,8 @@ import {
   writeThrough
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { generator } from "../protocol/random.ts"
-import { hostile } from "../services/primitives.ts"
+import { generator } from "../support/random.ts"
+import { hostile } from "../support/primitives.ts"
 import { buildClient, type Client, freshNamespace, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()

@@ -9,9 +9,9 @@ import { cachedResponse } from "../../src/http/index.ts"
 import { CacheFallback, CacheMemory } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
-import { suite } from "./cachedResponse.suite.ts"
-import { counted, gated, requestsSuite } from "./requests.suite.ts"
-import { all, serve } from "./support.ts"
+import { suite } from "../contract/http/cachedResponse.suite.ts"
+import { counted, gated, requestsSuite } from "../contract/http/requests.suite.ts"
+import { all, serve } from "../support/http.ts"
 
 const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
 afterAll(() => runtime.dispose())

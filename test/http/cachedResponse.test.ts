@@ -12,9 +12,9 @@ import { cachedResponse } from "../../src/http/index.ts"
 import { CacheBackend, CacheClient, CacheError, CacheMemory, Unavailable } from "../../src/index.ts"
 import { makeClient } from "../../src/engine/client.ts"
 import { TagIndex } from "../../src/services/TagIndex.ts"
-import { suite } from "./cachedResponse.suite.ts"
-import { counted, gated, requestsSuite } from "./requests.suite.ts"
-import { all, serve } from "./support.ts"
+import { suite } from "../contract/http/cachedResponse.suite.ts"
+import { counted, gated, requestsSuite } from "../contract/http/requests.suite.ts"
+import { all, serve } from "../support/http.ts"
 
 suite("memory", CacheMemory.layer())
 suite("memory with copies", CacheMemory.layer({ isolation: "clone" }))

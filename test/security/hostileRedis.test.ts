@@ -22,7 +22,7 @@ import {
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { type Answer, bulk, handshake, HostileRedis, isHandshake } from "./hostileRedis.ts"
-import { diceOf } from "./random.ts"
+import { diceOf } from "../support/dice.ts"
 
 /** Replies of every type of RESP 2 and 3, in and out of range, and some that are no RESP at all. */
 const replies: Readonly<Record<string, string | Uint8Array>> = {

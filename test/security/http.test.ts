@@ -8,8 +8,8 @@ import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse } from "../../src/http/index.ts"
 import { CacheClient, CacheLayer, CacheMemory } from "../../src/index.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
-import { serve } from "../http/support.ts"
-import { makeBytesBackend } from "./bytesBackend.ts"
+import { serve } from "../support/http.ts"
+import { makeBytesBackend } from "../support/bytesBackend.ts"
 
 const ttl = "1 minute"
 

@@ -35,8 +35,8 @@ import { codecOf } from "../../src/schema/codec.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
-import { epoch, makeBytesBackend } from "./bytesBackend.ts"
-import { around } from "./fuzzEntries.ts"
+import { epoch, makeBytesBackend } from "../support/bytesBackend.ts"
+import { around } from "../../verify/fuzz/fuzzEntries.ts"
 
 /** All that a program says of itself: logs of every level, spans and metrics. */
 const listen = () => {

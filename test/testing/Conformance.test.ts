@@ -8,7 +8,7 @@ import { Conformance, type ConformanceCase, ConformanceFailure, type Conformance
 import { openMapStore } from "../../examples/custom-backend/mapBackend.ts"
 import { openUnfencedStore } from "../../examples/custom-backend/unfenced.ts"
 import { toCase } from "../../src/testing/conformance/case.ts"
-import { conformance } from "../services/conformance.ts"
+import { conformance } from "../contract/conformance.ts"
 
 conformance("a backend on Maps", openMapStore, [
   "CacheBackend",

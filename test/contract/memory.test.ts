@@ -1,0 +1,3 @@
+import { conformance, memoryStore } from "./conformance.ts"
+
+conformance("memory", memoryStore, ["sharing"])

@@ -1,3 +1,0 @@
-import { conformance, memoryStore } from "../services/conformance.ts"
-
-conformance("memory", memoryStore, ["sharing"])

@@ -1,0 +1,30 @@
+/**
+ * Random choices that a seed names.
+ */
+import { generator } from "./random.ts"
+
+export interface Dice {
+  /** A whole number below `n`. */
+  readonly below: (n: number) => number
+  readonly chance: (p: number) => boolean
+  readonly pick: <A>(from: ReadonlyArray<A>) => A
+}
+
+export const diceOf = (seed: number): Dice => {
+  const below = generator(seed)
+  return {
+    below,
+    chance: (p) => below(1_000_000) < p * 1_000_000,
+    pick: (from) => from[below(from.length)]!
+  }
+}
+
+/** What a run of a fuzzer has seen. */
+export interface FuzzReport {
+  readonly inputs: number
+  /** How the inputs ended, by name. */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** Each with what is needed to see it again. */
+  readonly wrong: ReadonlyArray<string>
+  readonly slowestMillis: number
+}

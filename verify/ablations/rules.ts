@@ -1,0 +1,208 @@
+/**
+ * The rules of docs/protocol.md, and how each is taken out of a copy of the sources: for `verify/ablations`, which looks
+ * whether the test of the rule fails then, and for `verify/model`, which looks for a schedule that breaks the promise.
+ */
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+
+export type Backend = "memory" | "redis"
+
+export interface Patch {
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** The backends that this line serves; by default both. */
+  readonly on?: Backend
+}
+
+export interface Ablation {
+  readonly rule: string
+  /** A part of the names of the tests that must fail. */
+  readonly test: string
+  readonly patches: ReadonlyArray<Patch>
+}
+
+const memory = "src/stores/memory/state.ts"
+const scripts = "src/stores/redis/backendScripts.ts"
+const tagIndex = "src/stores/redis/tagIndex.ts"
+const store = "src/engine/store.ts"
+const verdict = "src/protocol/verdict.ts"
+const load = "src/engine/load.ts"
+const localLoad = "src/engine/localLoad.ts"
+const write = "src/engine/write.ts"
+const flights = "src/engine/flights.ts"
+const journal = "src/protocol/passes.ts"
+
+const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
+const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
+
+export const ablations: ReadonlyArray<Ablation> = [
+  {
+    rule: "fence on fill",
+    test: "rule: fence on fill",
+    patches: [
+      { on: "memory", file: memory, find: memoryFence, replace: "this.store(" },
+      { on: "redis", file: scripts, find: redisFence, replace: "if true then\n  if ARGV[3]" }
+    ]
+  },
+  {
+    rule: "absent lease rejects",
+    test: "rule: an absent lease rejects",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: memoryFence,
+        replace: memoryFence.replace("if (", "if (this.leases.has(key) && ")
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: redisFence,
+        replace: 'if (redis.call("GET", KEYS[2]) or ARGV[1]) == ARGV[1] then\n  if ARGV[3]'
+      }
+    ]
+  },
+  {
+    rule: "key invalidation drops the lease",
+    test: "rule: key invalidation drops the lease",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "const there = this.entries.delete(key, now)\n    this.endLease(key)",
+        replace: "const there = this.entries.delete(key, now)"
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: 'local removed = redis.call("UNLINK", KEYS[1])\nredis.call("UNLINK", KEYS[2])',
+        replace: 'local removed = redis.call("UNLINK", KEYS[1])'
+      }
+    ]
+  },
+  {
+    rule: "epoch read before the load",
+    test: "rule: the epoch is read before the load",
+    patches: [
+      { file: load, find: "born: flight.epoch", replace: "born: yield* Effect.orDie(store.tags.epoch)" },
+      { file: localLoad, find: "const born = this.epoch", replace: "const born = local.epoch()" }
+    ]
+  },
+  {
+    rule: "missing marker is stale",
+    test: "rule: a missing marker is stale",
+    patches: [
+      {
+        on: "memory",
+        file: store,
+        find: 'if (marker === undefined || marker > born) return "stale"',
+        replace: 'if (marker !== undefined && marker > born) return "stale"'
+      },
+      {
+        on: "redis",
+        file: verdict,
+        find: 'if (marker === undefined) return "stale"',
+        replace: "if (marker === undefined) continue"
+      }
+    ]
+  },
+  {
+    rule: "marker created at the current epoch",
+    test: "rule: a marker is created at the current epoch",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "this.markers.ensure(tags[i]!, this.epoch)",
+        replace: "this.markers.ensure(tags[i]!, 1)"
+      },
+      {
+        on: "redis",
+        file: tagIndex,
+        find: "[names.marker(tag), text, now]",
+        replace: "[names.marker(tag), text, Math.min(now, 1)]"
+      }
+    ]
+  },
+  {
+    rule: "write-through takes the lease over",
+    test: "rule: write-through takes the lease over",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "if (lease?.token === token) return",
+        replace: "if (lease !== undefined) return"
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: 'redis.call("SET", KEYS[2], ARGV[1], "PX", ARGV[2])',
+        replace: 'redis.call("SET", KEYS[2], ARGV[1], "NX", "PX", ARGV[2])'
+      }
+    ]
+  },
+  {
+    rule: "the losing writer unlinks",
+    test: "rule: the losing writer unlinks",
+    patches: [
+      {
+        file: write,
+        find: 'store.fill(region, key, token, sealed.success, "unlink")',
+        replace: 'store.fill(region, key, token, sealed.success, "keep")'
+      }
+    ]
+  },
+  {
+    rule: "two passes for patterns",
+    test: "rule: two passes for patterns",
+    patches: [
+      {
+        file: journal,
+        find: "onSuccess: () => pass",
+        replace: "onSuccess: (removed) => Effect.succeed(removed)"
+      }
+    ]
+  },
+  {
+    rule: "join only with the same token",
+    test: "rule: join only with the same token",
+    patches: [{ file: flights, find: "flight.holder === holder &&", replace: 'holder !== "" &&' }]
+  },
+  {
+    rule: "join only with the same epoch",
+    test: "rule: join only with the same epoch",
+    patches: [{ file: flights, find: "flight.epoch === epoch &&", replace: "Number.isFinite(epoch) &&" }]
+  }
+]
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const copied = ["src", "test", "verify", "package.json", "tsconfig.json", "vitest.config.ts"]
+
+/** A copy of the sources and tests in a folder of its own. */
+export const copySources = (): string => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "effect-cache-ablations-"))
+  for (const name of copied) fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
+  fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"))
+  return folder
+}
+
+/** Applies the patches to a copy. Returns what puts it back. */
+export const takeOut = (folder: string, rule: string, patches: ReadonlyArray<Patch>): (() => void) => {
+  const before = new Map<string, string>()
+  for (const { file, find, replace } of patches) {
+    const target = path.join(folder, file)
+    const text = fs.readFileSync(target, "utf8")
+    if (!before.has(target)) before.set(target, text)
+    const parts = text.split(find)
+    if (parts.length !== 2)
+      throw new Error(`${rule}: ${file} holds the text to replace ${parts.length - 1} times:\n${find}`)
+    fs.writeFileSync(target, parts.join(replace))
+  }
+  return () => {
+    for (const [target, text] of before) fs.writeFileSync(target, text)
+  }
+}

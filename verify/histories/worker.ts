@@ -1,0 +1,229 @@
+/**
+ * A process of a run: several callers at once read, write and invalidate the same few keys, and write down what they
+ * saw.
+ */
+import { generator } from "../../test/support/random.ts"
+import { connectDatabase } from "./database.ts"
+import { makeNaive } from "./naive.ts"
+import { type InvalidationKind, makeRecorder, type ReadKind } from "./records.ts"
+import { makeSubject, type Row, type SubjectOptions } from "./subject.ts"
+import {
+  bearers,
+  endMicros,
+  families,
+  type Family,
+  fixedTag,
+  ids,
+  keyOf,
+  keysOf,
+  startMicros,
+  tagsOf
+} from "./world.ts"
+
+export interface WorkerOptions extends SubjectOptions {
+  readonly subject: "effect-cache" | "naive"
+  readonly name: string
+  readonly database: string
+  /** Where it writes what it saw. */
+  readonly file: string
+  readonly seed: number
+  /** Callers at once. */
+  readonly fibers: number
+}
+
+/** How often each is done, in thousandths. */
+const weights: ReadonlyArray<readonly [ReadKind | InvalidationKind | "bypass", number]> = [
+  ["aside", 500],
+  ["stampede", 350],
+  ["peek", 125],
+  ["refresh", 5],
+  ["key", 4],
+  ["keys", 2],
+  ["pattern", 2],
+  ["tag", 5],
+  ["write", 5],
+  ["bypass", 2]
+]
+
+/** A caller that is still waiting so long after the end of the run waits for ever. */
+const hungMillis = 20_000
+
+const options = JSON.parse(process.argv[2]!) as WorkerOptions
+const database = connectDatabase(options.database)
+const { flush, record } = makeRecorder(options.file)
+const shared = generator(options.seed)
+
+const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** Mostly no time, at times longer than a lease. */
+const someTime = (): Promise<void> | undefined => {
+  const luck = shared(1000)
+  if (luck < 600) return undefined
+  return sleep(luck < 900 ? shared(8) : luck < 994 ? shared(60) : shared(900))
+}
+
+/** Rows that loads under way have seen and not returned yet: to change one of them now is the race that matters. */
+const seen = new Set<{ readonly family: Family; readonly id: number }>()
+
+let loads = 0
+const rowOf = (key: string, version: number): Row => ({
+  key,
+  version,
+  load: `${options.name}/${++loads}`,
+  loadedAt: endMicros()
+})
+
+const source = {
+  load: async (family: Family, id: number): Promise<Row> => {
+    const start = startMicros()
+    const key = keyOf(family, id)
+    await someTime()
+    const version = await database.read(key)
+    const race = { family, id }
+    seen.add(race)
+    await someTime()
+    seen.delete(race)
+    const row = rowOf(key, version)
+    record({ type: "load", fiber: 0, start, end: row.loadedAt, key, version, load: row.load })
+    return row
+  },
+  write: async (family: Family, id: number): Promise<Row> => {
+    const key = keyOf(family, id)
+    await someTime()
+    const version = await database.commit(key)
+    await someTime()
+    return rowOf(key, version)
+  }
+}
+
+const subject = options.subject === "naive" ? makeNaive(options, source) : makeSubject(options, source)
+
+let stopping = false
+/** The calls under way. */
+const calls = new Map<number, { readonly kind: string; readonly target: string; readonly start: number }>()
+
+const runFiber = async (fiber: number): Promise<void> => {
+  const random = generator(options.seed * 31 + fiber)
+  const pick = <A>(list: ReadonlyArray<A>): A => list[random(list.length)]!
+
+  /** Runs a call; what it throws goes on record. `undefined` then. */
+  const call = async <A>(
+    kind: ReadKind | InvalidationKind | "bypass",
+    target: string,
+    run: () => Promise<A>
+  ): Promise<{ readonly value: A; readonly start: number; readonly end: number } | undefined> => {
+    const start = startMicros()
+    calls.set(fiber, { kind, target, start })
+    try {
+      const value = await run()
+      return { value, start, end: endMicros() }
+    } catch (error) {
+      const mayFail = kind !== "aside" && kind !== "stampede" && kind !== "refresh" && kind !== "bypass"
+      record({
+        type: "failed",
+        fiber,
+        start,
+        end: endMicros(),
+        kind,
+        target,
+        typed: mayFail && subject.isTyped(error),
+        reason: error instanceof Error ? error.message : String(error)
+      })
+      return undefined
+    } finally {
+      calls.delete(fiber)
+    }
+  }
+
+  const read = async (kind: ReadKind) => {
+    const family = pick(families)
+    const id = pick(ids)
+    const key = keyOf(family, id)
+    const patience = random(100) === 0 ? 1 + random(20) : undefined
+    const done = await call(kind, key, () => subject.read(kind, family, id, patience))
+    if (done === undefined || done.value.left) return
+    const { end, start } = done
+    const { degraded, row } = done.value
+    if (row === undefined) return record({ type: "returned", fiber, start, end, kind: "peek", key })
+    const { load, loadedAt, version } = row
+    // A value of another key is as wrong as can be: nothing of it may fit.
+    const found = row.key === key ? version : -1
+    record({ type: "read", fiber, start, end, kind, key, version: found, loadedAt, load, degraded })
+  }
+
+  /** A row to change. */
+  const pickRow = (): { readonly family: Family; readonly id: number } =>
+    seen.size > 0 && random(2) === 0 ? pick([...seen]) : { family: pick(families), id: pick(ids) }
+
+  const write = async (policy: "fail" | "bypass") => {
+    const { family, id } = pickRow()
+    const key = keyOf(family, id)
+    const kind = policy === "fail" ? "write" : policy
+    const done = await call(kind, key, () => subject.write(policy, family, id))
+    if (done === undefined) return
+    const { end, start, value } = done
+    if (kind === "bypass") return record({ type: "returned", fiber, start, end, kind, key })
+    const covers = family === "tagged" ? [key, ...new Set(tagsOf(id).flatMap((tag) => bearers[tag]!))] : [key]
+    record({ type: "acknowledged", fiber, start, end, kind, target: key, covers, version: value.version })
+  }
+
+  const invalidate = async (kind: "key" | "keys" | "pattern" | "tag") => {
+    const { family, id } = pickRow()
+    const key = keyOf(family, id)
+    const tag = family === "tagged" ? pick(tagsOf(id)) : fixedTag
+    const some = kind === "key" ? [key] : [key, keyOf(pick(families), pick(ids))]
+    const covers = kind === "tag" ? bearers[tag]! : kind === "pattern" ? keysOf(family) : some
+    const target = kind === "tag" ? tag : kind === "pattern" ? `${family}:*` : some.join(",")
+    // First the change, then the invalidation. What it covers besides is what others have committed before it.
+    await database.commit(covers.includes(key) ? key : pick(covers))
+    if (random(4) === 0) await someTime()
+    const done = await call(kind, target, () => {
+      switch (kind) {
+        case "key":
+          return subject.invalidateKey(key)
+        case "keys":
+          return subject.invalidateKeys(some)
+        case "pattern":
+          return subject.invalidateFamily(family)
+        case "tag":
+          return subject.invalidateTag(tag)
+      }
+    })
+    if (done === undefined) return
+    const { end, start } = done
+    record({ type: "acknowledged", fiber, start, end, kind, target, covers, version: undefined })
+  }
+
+  while (!stopping) {
+    let luck = random(1000)
+    const [kind] = weights.find(([, weight]) => (luck -= weight) < 0)!
+    if (kind === "aside" || kind === "stampede" || kind === "refresh" || kind === "peek") await read(kind)
+    else if (kind === "write") await write("fail")
+    else if (kind === "bypass") await write("bypass")
+    else await invalidate(kind)
+    const pause = random(6)
+    if (pause < 3) await sleep(pause)
+  }
+}
+
+const main = async () => {
+  const all = Promise.all(Array.from({ length: options.fibers }, (_, i) => runFiber(i + 1)))
+  process.send?.("ready")
+  const stopped = new Promise<void>((resolve) => {
+    process.once("message", () => {
+      stopping = true
+      setTimeout(resolve, hungMillis).unref()
+    })
+  })
+  await Promise.race([all, stopped])
+  for (const [fiber, { kind, start, target }] of calls) {
+    record({ type: "hung", fiber, start, end: endMicros(), kind, target })
+  }
+  flush()
+  await Promise.race([subject.close(), sleep(2_000)])
+  process.exit(0)
+}
+
+// A parent that is gone must not leave this behind.
+process.on("disconnect", () => process.exit(0))
+void main()

@@ -1,0 +1,141 @@
+/**
+ * What is taken out of the sources, one at a time, and the programs in which the model must then find a violation: the rules
+ * of docs/protocol.md, and what the steps of the server promise beside them.
+ */
+import { ablations, type Patch } from "../ablations/rules.ts"
+
+export interface Hunt {
+  readonly rule: string
+  readonly patches: ReadonlyArray<Patch>
+  /** In these it must be caught, in each of them. */
+  readonly programs: ReadonlyArray<string>
+}
+
+const primitives = "verify/model/primitives.ts"
+const server = "verify/model/server.ts"
+
+/** Where each rule shows, and what stands in the model for a script of Redis. */
+const rules: Readonly<Record<string, Pick<Hunt, "programs"> & Partial<Pick<Hunt, "patches">>>> = {
+  "fence on fill": { programs: ["key", "memory-key"] },
+  "absent lease rejects": { programs: ["key", "memory-key"] },
+  "key invalidation drops the lease": {
+    programs: ["key", "memory-key"],
+    patches: [{ file: primitives, find: "server.dropLease(key)\n        return false", replace: "return false" }]
+  },
+  "epoch read before the load": { programs: ["tag", "memory-tag"] },
+  "missing marker is stale": { programs: ["tag-evict-once"] },
+  "marker created at the current epoch": {
+    programs: ["tag-evict-once"],
+    patches: [
+      {
+        file: primitives,
+        find: "server.confirmMarker(tag, marker, now)",
+        replace: "server.confirmMarker(tag, marker, Math.min(now, 1))"
+      }
+    ]
+  },
+  "write-through takes the lease over": { programs: ["write-dies"] },
+  "the losing writer unlinks": { programs: ["write-write", "memory-write"] },
+  "two passes for patterns": { programs: ["pattern"] },
+  "join only with the same token": { programs: ["join-three-key"] },
+  "join only with the same epoch": { programs: ["join-tag", "memory-tag"] }
+}
+
+/** What the model shows to be needed besides. */
+const more: ReadonlyArray<Hunt> = [
+  {
+    rule: "the lease is dropped before the entry",
+    programs: ["key"],
+    patches: [
+      {
+        file: primitives,
+        find: "process.send(keys.flatMap(removal))",
+        replace: "process.send(keys.flatMap((key) => removal(key).toReversed()))"
+      }
+    ]
+  },
+  {
+    rule: "write-through removes the entry before the write",
+    programs: ["write-fails"],
+    patches: [
+      {
+        file: "src/engine/write.ts",
+        find: "store.takeOver(key, token, leaseMillis, true)",
+        replace: "store.takeOver(key, token, leaseMillis, false)"
+      }
+    ]
+  },
+  {
+    rule: "the epoch of a new marker is read after its pending text is in place",
+    programs: ["tag-evict-once"],
+    patches: [
+      {
+        file: primitives,
+        find: "return Effect.flatMap(pend, (found) =>",
+        replace:
+          "return Effect.flatMap(Effect.flatMap(epoch, (at) => Effect.map(pend, (to) => [at, to] as const)), ([early, found]) =>"
+      },
+      {
+        file: primitives,
+        find: "Effect.map(epoch, (now) => {",
+        replace: "Effect.map(Effect.succeed(early), (now) => {"
+      }
+    ]
+  },
+  {
+    rule: "a marker is confirmed only in place of its own pending text",
+    programs: ["tag"],
+    patches: [{ file: server, find: "if (this.markers.get(tag) !== text) return false", replace: "" }]
+  },
+  {
+    rule: "a marker is never lowered",
+    programs: ["tag-tag"],
+    patches: [{ file: server, find: "else if (found < epoch) this", replace: "else this" }]
+  },
+  {
+    rule: "an invalidation creates no marker",
+    programs: ["tag-tag-evict"],
+    patches: [
+      { file: server, find: "this.markers.delete(tag)\n    else", replace: "this.markers.set(tag, epoch)\n    else" }
+    ]
+  },
+  {
+    rule: "an invalidation removes a pending text",
+    programs: ["tag"],
+    patches: [
+      {
+        file: server,
+        find: 'if (typeof found !== "number") this.markers.delete(tag)',
+        replace: 'if (typeof found !== "number") return'
+      }
+    ]
+  },
+  {
+    rule: "a lost epoch comes back above all it was",
+    programs: ["tag-evict"],
+    patches: [{ file: server, find: "this.epoch ??= ++this.clock", replace: "this.epoch ??= 1" }]
+  },
+  {
+    rule: "the second look at the entry comes after the lease was taken",
+    programs: ["one"],
+    patches: [
+      {
+        file: "src/engine/store.ts",
+        find: "together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({",
+        replace:
+          "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, tags.epoch), ([holder, epoch]) => [holder, [epoch, found]] as const)), ([holder, [epoch, found]]) => ({"
+      }
+    ]
+  }
+]
+
+export const hunts: ReadonlyArray<Hunt> = [
+  ...ablations.map(({ patches, rule }) => {
+    const own = rules[rule]
+    if (own === undefined) throw new Error(`the model does not know where the rule "${rule}" shows`)
+    // The scripts of Redis are not in the model.
+    const ours = patches.filter(({ file }) => !file.startsWith("src/stores/redis/"))
+    return { rule, patches: [...ours, ...(own.patches ?? [])], programs: own.programs }
+  }),
+  ...more
+]

@@ -1,0 +1,254 @@
+/**
+ * One process of a world: a real client, and the commands it has sent.
+ *
+ * A command is a step. It waits in a queue until the explorer carries it out on the server, and then its reply is handed
+ * over, at once or, as another step, later. Commands on one slot keep their order, but writes may pass reads; those on different
+ * slots need not: that is what Redis Cluster does, and it includes all that a single server does.
+ */
+import { make as makeLockManager } from "../../src/engine/locks.ts"
+import { twoPasses } from "../../src/protocol/passes.ts"
+import type { Primitives } from "../../src/services/CachePrimitives.ts"
+import { Clock, Context, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
+import { CacheError, TimedOut } from "../../src/CacheError.ts"
+import { CacheConfig } from "../../src/CacheConfig.ts"
+import { assemble } from "../../src/layers/assemble.ts"
+import { makeClient } from "../../src/engine/client.ts"
+import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
+import { CacheClient } from "../../src/services/CacheClient.ts"
+import { primitivesOf } from "./primitives.ts"
+import { StandingClock, type Turns } from "./scheduler.ts"
+import { Row } from "./server.ts"
+import { fold, foldText } from "./hash.ts"
+import { digestOf } from "./state.ts"
+import type { World } from "./world.ts"
+
+/** What a command does on the server, and how it is told. */
+export interface Work<A> {
+  readonly slot: string
+  readonly label: string
+  readonly run: (variant: string | undefined) => A
+  /** Different ways it may be carried out; the explorer picks one. */
+  readonly variants?: ReadonlyArray<string> | undefined
+  /** It changes nothing. It goes out at the end of its flush, so what is sent after it may be carried out before it. */
+  readonly reads?: boolean | undefined
+  /** It may be carried out only when this holds. */
+  readonly enabled?: (() => boolean) | undefined
+}
+
+export interface Command {
+  readonly work: Work<unknown>
+  /** `store`: over the network, so it may time out. `database`: a row. `hint`: somebody's lease has ended. */
+  readonly kind: "store" | "database" | "hint"
+  readonly number: number
+  /** Carried out; the reply is on its way. */
+  reply: { readonly value: unknown } | undefined
+  readonly deliver: (exit: Exit.Exit<unknown, CacheError>) => void
+}
+
+const timedOut: Exit.Exit<never, CacheError> = Exit.fail(
+  new CacheError({ reason: new TimedOut({ backend: "model", operation: "command", millis: 1 }) })
+)
+
+/** Where a loader runs. */
+export class Here extends Context.Service<Here, Process>()("verify/model/Here") {}
+
+const settings = Effect.runSync(Effect.map(CacheConfig, identity))
+
+/** No program takes a lock, and a manager is costly to make. */
+const locks = makeLockManager(Effect.runSync(makeMemoryPrimitives({})).locks, { defaultTtl: settings.lockTtl })
+
+const random = { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 }
+
+export class Process {
+  readonly world: World
+  readonly name: string
+  readonly clock = new StandingClock()
+  readonly context: Context.Context<CacheClient | Here>
+  readonly queues = new Map<string, Array<Command>>()
+  /** Timed out for their sender, but the server may still carry them out, now or never, in any order. */
+  adrift: Array<Command> = []
+  alive = true
+  /** Commands that were sent. */
+  sent = 0
+  /** Commands that timed out. Once there was one, it may have to do without the store. */
+  timeouts = 0
+  /** Tokens it has made. */
+  tokens = 0
+  /** Loads in flight. */
+  loading = 0
+  /** The rows it has changed. */
+  readonly committed: Array<Row> = []
+  /** The value to which `tagCacheKey` last added a tag. */
+  tagged: Row | undefined = undefined
+  /** Digests all that this process was told. It is deterministic, so processes that were told the same are in one state. */
+  history = 0
+  #pendings = 0
+  #rows = 0
+
+  constructor(world: World, name: string, turns: Turns) {
+    this.world = world
+    this.name = name
+    const base = Context.make(Clock.Clock, this.clock as Clock.Clock).pipe(
+      Context.add(Random.Random, random),
+      Context.add(Scheduler.Scheduler, turns as Scheduler.Scheduler),
+      Context.add(Scope.Scope, Scope.makeUnsafe()),
+      Context.add(References.MinimumLogLevel, "None"),
+      Context.add(Here, this as Process)
+    )
+    this.context = Context.merge(base, Effect.runSyncWith(base)(this.#client()))
+  }
+
+  /**
+   * The client as `CacheMemory` and `CacheRedis` put it together. The guard sees to commands that fail; where none can, it
+   * only hands on, but for the two passes of a pattern, and is left out because a world is built anew for each schedule.
+   */
+  #client(): Effect.Effect<Context.Context<CacheClient>, CacheError, Scope.Scope> {
+    const { program, server } = this.world
+    const primary = program.store === "memory" ? server.memory : primitivesOf(this)
+    if (program.budget.timeouts > 0) return assemble({ ...primary, locks })
+    const { backend, tags } = primary
+    const guarded: Primitives = {
+      tags,
+      backend:
+        backend.local === undefined
+          ? { ...backend, removeMatching: (pattern) => twoPasses(backend.removeMatching(pattern)) }
+          : backend
+    }
+    return Effect.map(makeClient({ primary: guarded, settings }), (client) => Context.make(CacheClient, client))
+  }
+
+  tell(what: string, number = 0): void {
+    this.history = fold(foldText(this.history, what), number)
+  }
+
+  /** A row as the database gives it out here. */
+  row(key: string, version: number): Row {
+    return new Row(key, version, `${this.name}${++this.#rows}`)
+  }
+
+  fork<A, E>(effect: Effect.Effect<A, E, CacheClient | Here>) {
+    return Effect.runForkWith(this.context)(effect)
+  }
+
+  /** Sends commands in one flush; succeeds with all their replies. */
+  send<A>(works: ReadonlyArray<Work<A>>): Effect.Effect<ReadonlyArray<A>, CacheError> {
+    return Effect.callback((resume) => {
+      const replies = new Array<A>(works.length)
+      let left = works.length
+      works.forEach((work, i) => {
+        this.#queue("store", work, (exit) => {
+          if (exit._tag === "Failure") return resume(Exit.failCause(exit.cause))
+          replies[i] = exit.value as A
+          if (--left === 0) resume(Exit.succeed(replies))
+        })
+      })
+    })
+  }
+
+  one<A>(work: Work<A>): Effect.Effect<A, CacheError> {
+    return Effect.callback((resume) => {
+      this.#queue("store", work, resume as (exit: Exit.Exit<unknown, CacheError>) => void)
+    })
+  }
+
+  /** A command that is gone when nobody waits for it any more. */
+  wait<A>(kind: "database" | "hint", work: Omit<Work<A>, "slot">): Effect.Effect<A> {
+    return Effect.callback((resume) => {
+      // No order among these.
+      const slot = `${kind} ${this.sent}`
+      this.#queue(kind, { ...work, slot }, (exit) => resume(exit as Exit.Exit<A>))
+      return Effect.sync(() => this.queues.delete(slot))
+    })
+  }
+
+  /** Sends a command whose reply nobody looks at. */
+  post(work: Work<unknown>): void {
+    this.#queue("store", work, () => {})
+  }
+
+  #queue(kind: Command["kind"], work: Work<unknown>, deliver: Command["deliver"]): void {
+    const command: Command = { kind, work, number: this.sent++, reply: undefined, deliver }
+    const queue = this.queues.get(work.slot)
+    if (queue === undefined) this.queues.set(work.slot, [command])
+    else queue.push(command)
+  }
+
+  #leave(command: Command): void {
+    const { slot } = command.work
+    const queue = this.queues.get(slot)!
+    if (queue.length === 1) this.queues.delete(slot)
+    else queue.splice(queue.indexOf(command), 1)
+  }
+
+  carryOut(command: Command, variant: string | undefined): unknown {
+    const queue = this.queues.get(command.work.slot)!
+    const at = queue.findIndex(({ reply }) => reply === undefined)
+    // A write that passes reads has its reply before theirs.
+    if (queue[at] !== command && queue.includes(command))
+      queue.splice(at, 0, ...queue.splice(queue.indexOf(command), 1))
+    const value = command.work.run(variant)
+    command.reply = { value }
+    return value
+  }
+
+  /** Hands the reply of the first command of a slot over. */
+  deliver(command: Command): void {
+    this.#leave(command)
+    const { value } = command.reply!
+    this.tell("deliver", command.number)
+    this.tell("deliver", digestOf(this.world, value))
+    command.deliver(Exit.succeed(value))
+  }
+
+  timeOut(command: Command): void {
+    this.#leave(command)
+    this.timeouts++
+    if (command.reply === undefined) this.adrift.push(command)
+    this.tell("time out", command.number)
+    command.deliver(timedOut)
+  }
+
+  /** What it has sent may still be carried out; nothing else happens here any more. */
+  crash(): void {
+    this.alive = false
+    for (const queue of this.queues.values()) {
+      for (const command of queue) {
+        if (command.kind === "store" && command.reply === undefined) this.adrift.push(command)
+      }
+    }
+    this.queues.clear()
+  }
+
+  /** A load: the row is read in one step, and returned in another. */
+  load(key: string): Effect.Effect<Row> {
+    return Effect.suspend(() => {
+      this.loading++
+      this.world.loadBegins(this, key)
+      const read = this.wait("database", {
+        label: `database: read ${key}`,
+        run: () => this.row(key, this.world.server.rows.get(key) ?? 0)
+      })
+      return Effect.onExit(read, () =>
+        Effect.sync(() => {
+          this.loading--
+        })
+      )
+    })
+  }
+
+  /** A commit to some rows. */
+  commit(keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Row>> {
+    return this.wait("database", {
+      label: `database: commit ${keys.join(", ")}`,
+      run: () => {
+        const rows = keys.map((key) => this.world.commit(key, this))
+        this.committed.push(...rows)
+        return rows
+      }
+    })
+  }
+
+  pendingText(): string {
+    return `?${this.name}${++this.#pendings}`
+  }
+}
