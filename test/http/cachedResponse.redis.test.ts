@@ -1,5 +1,5 @@
 /**
- * The suite on a real Redis, what stops with it, and what is shared through it.
+ * What stops with a real Redis, and what is shared through it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, ManagedRuntime } from "effect"
@@ -9,26 +9,18 @@ import { cachedResponse } from "../../src/http/index.ts"
 import { CacheFallback, CacheMemory } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
-import { suite } from "../contract/http/cachedResponse.suite.ts"
-import { counted, gated, requestsSuite } from "../contract/http/requests.suite.ts"
-import { all, serve } from "../support/http.ts"
+import { all, counted, gated, serve } from "../support/http.ts"
 
 const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
 afterAll(() => runtime.dispose())
 
 let spaces = 0
-const redis = (namespace?: string) =>
+const redis = (namespace: string) =>
   Layer.unwrap(
     Effect.promise(() => runtime.runPromise(RedisServer)).pipe(
-      Effect.map(({ url }) =>
-        CacheRedis.layer({ url, namespace: namespace ?? `http${++spaces}`, timeout: "5 seconds" })
-      )
+      Effect.map(({ url }) => CacheRedis.layer({ url, namespace, timeout: "5 seconds" }))
     )
   )
-
-const anew = Layer.suspend(() => Layer.fresh(redis()))
-suite("Redis", anew)
-requestsSuite("Redis", anew)
 
 describe("cachedResponse and its Redis", () => {
   it.live("two processes share responses, one load with stampede, and no user's response", () =>

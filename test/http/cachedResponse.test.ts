@@ -1,5 +1,5 @@
 /**
- * The suite on memory, and what needs a clock in hand or a cache that fails.
+ * What needs a clock in hand or a cache that fails.
  */
 import { createServer } from "node:http"
 import * as net from "node:net"
@@ -12,14 +12,7 @@ import { cachedResponse } from "../../src/http/index.ts"
 import { CacheBackend, CacheClient, CacheError, CacheMemory, Unavailable } from "../../src/index.ts"
 import { makeClient } from "../../src/engine/client.ts"
 import { TagIndex } from "../../src/services/TagIndex.ts"
-import { suite } from "../contract/http/cachedResponse.suite.ts"
-import { counted, gated, requestsSuite } from "../contract/http/requests.suite.ts"
-import { all, serve } from "../support/http.ts"
-
-suite("memory", CacheMemory.layer())
-suite("memory with copies", CacheMemory.layer({ isolation: "clone" }))
-requestsSuite("memory", CacheMemory.layer())
-requestsSuite("memory with copies", CacheMemory.layer({ isolation: "clone" }))
+import { all, counted, gated, serve } from "../support/http.ts"
 
 /** A handler that counts its runs, under the clock of the test. */
 const timed = (

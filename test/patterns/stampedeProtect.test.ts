@@ -5,12 +5,9 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
 import { stampedeProtect } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { alone, conformance, redisStore } from "../contract/conformance.ts"
 import { adminOf, buildClient, commandCounts, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()
-
-conformance("Redis", redisStore(Effect.map(server, alone)), ["sharing"])
 
 it.live("a thousand callers in one tick make one pair of trips", () =>
   Effect.scoped(

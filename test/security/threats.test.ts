@@ -36,7 +36,7 @@ import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import { epoch, makeBytesBackend } from "../support/bytesBackend.ts"
-import { around } from "../../verify/fuzz/fuzzEntries.ts"
+import { around } from "../support/entryBytes.ts"
 
 /** All that a program says of itself: logs of every level, spans and metrics. */
 const listen = () => {

@@ -1,8 +1,8 @@
 /**
- * A web handler over routes and a cache.
+ * A web handler over routes and a cache, and handlers that a test holds in hand.
  */
-import { Effect, Layer, type Context, type Scope } from "effect"
-import { HttpRouter } from "effect/http"
+import { type Context, Deferred, Effect, Latch, Layer, type Scope } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { CacheClient } from "../../src/services/CacheClient.ts"
 
 export interface Answer {
@@ -49,3 +49,37 @@ export const serve = (
 
 export const all = <A>(effects: ReadonlyArray<Effect.Effect<A>>): Effect.Effect<ReadonlyArray<A>> =>
   Effect.all(effects, { concurrency: "unbounded" })
+
+/** A handler that says when each of its runs began, and ends each when told to. */
+export const gated = (runs: number) => {
+  const begun = Array.from({ length: runs }, () => Deferred.makeUnsafe<void>())
+  const gates = Array.from({ length: runs }, () => Latch.makeUnsafe())
+  const state = { runs: 0, active: 0, most: 0, interrupted: 0 }
+  const handler = Effect.suspend(() => {
+    const run = state.runs++
+    state.most = Math.max(state.most, ++state.active)
+    Deferred.doneUnsafe(begun[run]!, Effect.void)
+    return gates[run]!.await.pipe(
+      Effect.as(HttpServerResponse.text(`${run + 1}`)),
+      Effect.onInterrupt(() => Effect.sync(() => state.interrupted++)),
+      Effect.ensuring(Effect.sync(() => state.active--))
+    )
+  })
+  return {
+    state,
+    handler,
+    begun: (run: number) => Deferred.await(begun[run - 1]!),
+    end: (run: number) => gates[run - 1]!.open
+  }
+}
+
+/** The effect, and a signal that so many fibers have come to it. */
+export const counted = <E, R>(effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>, awaited: number) => {
+  const all = Deferred.makeUnsafe<void>()
+  let come = 0
+  const arrives = Effect.suspend(() => {
+    if (++come === awaited) Deferred.doneUnsafe(all, Effect.void)
+    return effect
+  })
+  return { arrives, come: Deferred.await(all) }
+}

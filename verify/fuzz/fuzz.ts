@@ -10,7 +10,8 @@ import type { RunningRedis } from "../../test/support/redisServer.ts"
 import { epoch, makeBytesBackend } from "../../test/support/bytesBackend.ts"
 import { fuzzEntries, markers } from "./fuzzEntries.ts"
 import { fuzzHttp } from "./fuzzHttp.ts"
-import { diceOf, type FuzzReport } from "../../test/support/dice.ts"
+import type { FuzzReport } from "./report.ts"
+import { diceOf } from "../../test/support/dice.ts"
 
 export type Fuzz = (seed: number, inputs: number) => Effect.Effect<FuzzReport, CacheError, Scope.Scope>
 

@@ -16,7 +16,9 @@ import { codecOf } from "../../src/schema/codec.ts"
 import * as Layout from "../../src/entry/layout.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import { type ReferenceEntry, referenceOf } from "./referenceEntry.ts"
-import type { Dice, FuzzReport } from "../../test/support/dice.ts"
+import type { FuzzReport } from "./report.ts"
+import type { Dice } from "../../test/support/dice.ts"
+import { around } from "../../test/support/entryBytes.ts"
 
 /** A place that holds the bytes: in this process, or a real Redis. */
 export interface EntryTarget {
@@ -116,18 +118,6 @@ const nasty: ReadonlyArray<string> = [
   `nul`,
   ``
 ]
-
-/** An entry around a payload that need not be JSON. `claimed`: its length before compression. */
-export const around = (header: EntryHeader, payload: Uint8Array, compressor: number, claimed: number): Uint8Array => {
-  const head = Buffer.from(encode(header, undefined, undefined))
-  head[Layout.FLAGS_OFFSET]! |= Layout.CODEC_JSON
-  if (compressor === 0) return Buffer.concat([head, payload])
-  head[Layout.FLAGS_OFFSET]! |= Layout.COMPRESSED
-  const compression = Buffer.alloc(Layout.COMPRESSION_BYTES)
-  compression[0] = compressor
-  compression.writeUInt32BE(claimed, 1)
-  return Buffer.concat([head, compression, payload])
-}
 
 const pack = (compressor: number, payload: Buffer): Buffer =>
   compressor === 0 ? payload : compressor === 1 ? zlib.gzipSync(payload) : zlib.zstdCompressSync(payload)

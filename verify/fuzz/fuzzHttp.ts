@@ -15,7 +15,8 @@ import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse, type ResponseOptions } from "../../src/http/index.ts"
 import type { CacheServices } from "../../src/index.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
-import type { Dice, FuzzReport } from "../../test/support/dice.ts"
+import type { FuzzReport } from "./report.ts"
+import type { Dice } from "../../test/support/dice.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse

@@ -14,8 +14,7 @@ import {
   invalidateTags
 } from "../../../src/index.ts"
 import { CachePolicy, cachedResponse, HttpCache } from "../../../src/http/index.ts"
-import { counted as arrivals } from "./requests.suite.ts"
-import { all, answerOf, serve } from "../../support/http.ts"
+import { all, answerOf, counted as arrivals, serve } from "../../support/http.ts"
 
 const ttl = "10 minutes"
 

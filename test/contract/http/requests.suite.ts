@@ -2,7 +2,7 @@
  * What a client asks for does neither harm nor change what others get: HEAD, conditions, reloads, parameters.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Latch, Layer } from "effect"
+import { Effect, Fiber, Latch, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
 import { cachedResponse } from "../../../src/http/index.ts"
 import {
@@ -12,45 +12,11 @@ import {
   invalidateKey,
   invalidatePattern
 } from "../../../src/index.ts"
-import { all, type Answer, serve } from "../../support/http.ts"
+import { all, type Answer, counted, gated, serve } from "../../support/http.ts"
 
 const ttl = "10 minutes"
 const reload = { headers: { "cache-control": "no-cache" } }
 const seen = ({ cache, text }: Answer) => `${cache} ${text}`
-
-/** A handler that says when each of its runs began, and ends each when told to. */
-export const gated = (runs: number) => {
-  const begun = Array.from({ length: runs }, () => Deferred.makeUnsafe<void>())
-  const gates = Array.from({ length: runs }, () => Latch.makeUnsafe())
-  const state = { runs: 0, active: 0, most: 0, interrupted: 0 }
-  const handler = Effect.suspend(() => {
-    const run = state.runs++
-    state.most = Math.max(state.most, ++state.active)
-    Deferred.doneUnsafe(begun[run]!, Effect.void)
-    return gates[run]!.await.pipe(
-      Effect.as(Response.text(`${run + 1}`)),
-      Effect.onInterrupt(() => Effect.sync(() => state.interrupted++)),
-      Effect.ensuring(Effect.sync(() => state.active--))
-    )
-  })
-  return {
-    state,
-    handler,
-    begun: (run: number) => Deferred.await(begun[run - 1]!),
-    end: (run: number) => gates[run - 1]!.open
-  }
-}
-
-/** The effect, and a signal that so many fibers have come to it. */
-export const counted = <E, R>(effect: Effect.Effect<Response.HttpServerResponse, E, R>, awaited: number) => {
-  const all = Deferred.makeUnsafe<void>()
-  let come = 0
-  const arrives = Effect.suspend(() => {
-    if (++come === awaited) Deferred.doneUnsafe(all, Effect.void)
-    return effect
-  })
-  return { arrives, come: Deferred.await(all) }
-}
 
 export const requestsSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>) =>
   describe(`requests for cached responses on ${name}`, () => {

@@ -9,10 +9,7 @@ import {
 } from "../../../src/stores/memory/primitives.ts"
 import type { MemoryState } from "../../../src/stores/memory/state.ts"
 import { absent, stampOf } from "../../../src/internal/stamp.ts"
-import { conformance, memoryStore } from "../../contract/conformance.ts"
 import { header, plant, type Primitives } from "../../support/primitives.ts"
-
-conformance("memory", memoryStore, ["CacheBackend", "TagIndex", "LockStore", "hints"], it.effect)
 
 const entry = (value: unknown, tags: ReadonlyArray<string> = [], born = 1): CacheEntry => ({
   ...header({ tags, born }),

@@ -1,0 +1,53 @@
+/**
+ * Who is given the same object as somebody else, in memory.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Option, Schema } from "effect"
+import { cacheAside, CacheMemory } from "effect-cache"
+
+describe("isolation", () => {
+  const Box = Schema.Struct({ items: Schema.mutable(Schema.Array(Schema.Number)) })
+  const make = () =>
+    Effect.sync(() => ({ items: [1] })).pipe(cacheAside({ key: "box", schema: Box, ttl: Duration.infinity }))
+
+  it.effect("by reference, callers share", () =>
+    Effect.gen(function*() {
+      const box = make()
+      const first = yield* box
+      assert.strictEqual(yield* box, first)
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "reference" })))
+  )
+
+  it.effect("by clone, nobody sees what another does to a value", () =>
+    Effect.gen(function*() {
+      const box = make()
+      const first = yield* box
+      first.items.push(2)
+      const second = yield* box
+      assert.deepStrictEqual(second.items, [1])
+      second.items.push(3)
+      assert.deepStrictEqual((yield* box).items, [1])
+      const all = yield* Effect.all([box.refresh, box, box], { concurrency: "unbounded" })
+      assert.strictEqual(new Set(all).size, 3)
+      const peeked = Option.getOrThrow(yield* box.peek)
+      peeked.items.push(4)
+      assert.deepStrictEqual((yield* box).items, [1])
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" })))
+  )
+
+  it.effect("a class stays a class", () =>
+    Effect.gen(function*() {
+      class User extends Schema.Class<User>("User")({ name: Schema.String }) {
+        get upper() {
+          return this.name.toUpperCase()
+        }
+      }
+      const user = Effect.succeed(new User({ name: "ada" })).pipe(cacheAside({ key: "user", schema: User }))
+      const first = yield* user
+      const second = yield* user
+      assert.instanceOf(second, User)
+      assert.strictEqual(second.upper, "ADA")
+      assert.notStrictEqual(first, second)
+    }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" })))
+  )
+})
