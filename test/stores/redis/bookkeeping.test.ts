@@ -1,0 +1,206 @@
+/**
+ * What a store on Redis does when epoch, markers or replies were lost.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber } from "effect"
+import type { Redis } from "ioredis"
+import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
+import { type Primitives, write } from "../../support/primitives.ts"
+import { TcpProxy } from "../../support/proxy.ts"
+import { sharedRedis } from "../../support/client.ts"
+import { fresh, admin, eventually } from "./support.ts"
+
+const sharedServer = sharedRedis()
+
+describe("lost bookkeeping", () => {
+  const setup = Effect.gen(function*() {
+    const server = yield* sharedServer
+    const client = yield* admin(server)
+    const namespace = fresh()
+    const one = yield* makeRedisPrimitives({ url: server.url, namespace })
+    const two = yield* makeRedisPrimitives({ url: server.url, namespace })
+    yield* one.tags.invalidate(["warm"])
+    return { client, server, namespace, one, two, marker: `${namespace}:t:a` }
+  })
+
+  it.effect("a pending text is above every epoch, and whoever ensures next confirms it", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, one } = yield* setup
+        yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 60_000))
+        assert.deepStrictEqual(yield* one.tags.markers(["a", "gone"]), [Infinity, undefined])
+        yield* one.tags.ensure(["a"], 60_000)
+        assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+        // An invalidation does not wait for whoever left it.
+        yield* Effect.promise(() => client.set(marker, "?left-2", "PX", 60_000))
+        yield* one.tags.invalidate(["a"])
+        assert.deepStrictEqual(yield* one.tags.markers(["a"]), [undefined])
+      })
+    )
+  )
+
+  it.effect("an invalidation that is late does not bring a lost marker back below a later one", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, namespace, one, server } = yield* setup
+        // A client whose raise is on its way for as long as the test likes.
+        const slow = yield* admin(server)
+        const send = slow.sendCommand.bind(slow)
+        let arrive: (() => void) | undefined
+        slow.sendCommand = (command, stream) => {
+          if (!command.args.includes(marker)) return send(command, stream)
+          arrive = () => void send(command)
+          return command.promise
+        }
+        const late = yield* makeRedisPrimitives({ client: slow, namespace, timeout: "30 seconds" })
+        yield* one.tags.ensure(["a"], 60_000)
+        const invalidation = yield* Effect.forkChild(late.tags.invalidate(["a"]), { startImmediately: true })
+        yield* eventually(Effect.sync(() => arrive !== undefined))
+        // What is loaded now is newer than that invalidation, and older than the next.
+        const born = yield* one.tags.epoch
+        yield* one.tags.invalidate(["a"])
+        yield* Effect.promise(() => client.del(marker))
+        arrive!()
+        yield* Fiber.join(invalidation)
+        yield* one.tags.ensure(["a"], 60_000)
+        assert.isAbove((yield* one.tags.markers(["a"]))[0]!, born)
+      })
+    )
+  )
+
+  it.effect("a marker that is being made is Infinity to other processes, and then the epoch", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const during: Array<number | undefined> = []
+        const { fast, found } = yield* between(async (_client, _marker, fast) => {
+          during.push(...(await Effect.runPromise(fast.tags.markers(["a"]))))
+        })
+        // On a host that stalls, the confirmation may be there already.
+        assert.isTrue(during[0] === Infinity || during[0] === found)
+        assert.strictEqual(found, yield* fast.tags.epoch)
+      })
+    )
+  )
+
+  // The steps of `ensure` are pulled apart by a proxy that holds the confirmation back.
+  const between = (meddle: (client: Redis, marker: string, fast: Primitives) => Promise<unknown>) =>
+    Effect.gen(function*() {
+      const server = yield* sharedServer
+      const client = yield* admin(server)
+      const proxy = yield* TcpProxy.scoped({ port: server.port })
+      const namespace = fresh()
+      const marker = `${namespace}:t:a`
+      const slow = yield* makeRedisPrimitives({ port: proxy.port, namespace, timeout: "20 seconds" })
+      const fast = yield* makeRedisPrimitives({ url: server.url, namespace })
+      yield* slow.tags.invalidate(["warm"])
+      proxy.delay(150)
+      const born = yield* fast.tags.epoch
+      const fiber = yield* Effect.forkChild(slow.tags.ensure(["a"], 60_000), { startImmediately: true })
+      yield* eventually(Effect.promise(async () => (await client.get(marker))?.startsWith("?") === true))
+      yield* Effect.promise(() => meddle(client, marker, fast))
+      yield* Fiber.join(fiber)
+      // Another command on the same connection: when it is answered, the confirmation has been carried out.
+      yield* slow.tags.epoch
+      return { born, fast, found: (yield* fast.tags.markers(["a"]))[0] }
+    })
+
+  it.effect("a marker evicted while it is being made stays missing", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { found } = yield* between((client, marker) => client.del(marker))
+        assert.isUndefined(found)
+      })
+    )
+  )
+
+  it.effect("an invalidation while the marker is being made is not undone, even if its marker is evicted", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const kept = yield* between(async (client, marker) => {
+          const epoch = Number(await client.incrby(marker.replace("t:a", "epoch"), 1000))
+          await client.set(marker, String(epoch))
+        })
+        assert.isAbove(kept.found!, kept.born)
+        const lost = yield* between(async (client, marker) => {
+          await client.incrby(marker.replace("t:a", "epoch"), 1000)
+          await client.set(marker, "1")
+          await client.del(marker)
+        })
+        // Missing is stale; a marker at the epoch read before would bring entries back.
+        assert.isTrue(lost.found === undefined || lost.found > lost.born)
+      })
+    )
+  )
+
+  it.effect("many processes that ensure one lost tag at once get it confirmed", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, marker, one, two } = yield* setup
+        for (let i = 0; i < 20; i++) {
+          yield* Effect.promise(() => client.del(marker))
+          yield* Effect.all([one.tags.ensure(["a"], 1000), two.tags.ensure(["a"], 2000), one.tags.ensure(["a"], 500)], {
+            concurrency: "unbounded"
+          })
+          yield* one.tags.epoch
+          yield* two.tags.epoch
+          assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
+          assert.isAbove(yield* Effect.promise(() => client.pttl(marker)), 1000)
+        }
+      })
+    )
+  )
+
+  it.effect("a pending text of somebody else is kept, so that loads at once do not undo each other's", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* sharedServer
+        const { client, marker, namespace } = yield* setup
+        const proxy = yield* TcpProxy.scoped({ port: server.port })
+        const slow = yield* makeRedisPrimitives({ port: proxy.port, namespace, timeout: "20 seconds" })
+        yield* slow.tags.epoch
+        yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 20_000))
+        proxy.delay(150)
+        const fiber = yield* Effect.forkChild(slow.tags.ensure(["a"], 90_000), { startImmediately: true })
+        yield* eventually(Effect.promise(async () => (await client.pttl(marker)) > 20_000))
+        // On a host that stalls, the confirmation may be there already.
+        assert.match(String(yield* Effect.promise(() => client.get(marker))), /^(\?left-1|\d+)$/)
+        yield* Fiber.join(fiber)
+        yield* slow.tags.epoch
+        assert.strictEqual((yield* slow.tags.markers(["a"]))[0], yield* slow.tags.epoch)
+      })
+    )
+  )
+
+  it.effect("a resent acquire is granted, and a lost reply of it too", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, namespace, one, two } = yield* setup
+        yield* Effect.promise(() => client.set(`${namespace}:l:{k}`, "mine", "PX", 60_000))
+        assert.strictEqual(yield* one.backend.acquire("k", "mine", 1000), "mine")
+        assert.strictEqual(yield* two.backend.acquire("k", "yours", 1000), "mine")
+      })
+    )
+  )
+
+  it.effect("a hint crosses connections", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, one, two } = yield* setup
+        yield* one.backend.acquire("k", "a", 60_000)
+        const waiter = yield* Effect.forkChild(two.backend.awaitRelease("k", "a"), { startImmediately: true })
+        const subscriptions = Effect.promise(async () =>
+          Number(((await client.pubsub("CHANNELS")) as Array<string>).length)
+        )
+        yield* eventually(Effect.map(subscriptions, (n) => n === 1))
+        yield* one.backend.fill("k", "a", write(one.backend, 1), "keep")
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(waiter)))
+        yield* eventually(Effect.map(subscriptions, (n) => n === 0))
+        yield* one.backend.acquire("k", "b", 60_000)
+        const left = yield* Effect.forkChild(two.backend.awaitRelease("k", "b"), { startImmediately: true })
+        yield* eventually(Effect.map(subscriptions, (n) => n === 1))
+        yield* Fiber.interrupt(left)
+        yield* eventually(Effect.map(subscriptions, (n) => n === 0))
+      })
+    )
+  )
+})
