@@ -10,7 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^effect-cache$/, replacement: src("index.ts") },
       { find: /^effect-cache\/(redis|http|testing)$/, replacement: src("$1/index.ts") },
-      { find: /^#redis$/, replacement: src("redis/index.ts") }
+      { find: /^#redis$/, replacement: src("layers/CacheRedis.ts") }
     ]
   },
   test: {

@@ -18,7 +18,7 @@ const named = args.filter((arg) => arg !== "--check")
 const files =
   named.length > 0
     ? named
-    : globSync(["*.{ts,json}", "{src,test,verify,typetest,examples,bench,scripts}/**/*.{ts,json}"], {
+    : globSync(["*.{ts,json}", "{src,test,verify,typetest,examples,bench,scripts}/**/*.{ts,mjs,json}"], {
         cwd: root,
         exclude: (name) => name === "node_modules" || name === "package-lock.json"
       })
@@ -46,7 +46,7 @@ const worker = async (): Promise<void> => {
     const before = readFileSync(path, "utf8")
     try {
       const biomes = await formatted(file, before)
-      const after = file.endsWith(".ts") ? houseStyle(biomes) : biomes
+      const after = !file.endsWith(".json") ? houseStyle(biomes) : biomes
       if (after === before) continue
       changed++
       console.log(check ? `not formatted: ${file}` : `formatted: ${file}`)

@@ -116,7 +116,10 @@ describe("the packed package", { timeout: 180_000 }, () => {
     const dist = path.join(installed, "dist", "probe.js")
     fs.writeFileSync(dist, 'export default import.meta.resolve("#redis")')
     const code = `console.log((await import(${JSON.stringify(dist)})).default)`
-    assert.match(expectOk(await node(consumer, "--input-type=module", "--eval", code)), /\/dist\/redis\/index\.js\s*$/)
+    assert.match(
+      expectOk(await node(consumer, "--input-type=module", "--eval", code)),
+      /\/dist\/layers\/CacheRedis\.js\s*$/
+    )
     fs.rmSync(dist)
   })
 
