@@ -28,6 +28,11 @@ export const method = `## How it is measured
   documentation recommends; \`bench/peers\` has a file for each, which names the section. Where a setting helps a peer, such as
   auto-pipelining, it is on.
 
+Two versions of effect-cache are compared by \`npm run bench:ab -- <commit>\`: the commit and the working tree, or a second commit,
+both built, the bench's own files from the working tree. A round starts a process of each, which take turns, and gives one ratio of
+their times; the median over rounds is shown, with the 95 % interval of that median (two of the ratios, by their order). "No worse
+than 1.05" means that the interval reaches 1.05. The same commit twice shows what is noise.
+
 What not to conclude:
 
 - Absolute times are of one machine, with Redis beside it on the same cores. Over a network, a trip costs more than everything

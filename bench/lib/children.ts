@@ -14,6 +14,12 @@ const env = {
 }
 const running = new Set<ChildProcess>()
 
+export interface ChildOptions {
+  /** Which effect-cache it imports: the sources, unless these flags of Node say otherwise. */
+  readonly flags?: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+}
+
 // However this process ends, its children end with it.
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL")
@@ -25,12 +31,12 @@ export class Child {
   #answer: ((answer: Answer) => void) | undefined
   #noise = ""
 
-  constructor(subject: string) {
+  constructor(subject: string, options: ChildOptions = {}) {
     this.subject = subject
     this.#process = spawn(
       process.execPath,
-      ["--expose-gc", "--max-old-space-size=8192", "--conditions=effect-cache-source", file],
-      { env, stdio: ["ignore", "pipe", "pipe", "ipc"] }
+      ["--expose-gc", "--max-old-space-size=8192", ...(options.flags ?? ["--conditions=effect-cache-source"]), file],
+      { env: { ...env, ...options.env }, stdio: ["ignore", "pipe", "pipe", "ipc"] }
     )
     running.add(this.#process)
     // What libraries print is of interest only when something fails.

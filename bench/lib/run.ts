@@ -32,7 +32,7 @@ const redisVersion = (): string => {
   return "unknown"
 }
 
-const machine = (): Machine => ({
+export const machine = (): Machine => ({
   cpu: os.cpus()[0]?.model ?? "unknown",
   cores: os.availableParallelism(),
   memoryGb: Math.round(os.totalmem() / 2 ** 30),
