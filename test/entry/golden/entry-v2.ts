@@ -1,5 +1,6 @@
 /**
- * Stored entries, byte for byte. Programs out there hold such bytes: a change here needs another format version.
+ * Stored entries of format 2, which 0.1.0 writes, byte for byte. Programs out there hold such bytes: what would change one needs
+ * another format. `golden.test.ts` says what to do then.
  */
 import type { ParsedEntry } from "../../../src/CacheEntry.ts"
 
