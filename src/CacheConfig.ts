@@ -2,9 +2,19 @@
  * Settings of the runtime: those every client has (`CacheConfig`), and those `CacheLive` reads from the environment
  * (`environment`).
  */
-import { leaseMillis, maxLeaseMillis, minLeaseMillis, positiveMillis } from "./region/checks.ts"
 import { Config, ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { CacheError, InvalidOption } from "./CacheError.ts"
+import type { CacheError } from "./CacheError.ts"
+import { describe } from "./internal/invalidOption.ts"
+import {
+  checked,
+  leaseMillis,
+  listed,
+  maxLeaseMillis,
+  minLeaseMillis,
+  positiveMillis,
+  wholeNumber,
+  wholeNumberFrom
+} from "./region/checks.ts"
 
 /** Settings that hold for every region of a client. */
 export interface CacheSettings {
@@ -56,27 +66,12 @@ const reference = Context.Reference<CacheSettings>("effect-cache/CacheConfig", {
 
 /** Checks the options and fills in the defaults. Fails with `CacheError` (`InvalidOption`). */
 const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, CacheError> =>
-  Effect.try({
-    try: () => {
-      const { localMaxEntries = defaults.localMaxEntries } = options
-      if (!Number.isInteger(localMaxEntries) || localMaxEntries < 1) {
-        throw new CacheError({
-          reason: new InvalidOption({
-            option: "localMaxEntries",
-            actual: String(localMaxEntries),
-            expected: "a whole number of at least 1"
-          })
-        })
-      }
-      return {
-        defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
-        lockTtl:
-          options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
-        localMaxEntries
-      }
-    },
-    catch: (error) => error as CacheError
-  })
+  checked(() => ({
+    defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
+    lockTtl:
+      options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
+    localMaxEntries: wholeNumber("localMaxEntries", options.localMaxEntries ?? defaults.localMaxEntries, 1)
+  }))
 
 const layer = (options: CacheSettingsOptions): Layer.Layer<never, CacheError> => Layer.effect(reference, make(options))
 
@@ -106,7 +101,7 @@ const variable = <A>(
   fallback: A,
   expected: string,
   parse: (text: string) => Option.Option<A>,
-  show: (text: string) => string = JSON.stringify
+  show: (text: string) => string = describe
 ): Variable<A> => ({ name, fallback, expected, parse, show })
 
 /** A duration between two bounds, in milliseconds. Plain digits are seconds, as in the environment of the original. */
@@ -167,13 +162,10 @@ const showUrl = (text: string): string => {
   return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}"`
 }
 
+const backends = ["redis", "memory"] as const
+
 const variables = {
-  backend: variable(
-    "CACHE_BACKEND",
-    "redis",
-    "redis or memory",
-    Schema.decodeUnknownOption(Schema.Literals(["redis", "memory"]))
-  ),
+  backend: variable("CACHE_BACKEND", "redis", listed(backends), Schema.decodeUnknownOption(Schema.Literals(backends))),
   redisUrl: variable(
     "REDIS_URL",
     Redacted.make("redis://localhost:6379/0"),
@@ -188,7 +180,7 @@ const variables = {
     "1 to 100 characters of A-Z a-z 0-9 _ . : -, without a part t after the first",
     namespace
   ),
-  memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, "a whole number of at least 1", count),
+  memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, wholeNumberFrom(1), count),
   memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
   timeout: variable(
     "CACHE_TIMEOUT",

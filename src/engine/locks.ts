@@ -1,9 +1,10 @@
 /**
  * The policy of `LockManager` over a store of locks.
  */
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Random } from "effect"
-import { CacheError, InvalidOption, LockLost, WaitTimeout } from "../CacheError.ts"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Random } from "effect"
+import { CacheError, LockLost, WaitTimeout } from "../CacheError.ts"
 import { makeTokens } from "../internal/token.ts"
+import { checked, millisBetween, millisOrZero } from "../region/checks.ts"
 import { type Lock, LockManager, type LockOptions, type LockStore } from "../services/LockManager.ts"
 
 /** Settings of the policy. */
@@ -27,9 +28,6 @@ const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNan
 
 /** Timers have whole milliseconds; one that is cut would wake too early, and again and again. */
 const sleepMillis = (millis: number) => Effect.sleep(Duration.millis(Math.max(1, Math.ceil(millis))))
-
-const invalidOption = (option: string, actual: unknown, expected: string) =>
-  new CacheError({ reason: new InvalidOption({ option, actual: String(actual), expected }) })
 
 /** An acquisition that was granted. */
 interface Held {
@@ -105,21 +103,10 @@ export const make = (store: LockStore, options: LockManagerOptions): LockManager
   const makeToken: Effect.Effect<string> = Effect.sync(token)
 
   const check = (lock: LockOptions | undefined): Effect.Effect<{ ttlMillis: number; waitMillis: number }, CacheError> =>
-    Effect.suspend(() => {
-      const ttl = Duration.fromInput(lock?.ttl ?? options.defaultTtl)
-      const ttlMillis = Option.isSome(ttl) ? Math.floor(Duration.toMillis(ttl.value)) : Number.NaN
-      if (!(ttlMillis >= TTL_MIN_MILLIS && ttlMillis <= Number.MAX_SAFE_INTEGER)) {
-        return Effect.fail(
-          invalidOption("ttl", lock?.ttl ?? options.defaultTtl, `a finite duration of at least ${TTL_MIN_MILLIS} ms`)
-        )
-      }
-      const wait = Duration.fromInput(lock?.wait ?? Duration.infinity)
-      const waitMillis = Option.isSome(wait) ? Duration.toMillis(wait.value) : Number.NaN
-      if (!(waitMillis >= 0)) {
-        return Effect.fail(invalidOption("wait", lock?.wait, "a duration, zero or more"))
-      }
-      return Effect.succeed({ ttlMillis, waitMillis })
-    })
+    checked(() => ({
+      ttlMillis: Math.floor(millisBetween("ttl", lock?.ttl ?? options.defaultTtl, TTL_MIN_MILLIS)),
+      waitMillis: millisOrZero("wait", lock?.wait ?? Duration.infinity)
+    }))
 
   /** Polls until the lock is granted. Run it in an uninterruptible region, with that region's `restore`. */
   const take = Effect.fn("LockManager.acquire")(function*(

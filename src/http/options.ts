@@ -1,11 +1,11 @@
 /**
  * What a response cache is told, checked and made ready once per wrapped handler.
  */
-import { positiveMillis } from "../region/checks.ts"
 import type { Duration } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { CacheError, InvalidOption } from "../CacheError.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
+import { byteLimit, positiveMillis, strings } from "../region/checks.ts"
 
 /** The two ends of a load, as `ttl` and `tags` see them. */
 export interface Exchange {
@@ -95,33 +95,30 @@ export interface Policy {
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const credentials = new Set(["authorization", "cookie", "proxy-authorization"])
 
-const invalid = (option: string, actual: unknown, expected: string): CacheError =>
-  new CacheError({ reason: new InvalidOption({ option, actual: JSON.stringify(actual) ?? String(actual), expected }) })
+const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(names)].sort()
 
-const names = (option: string, given: ReadonlyArray<string> | undefined, check: boolean): ReadonlyArray<string> => {
-  if (given === undefined) return []
-  if (!Array.isArray(given)) throw invalid(option, given, "an array of names")
-  const list = given.map((name) => (check ? String(name).toLowerCase() : String(name)))
+const headers = (option: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const list = names.map((name) => name.toLowerCase())
   for (const name of list) {
-    if (check && !token.test(name)) throw invalid(option, name, "the name of a header")
+    if (!token.test(name)) throw invalidOption(option, name, "the name of a header")
   }
-  return [...new Set(list)].sort()
+  return unique(list)
 }
 
 /** Throws `CacheError` (`InvalidOption`). */
 export const policyUnsafe = (options: ResponseOptions<OnCacheError>): Policy => {
-  const { authenticated, cacheControl, maxBodyBytes = 1_048_576, ttl } = options
-  if (!(maxBodyBytes >= 0)) throw invalid("maxBodyBytes", maxBodyBytes, "a number of bytes")
-  const varied = names("vary", options.vary, true)
-  if (varied.includes("*")) throw invalid("vary", "*", "the name of a header")
+  const { cacheControl, ttl } = options
+  const maxBodyBytes = byteLimit("maxBodyBytes", options.maxBodyBytes ?? 1_048_576)
+  const varied = headers("vary", strings("vary", options.vary ?? []))
+  if (varied.includes("*")) throw invalidOption("vary", "*", "the name of a header")
   const cookies: Array<string> = []
-  const headers = varied.filter((name) => credentials.has(name))
-  for (const name of authenticated ?? []) {
+  const secret = varied.filter((name) => credentials.has(name))
+  for (const name of strings("authenticated", options.authenticated ?? [])) {
     if (/^cookie:/i.test(name)) cookies.push(name.slice(7))
-    else headers.push(name)
+    else secret.push(name)
   }
-  const secretHeaders = names("authenticated", headers, true)
-  const secretCookies = names("authenticated", cookies, false)
+  const secretHeaders = headers("authenticated", secret)
+  const secretCookies = unique(cookies)
   const vary = varied.filter((name) => !secretHeaders.includes(name))
   return {
     ttl: typeof ttl === "function" ? (exchange) => positiveMillis("ttl", ttl(exchange)) : positiveMillis("ttl", ttl),
@@ -132,7 +129,7 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>): Policy => 
     covered: new Set([...vary, ...secretHeaders]),
     allowsAuthorization: secretHeaders.includes("authorization"),
     allowsCookie: secretHeaders.includes("cookie") || secretCookies.length > 0,
-    query: options.query === undefined ? undefined : names("query", options.query, false),
+    query: options.query === undefined ? undefined : unique(strings("query", options.query)),
     maxBodyBytes,
     cacheControl,
     scope: secretHeaders.length + secretCookies.length > 0 ? "private" : "public"

@@ -1,6 +1,7 @@
-import { positiveMillis } from "../region/checks.ts"
 import { type Duration, Effect, Layer } from "effect"
-import { CacheError, InvalidOption } from "../CacheError.ts"
+import type { CacheError } from "../CacheError.ts"
+import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { checked, positiveMillis, wholeNumber } from "../region/checks.ts"
 import { assemble, buildStore, type CacheServices } from "./assemble.ts"
 
 /** What `CacheFallback.layer` puts together. */
@@ -19,13 +20,6 @@ export interface FallbackOptions<E1, R1, E2, R2> {
   readonly retryAfter?: Duration.Input | undefined
   /** Unacknowledged invalidations that are kept. With more, the namespace is cleared instead. Default: 10,000. */
   readonly journalLimit?: number | undefined
-}
-
-const count = (option: string, value: number): number => {
-  if (Number.isInteger(value) && value >= 1) return value
-  throw new CacheError({
-    reason: new InvalidOption({ option, actual: String(value), expected: "a whole number of at least 1" })
-  })
 }
 
 /**
@@ -61,32 +55,29 @@ const layer = <E1, R1, E2, R2>(
 ): Layer.Layer<CacheServices, E1 | E2 | CacheError, R1 | R2> =>
   Layer.effectContext(
     Effect.gen(function*() {
-      const [checked, spareTtlMillis] = yield* Effect.try({
-        try: () =>
+      const [guard, spareTtlMillis] = yield* checked(
+        () =>
           [
             {
               timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
-              failureThreshold: count("failureThreshold", options.failureThreshold ?? 5),
+              failureThreshold: wholeNumber("failureThreshold", options.failureThreshold ?? 5, 1),
               retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
-              journalLimit: count("journalLimit", options.journalLimit ?? 10_000)
+              journalLimit: wholeNumber("journalLimit", options.journalLimit ?? 10_000, 1)
             },
             positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
-          ] as const,
-        catch: (error) => error as CacheError
-      })
+          ] as const
+      )
       // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
       const primary = yield* buildStore(options.primary)
       const spare = yield* buildStore(options.fallback, { fresh: true })
       if (spare.backend.local === undefined) {
-        return yield* new CacheError({
-          reason: new InvalidOption({
-            option: "fallback",
-            actual: `the backend ${spare.backend.name}`,
-            expected: "a backend in this process, such as CacheMemory.layer"
-          })
-        })
+        return yield* invalidOptionAs(
+          "fallback",
+          `the backend ${spare.backend.name}`,
+          "a backend in this process, such as CacheMemory.layer"
+        )
       }
-      return yield* assemble(primary, { guard: checked, spare, spareKeeps: true, spareTtlMillis })
+      return yield* assemble(primary, { guard, spare, spareKeeps: true, spareTtlMillis })
     })
   )
 

@@ -1,7 +1,8 @@
-import { paramsOf } from "../engine/contract.ts"
 import { type Effect, Exit } from "effect"
 import { type ArgsOf, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
+import { paramsOf } from "../engine/contract.ts"
+import { strings } from "../region/checks.ts"
 import { type Options, resolveUnsafe } from "../region/region.ts"
 import {
   type Cached,
@@ -45,6 +46,8 @@ interface Lists {
   readonly invalidatePatterns?: List
   readonly invalidateTags?: List
 }
+
+const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
 
 type WriteSpec = Options & Lists
 
@@ -91,6 +94,10 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
     const region = resolveUnsafe(options)
     const lists: Lists = { ...options, ...more }
     // What is fixed is checked now, not after the first write.
+    for (const name of listNames) {
+      const list = lists[name]
+      if (list !== undefined && typeof list !== "function") strings(name, list)
+    }
     if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
     if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
     const call = through(lists)

@@ -3,11 +3,12 @@
  */
 import type { Duration } from "effect"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
-import type { OnCacheError, RegionSettings } from "./settings.ts"
 import type { AnyCodec } from "../internal/erased.ts"
-import { invalid, positiveMillis } from "./checks.ts"
-import { codecOf, type EntryCodec } from "../schema/codec.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
 import { stampOf } from "../internal/stamp.ts"
+import { codecOf, type EntryCodec } from "../schema/codec.ts"
+import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
+import type { OnCacheError, RegionSettings } from "./settings.ts"
 
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */
@@ -52,19 +53,15 @@ export const resolveUnsafe = (options: Options): Region => {
 
 export const makeUnsafe = (options: Options): Region => {
   const key = typeof options.key === "string" ? compileUnsafe(options.key, { prefix: options.prefix }) : options.key
-  const { jitter = 0, onCacheError = "bypass", tags, ttl } = options
-  if (!(jitter >= 0 && jitter <= 1)) throw invalid("jitter", jitter, "a number from 0 to 1")
-  if (onCacheError !== "bypass" && onCacheError !== "fail") {
-    throw invalid("onCacheError", onCacheError, '"bypass" or "fail"')
+  const { compressAbove, jitter = 0, onCacheError = "bypass", tags, ttl } = options
+  if (!(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    throw invalidOption("jitter", jitter, "a number from 0 to 1")
   }
-  const { compressAbove } = options
-  if (compressAbove !== undefined && !(compressAbove >= 0))
-    throw invalid("compressAbove", compressAbove, "a number of bytes")
-  if (tags !== undefined && typeof tags !== "function" && !isTags(tags))
-    throw invalid("tags", tags, "an array of strings")
+  oneOf("onCacheError", onCacheError, ["bypass", "fail"])
+  if (compressAbove !== undefined) byteLimit("compressAbove", compressAbove)
   const codec = options.schema === undefined ? undefined : codecOf(options.schema)
   const fingerprint = codec === undefined ? "" : codec.fingerprint
-  const staticTags = typeof tags === "function" || tags === undefined ? noTags : [...new Set(tags)]
+  const staticTags = typeof tags === "function" || tags === undefined ? noTags : [...new Set(strings("tags", tags))]
   return {
     name: key.prefix + key.template,
     key,
@@ -82,8 +79,7 @@ export const makeUnsafe = (options: Options): Region => {
     tagsOf:
       typeof tags === "function"
         ? (value, params) => {
-            const found = tags(value as never, params as never)
-            if (!isTags(found)) throw invalid("tags", found, "an array of strings")
+            const found = strings("tags", tags(value as never, params as never))
             return found.length === 0 ? noTags : [...new Set(found)]
           }
         : undefined,
@@ -91,5 +87,3 @@ export const makeUnsafe = (options: Options): Region => {
     compressAbove
   }
 }
-
-const isTags = (u: unknown): u is ReadonlyArray<string> => Array.isArray(u) && u.every((tag) => typeof tag === "string")

@@ -2,7 +2,7 @@
  * How the values of a schema become JSON and back: made once for a schema, used for every value.
  */
 import { Cause, Effect, Exit, Schema } from "effect"
-import { CacheError, InvalidOption } from "../CacheError.ts"
+import { invalidOptionAs } from "../internal/invalidOption.ts"
 import { asStored } from "./asStored.ts"
 import { acceptsAnything, fingerprint } from "./fingerprint.ts"
 
@@ -49,13 +49,11 @@ const make = <S extends Schema.Constraint>(
   try {
     json = Schema.toCodecJson(schema)
   } catch (cause) {
-    throw new CacheError({
-      reason: new InvalidOption({
-        option: "schema",
-        actual: `a schema without a JSON form (${cause instanceof Error ? cause.message : String(cause)})`,
-        expected: "a schema that Schema.toCodecJson accepts"
-      })
-    })
+    throw invalidOptionAs(
+      "schema",
+      `a schema without a JSON form (${cause instanceof Error ? cause.message : String(cause)})`,
+      "a schema that Schema.toCodecJson accepts"
+    )
   }
   const toJson = Schema.encodeUnknownEffect(json)
   // `Schema.Any` lets every value through, so what comes out is only JSON if somebody looks.

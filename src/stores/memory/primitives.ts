@@ -6,8 +6,10 @@
  * read, and a few entries a write.
  */
 import { ByteSize, Clock, Effect, Option, Ref } from "effect"
-import { CacheError, InvalidOption } from "../../CacheError.ts"
+import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
+import { invalidOption } from "../../internal/invalidOption.ts"
+import { checked, oneOf, wholeNumber } from "../../region/checks.ts"
 import { CacheBackend, type Write } from "../../services/CacheBackend.ts"
 import type { LockStore } from "../../services/LockManager.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
@@ -38,31 +40,20 @@ export interface MemoryPrimitives {
 /** Keys looked at before other fibers get a turn, when a pattern removes. */
 const PATTERN_BATCH = 4096
 
-const invalidOption = (option: string, actual: unknown, expected: string) =>
-  new CacheError({ reason: new InvalidOption({ option, actual: String(actual), expected }) })
-
 const byteCount = (input: unknown): number => {
   if (input === undefined) return 64 * 1024 * 1024
   const parsed = ByteSize.fromInput(input as ByteSize.Input)
   return Option.isSome(parsed) ? Number(parsed.value) : Number.NaN
 }
 
-const checkOptions = (options: MemoryOptions): Effect.Effect<{ maxEntries: number; maxBytes: number }, CacheError> => {
-  const maxEntries = options.maxEntries ?? 10_000
-  if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
-    return Effect.fail(invalidOption("maxEntries", maxEntries, "a whole number, at least 1"))
-  }
+const checkUnsafe = (options: MemoryOptions): { maxEntries: number; maxBytes: number } => {
+  const maxEntries = wholeNumber("maxEntries", options.maxEntries ?? 10_000, 1)
   const maxBytes = byteCount(options.maxBytes)
   if (!(maxBytes >= 1)) {
-    return Effect.fail(
-      invalidOption("maxBytes", options.maxBytes, 'a number of bytes, at least 1, or a size such as "64 MiB"')
-    )
+    throw invalidOption("maxBytes", options.maxBytes, 'a number of bytes, 1 or more, or a size such as "64 MiB"')
   }
-  const isolation = options.isolation ?? "reference"
-  if (isolation !== "reference" && isolation !== "clone") {
-    return Effect.fail(invalidOption("isolation", isolation, '"reference" or "clone"'))
-  }
-  return Effect.succeed({ maxEntries, maxBytes })
+  oneOf("isolation", options.isolation ?? "reference", ["reference", "clone"])
+  return { maxEntries, maxBytes }
 }
 
 const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBackend["Service"] => {
@@ -216,13 +207,15 @@ const makeLocks = (ref: Ref.Ref<MemoryState>): LockStore => {
 export const makeMemoryPrimitivesWithState = (
   options: MemoryOptions
 ): Effect.Effect<MemoryPrimitives & { readonly state: MemoryState }, CacheError> =>
-  Effect.flatMap(checkOptions(options), ({ maxBytes, maxEntries }) =>
-    Effect.map(Ref.make(new MemoryState(maxEntries, maxBytes)), (ref) => ({
-      backend: makeBackend(ref, options),
-      tags: makeTags(ref),
-      locks: makeLocks(ref),
-      state: Ref.getUnsafe(ref)
-    }))
+  Effect.flatMap(
+    checked(() => checkUnsafe(options)),
+    ({ maxBytes, maxEntries }) =>
+      Effect.map(Ref.make(new MemoryState(maxEntries, maxBytes)), (ref) => ({
+        backend: makeBackend(ref, options),
+        tags: makeTags(ref),
+        locks: makeLocks(ref),
+        state: Ref.getUnsafe(ref)
+      }))
   )
 
 /** The primitives over one new, empty memory. Fails with `InvalidOption`. */

@@ -57,7 +57,7 @@ describe("memoryPrimitives", () => {
         assert.strictEqual(error.reason._tag, "InvalidOption")
         if (error.reason._tag === "InvalidOption") {
           assert.strictEqual(error.reason.option, option)
-          assert.strictEqual(error.reason.actual, String(value))
+          assert.strictEqual(error.reason.actual, typeof value === "string" ? `"${value}"` : String(value))
         }
       }
       const { backend } = yield* makeMemoryPrimitives({ maxBytes: "1 MiB", isolation: "clone", name: "l1" })

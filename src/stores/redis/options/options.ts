@@ -3,9 +3,11 @@
  */
 import { isIP } from "node:net"
 import type { ConnectionOptions } from "node:tls"
-import { Duration, Effect, Option, Redacted } from "effect"
+import { type Duration, type Effect, Redacted } from "effect"
 import type { Redis } from "ioredis"
-import { CacheError, InvalidOption } from "../../../CacheError.ts"
+import type { CacheError } from "../../../CacheError.ts"
+import { describe, invalidOption, invalidOptionAs } from "../../../internal/invalidOption.ts"
+import { checked, millisBetween, oneOf, wholeNumber } from "../../../region/checks.ts"
 import { type Address, parseAddress, parseUrl, reveal, type UrlParts } from "./url.ts"
 
 /** An acknowledgement that waits for replicas. */
@@ -121,35 +123,7 @@ export interface ResolvedOptions {
   readonly name: string
 }
 
-// Thrown and caught in this module only, so that checks can stay expressions.
-class Refused extends Error {
-  readonly reason: InvalidOption
-  constructor(option: string, actual: string, expected: string) {
-    super()
-    this.reason = new InvalidOption({ option, actual, expected })
-  }
-}
-
-const show = (value: unknown): string =>
-  (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 200)
-
-const integer = (option: string, value: number, min: number, max: number): number => {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new Refused(option, show(value), `a whole number from ${min} to ${max}`)
-  }
-  return value
-}
-
-const hour = 3_600_000
-
-const millis = (option: string, input: Duration.Input): number => {
-  const expected = "a duration from 1 millisecond to 1 hour"
-  const duration = Option.getOrUndefined(Duration.fromInput(input))
-  if (duration === undefined) throw new Refused(option, show(input), expected)
-  const value = Duration.toMillis(duration)
-  if (!(value >= 1 && value <= hour)) throw new Refused(option, `${value} milliseconds`, expected)
-  return Math.ceil(value)
-}
+const millis = (option: string, input: Duration.Input): number => Math.ceil(millisBetween(option, input, 1, 3_600_000))
 
 const hidden = (value: string | Redacted.Redacted | undefined): Redacted.Redacted | undefined =>
   value === undefined ? undefined : Redacted.make(reveal(value))
@@ -157,7 +131,7 @@ const hidden = (value: string | Redacted.Redacted | undefined): Redacted.Redacte
 const address = (option: string, text: string, defaultPort: number): Address => {
   const found = typeof text === "string" ? parseAddress(text, defaultPort) : undefined
   // Not shown: an address that cannot be read may be a URL with a password.
-  if (found === undefined) throw new Refused(option, "<unreadable>", "host or host:port")
+  if (found === undefined) throw invalidOptionAs(option, "<unreadable>", "host or host:port")
   return found
 }
 
@@ -166,14 +140,14 @@ const checkNamespace = (namespace: string): string => {
   const expected = "1 to 128 characters without spaces, controls or any of {}*?[]\\"
   // oxlint-disable-next-line no-control-regex
   if (!/^[^\s\u0000-\u001f\u007f-\u009f{}*?[\]\\]{1,128}$/.test(namespace) || /\p{Surrogate}/u.test(namespace)) {
-    throw new Refused("namespace", show(namespace), expected)
+    throw invalidOption("namespace", namespace, expected)
   }
   // `a:t:x` is the marker of tag "x" in namespace "a", so no namespace may start with `a:t`.
   if (namespace.split(":").indexOf("t", 1) !== -1) {
-    throw new Refused(
+    throw invalidOption(
       "namespace",
-      show(namespace),
-      `${expected}; its part "t" is taken by the tags of ${show(namespace.slice(0, namespace.search(/:t(:|$)/)))}`
+      namespace,
+      `${expected}; its part "t" is taken by the tags of ${describe(namespace.slice(0, namespace.search(/:t(:|$)/)))}`
     )
   }
   return namespace
@@ -186,36 +160,33 @@ const sentinelOnly = ["primaryName", "sentinelUsername", "sentinelPassword"] as 
 
 /** Which of the three ways, and that nothing was given that belongs to another. */
 const targetOf = (options: RedisOptions, url: UrlParts | undefined): Target => {
-  const mode = options.mode ?? url?.mode ?? "standalone"
-  if (mode !== "standalone" && mode !== "cluster" && mode !== "sentinel") {
-    throw new Refused("mode", show(mode), '"standalone", "cluster" or "sentinel"')
-  }
+  const mode = oneOf("mode", options.mode ?? url?.mode ?? "standalone", ["standalone", "cluster", "sentinel"])
   // A plain URL may be the first node of a cluster; of sentinels and clusters it says itself.
   if (url !== undefined && url.mode !== mode && !(mode === "cluster" && url.mode === "standalone")) {
-    throw new Refused("mode", show(mode), `${show(url.mode)}, as the scheme of url says, or no mode at all`)
+    throw invalidOption("mode", mode, `"${url.mode}", as the scheme of url says, or no mode at all`)
   }
   const foreign = given(options, [
     ...(mode === "standalone" ? (["nodes", "natMap"] as const) : (["host", "port"] as const)),
     ...(mode === "sentinel" ? [] : sentinelOnly)
   ])
-  if (foreign !== undefined) throw new Refused(foreign, "given", `nothing in mode ${show(mode)}`)
+  if (foreign !== undefined) throw invalidOptionAs(foreign, "given", `nothing in mode "${mode}"`)
   if (mode === "standalone") {
     const host = options.host ?? url?.addresses[0].host ?? "localhost"
     if (typeof host !== "string" || !/^[^\s/@]{1,255}$/.test(host)) {
-      throw new Refused("host", "<unreadable>", "a host name or an address")
+      throw invalidOptionAs("host", "<unreadable>", "a host name or an address")
     }
     return {
       mode,
-      address: { host, port: integer("port", options.port ?? url?.addresses[0].port ?? 6379, 1, 65_535) }
+      address: { host, port: wholeNumber("port", options.port ?? url?.addresses[0].port ?? 6379, 1, 65_535) }
     }
   }
   const defaultPort = mode === "sentinel" ? 26_379 : 6379
   const [first, ...others] = options.nodes?.map((node) => address("nodes", node, defaultPort)) ?? url?.addresses ?? []
-  if (first === undefined) throw new Refused("nodes", "nothing", 'at least one "host:port", here or in url')
+  if (first === undefined) throw invalidOptionAs("nodes", "nothing", 'at least one "host:port", here or in url')
   if (mode === "cluster") return { mode, seeds: [first, ...others] }
   const primaryName = options.primaryName ?? url?.primaryName
   if (primaryName === undefined || primaryName === "") {
-    throw new Refused("primaryName", "nothing", "what the sentinels call the primary, here or in url")
+    throw invalidOptionAs("primaryName", "nothing", "what the sentinels call the primary, here or in url")
   }
   return {
     mode,
@@ -233,24 +204,21 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
       "connectTimeout",
       ...sentinelOnly
     ])
-    if (both !== undefined) throw new Refused(both, "given beside client", "one of the two: client brings its own")
+    if (both !== undefined) throw invalidOptionAs(both, "given beside client", "one of the two: client brings its own")
     if ("isCluster" in options.client && (options.client as { readonly isCluster: unknown }).isCluster === true) {
-      throw new Refused("client", "a Cluster", 'a Redis; for a cluster use mode "cluster" and nodes')
+      throw invalidOptionAs("client", "a Cluster", 'a Redis; for a cluster use mode "cluster" and nodes')
     }
   }
   const url = options.url === undefined ? undefined : parseUrl(options.url)
-  if (typeof url === "string") throw new Refused("url", "<redacted>", url)
+  if (typeof url === "string") throw invalidOptionAs("url", "<redacted>", url)
   const target = targetOf(options, url)
   const secure = options.tls ?? url?.secure ?? false
   const name = options.name ?? "effect-cache"
-  if (!/^[!-~]{1,64}$/.test(name)) throw new Refused("name", show(name), "1 to 64 printable characters, no spaces")
+  if (!/^[!-~]{1,64}$/.test(name)) throw invalidOption("name", name, "1 to 64 printable characters, no spaces")
   const threshold = options.compressionThreshold ?? 8192
-  const isolation = options.isolation ?? "reference"
-  if (isolation !== "reference" && isolation !== "clone") {
-    throw new Refused("isolation", show(isolation), '"reference" or "clone"')
-  }
-  const db = integer("db", options.db ?? url?.db ?? 0, 0, 1_000_000)
-  if (target.mode === "cluster" && db !== 0) throw new Refused("db", show(db), "0, the only one of a cluster")
+  const isolation = oneOf("isolation", options.isolation ?? "reference", ["reference", "clone"])
+  const db = wholeNumber("db", options.db ?? url?.db ?? 0, 0, 1_000_000)
+  if (target.mode === "cluster" && db !== 0) throw invalidOption("db", db, "0, the only one of a cluster")
   // Node sends the server's name only when told, and servers behind one address need it. Nodes get theirs when known.
   const servername =
     target.mode === "standalone" && isIP(target.address.host) === 0 ? { servername: target.address.host } : {}
@@ -272,14 +240,13 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
       durability === undefined
         ? undefined
         : {
-            replicas: integer("durability.replicas", durability.replicas, 1, 100),
+            replicas: wholeNumber("durability.replicas", durability.replicas, 1, 100),
             timeoutMillis: millis("durability.timeout", durability.timeout ?? 1000)
           },
     namespace: checkNamespace(options.namespace ?? "ec"),
     timeoutMillis: millis("timeout", options.timeout ?? 1000),
     connectTimeoutMillis: millis("connectTimeout", options.connectTimeout ?? 5000),
-    compressionThreshold:
-      threshold === false ? false : integer("compressionThreshold", threshold, 0, Number.MAX_SAFE_INTEGER),
+    compressionThreshold: threshold === false ? false : wholeNumber("compressionThreshold", threshold, 0),
     isolation,
     name
   }
@@ -287,11 +254,4 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
 
 /** Checks the options. Fails with `InvalidOption`; what it shows never holds a URL or a password. */
 export const resolve = (options: RedisOptions): Effect.Effect<ResolvedOptions, CacheError> =>
-  Effect.try({
-    try: () => resolveUnsafe(options),
-    catch: (error) => error
-  }).pipe(
-    Effect.catch((error) =>
-      error instanceof Refused ? Effect.fail(new CacheError({ reason: error.reason })) : Effect.die(error)
-    )
-  )
+  checked(() => resolveUnsafe(options))
