@@ -118,6 +118,7 @@ describe("the other patterns", () => {
     const wait = stampedeProtect({ ...numbers, onTimeout: "fail" })
     expect(wait(total)).type.toBeAssignableTo<Effect.Effect<number, CacheError, CacheClient>>()
     expect(wait(total)).type.not.toBeAssignableTo<Effect.Effect<number, never, CacheClient>>()
+    expect(stampedeProtect).type.not.toBeCallableWith({ ...numbers, onTimeout: "stale" as const })
   })
 
   it("writeThrough sees value and params", () => {

@@ -10,7 +10,7 @@ import type { Region } from "../region/region.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
 
 /** What a stampede-protected call does when the lease is held elsewhere for longer than it wants to wait. */
-export type OnTimeout = "load" | "fail" | "stale"
+export type OnTimeout = "load" | "fail"
 
 /** What a pattern wraps: a loader, how its arguments become a key, and how patient it is. Made once per wrapped function. */
 export interface Plan {

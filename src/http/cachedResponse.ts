@@ -348,11 +348,10 @@ export interface CachedResponse {
  * responses to requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
  *
  * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
- * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored; `STALE` is kept for a grace
- * window. `If-None-Match` is answered with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or
- * for none of this (`no-store`). In a process one fresh load of a key runs at a time, and who asks meanwhile shares the
- * next; it is stored unless another load of the key is under way, so clients that keep asking keep nothing from being
- * stored.
+ * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored. `If-None-Match` is answered
+ * with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or for none of this (`no-store`). In a
+ * process one fresh load of a key runs at a time, and who asks meanwhile shares the next; it is stored unless another load
+ * of the key is under way, so clients that keep asking keep nothing from being stored.
  *
  * A hit skips the handler and all that it provides for itself, so authorization belongs outside of the cached handler.
  *

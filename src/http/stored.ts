@@ -9,7 +9,7 @@ import type { Policy } from "./options.ts"
 import { dropped, goesWith304, headerName, headerValue, noneMatches, type Storable } from "./semantics.ts"
 
 /** What `X-Cache` says. */
-export type CacheStatus = "HIT" | "MISS" | "STALE" | "BYPASS"
+export type CacheStatus = "HIT" | "MISS" | "BYPASS"
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()

@@ -1,9 +1,9 @@
-import type { OnTimeout } from "../engine/contract.ts"
-import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import type { Duration, Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { OnTimeout } from "../engine/contract.ts"
+import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
 import { resolveUnsafe } from "../region/region.ts"
 import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
 
@@ -21,7 +21,7 @@ export interface StampedeOptions<W extends OnTimeout = "load"> {
   readonly waitTimeout?: Duration.Input | undefined
   /**
    * What to do after `waitTimeout`: `"load"` (default) without storing; `"fail"` with `CacheError` (`WaitTimeout`), which
-   * the type gains; `"stale"` returns a value of the region's grace window, and loads where it keeps none.
+   * the type gains.
    */
   readonly onTimeout?: W | undefined
 }
@@ -76,6 +76,7 @@ export interface StampedeProtect {
  */
 export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options) => {
   const { lockTtl, onTimeout = "load", waitTimeout } = options
+  oneOf("onTimeout", onTimeout, ["load", "fail"])
   const region = resolveUnsafe(options)
   const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl)
   const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout)
