@@ -44,7 +44,8 @@ export interface EntryHeader {
    */
   readonly createdAt: number
   /**
-   * Until when it counts as fresh, in milliseconds by the writer's clock; `Infinity` for ever. Stored in whole milliseconds,
+   * Until when it counts as fresh, in milliseconds by the writer's clock; `Infinity` for ever. Nothing goes by it yet: an
+   * entry lives for its hard TTL. Stored in whole milliseconds,
    * rounded up: a clock that counts them sees no difference. 24 days after `createdAt` or more, it is rounded up to whole
    * seconds after it; 68 years or more are `Infinity`; and what is before `createdAt` is stored as `createdAt`.
    */
@@ -77,9 +78,6 @@ export interface ParsedEntry extends EntryHeader {
 
 /** Milliseconds since the entry was stored, by the reader's clock; 0 when the writer's clock is ahead. */
 export const ageMillis = (header: EntryHeader, now: number): number => Math.max(0, now - header.createdAt)
-
-/** Whether the entry is still fresh at `now`. Whether it is valid is up to the markers of its tags. */
-export const isFresh = (header: EntryHeader, now: number): boolean => now < header.freshUntil
 
 // Small entries are put together here and copied out once: fresh arrays for each step cost more than the bytes. Safe
 // because `encode` never suspends; nothing below keeps a part of it.

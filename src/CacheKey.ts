@@ -6,7 +6,7 @@
  * else is percent-encoded. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
  * whole key.
  */
-import { escapeText, invalidKey, shorten, unescapeText } from "./key/encoding.ts"
+import { escapeText, invalidKey, shorten } from "./key/encoding.ts"
 import { globs, matcher } from "./key/pattern.ts"
 import { builder, parseTemplate, patternOf } from "./key/template.ts"
 
@@ -218,6 +218,3 @@ export const escapeKey = (key: string): string => escapeText(key)
  * Throws `CacheError` (`InvalidKey`) for the empty pattern.
  */
 export const escapePattern = (pattern: string): ReadonlyArray<string> => globs(pattern)
-
-/** Undoes `escapeKey`; `undefined` when the text is not its output. */
-export const unescapeKey = (escaped: string): string | undefined => unescapeText(escaped)

@@ -10,7 +10,7 @@ import type { Policy } from "./options.ts"
 
 /**
  * The directives of a `Cache-Control`, in lower case. Quotes are not looked into: what is inside a quoted list counts as
- * directives too, and so errs towards not storing.
+ * directives too, and so errs towards not storing. Exported for the test with headers of an attacker.
  */
 export const directivesOf = (header: string | undefined): ReadonlyMap<string, string> => {
   const found = new Map<string, string>()

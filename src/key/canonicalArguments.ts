@@ -23,7 +23,7 @@ import { CacheError } from "../CacheError.ts"
 import { invalidKey, isPlain, partTable } from "./encoding.ts"
 
 /** How deep arguments may nest. */
-export const maxDepth = 64
+const maxDepth = 64
 
 /** How large the text may get, about, in characters. */
 const maxSize = 16_777_216

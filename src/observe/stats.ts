@@ -6,7 +6,7 @@ import type { CacheError, CacheErrorReason } from "../CacheError.ts"
 import type { RegionStats } from "../services/CacheStats.ts"
 import { type HitSeries, hitSeries, type Meter } from "./hitSeries.ts"
 
-/** How a read ended. `stale`: there was an entry, but an invalidation or its TTL had overtaken it; it counts as a miss too. */
+/** How a read ended. `stale`: there was an entry, but an invalidation had overtaken it; it counts as a miss too. */
 export type Outcome = "hit" | "miss" | "stale"
 
 type Counts = { -readonly [K in keyof Omit<RegionStats, "region" | "hitRate" | "errors">]: number }

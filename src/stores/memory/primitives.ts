@@ -203,7 +203,7 @@ const makeLocks = (ref: Ref.Ref<MemoryState>): LockStore => {
   }
 }
 
-/** As `makeMemoryPrimitives`, with its state, for tests that look for leaks. */
+/** As `makeMemoryPrimitives`, with its state: for `CacheTest`, which shows what is stored, and for tests that look for leaks. */
 export const makeMemoryPrimitivesWithState = (
   options: MemoryOptions
 ): Effect.Effect<MemoryPrimitives & { readonly state: MemoryState }, CacheError> =>

@@ -27,7 +27,10 @@ export interface RedisPrimitives {
   readonly locks: LockStore
 }
 
-/** Connections to what the options name, or by a client that there is: one that was brought along is not `owned`. */
+/**
+ * Connections to what the options name, or by a client that there is: one that was brought along is not `owned`. Exported
+ * for the tests that look at connections without the cache above them.
+ */
 export const openNodes = (
   options: ResolvedOptions,
   context: Context.Context<never>,

@@ -15,7 +15,7 @@ import { leasesOf, type Process, startProcesses } from "./world.ts"
 /** Gives whole numbers from 0 to `below` - 1. */
 export type Generator = (below: number) => number
 
-/** A generator of its own, so that a seed names a history. */
+/** A generator of its own, so that a seed names a history. Exported for the longer histories in `test/`, as `runHistory` is. */
 export const generator = (seed: number): Generator => {
   let state = seed >>> 0
   return (below) => {

@@ -9,6 +9,7 @@ import { Unmet } from "./expect.ts"
 
 type Backend = CacheBackend["Service"]
 
+/** The header of an entry. Exported for the tests of the backends, which write entries of their own. */
 export const header = (overrides?: Partial<EntryHeader>): EntryHeader => ({
   born: 1,
   createdAt: 0,

@@ -27,7 +27,8 @@ import type { Reply } from "./wire.ts"
 
 /**
  * The most keys of one command. The server does nothing else meanwhile: for small values about a tenth of a millisecond,
- * and not ten for those of 100 KB. More keys a command save nothing any more.
+ * and not ten for those of 100 KB. More keys a command save nothing any more. Exported for the tests that count
+ * commands.
  */
 export const batchKeys = 128
 
