@@ -21,6 +21,9 @@
  * - `slots.size <= maxEntries`, and the sum of the weights is `weight <= maxWeight`.
  * - A free slot holds neither key nor value nor payload, has no stamp, and never expires, so the sweep passes it by.
  * - `onLeave` has been called once for each value that was stored and is not there any more.
+ *
+ * Over 400 lines, and one file all the same: queues, rooms and sweep work on one set of private arrays, and parts of it
+ * elsewhere would put calls into a hit and open the arrays to others.
  */
 import { absent } from "../../internal/stamp.ts"
 import { Ghost, hashOf } from "./ghost.ts"

@@ -3,12 +3,12 @@
  */
 import { Effect } from "effect"
 import type { Compressor } from "../../CacheEntry.ts"
-import { CacheError, InvalidKey, Unavailable } from "../../CacheError.ts"
+import { CacheError, InvalidKey } from "../../CacheError.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
-import { isServerError } from "./wire/describe.ts"
+import { isServerError, unavailable } from "./wire/describe.ts"
 import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
 import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
@@ -46,8 +46,7 @@ export const makeBackend = (
 ): CacheBackend["Service"] => {
   const { replicated } = options
 
-  const refused = (operation: string, problem: string) =>
-    Effect.fail(new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) }))
+  const refused = (operation: string, problem: string) => Effect.fail(unavailable(operation, problem))
 
   // ioredis takes bytes as a Buffer only. The view shares the memory.
   const bufferOf = (stored: Stored): Buffer | undefined =>

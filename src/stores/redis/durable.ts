@@ -10,9 +10,9 @@
  * server that is out of memory: freeing some is what invalidations are for.
  */
 import { Effect } from "effect"
-import { CacheError, NotReplicated, Unavailable } from "../../CacheError.ts"
+import { CacheError, NotReplicated } from "../../CacheError.ts"
 import { all, Commands, type Names, type Served } from "./commands.ts"
-import { isServerError } from "./wire/describe.ts"
+import { isServerError, unavailable } from "./wire/describe.ts"
 import type { Nodes } from "./nodes/nodes.ts"
 import { type Link, numberOf, type Reply } from "./wire/wire.ts"
 
@@ -61,10 +61,7 @@ export const makeReplicated = (
   const commands = new Commands(nodes)
   const lines = new WeakMap<Link, Line>()
 
-  const lost = () => {
-    const cause = new Error("the connection was lost before replicas could be asked")
-    return new CacheError({ reason: new Unavailable({ backend: "redis", operation: "wait", cause }) })
-  }
+  const lost = () => unavailable("wait", "the connection was lost before replicas could be asked")
 
   const send = (connection: Link, line: Line): void => {
     const asked: Array<Asking> = []

@@ -10,9 +10,9 @@
  */
 import { type Context, Effect } from "effect"
 import calculateSlot from "cluster-key-slot"
-import { CacheError, Unavailable } from "../../../CacheError.ts"
+import type { CacheError } from "../../../CacheError.ts"
 import { Connection } from "../wire/connection.ts"
-import { isServerError } from "../wire/describe.ts"
+import { isServerError, unavailable } from "../wire/describe.ts"
 import type { Nodes, Survey } from "./nodes.ts"
 import type { ResolvedOptions } from "../options/options.ts"
 import { Read, type Reader } from "../wire/reads.ts"
@@ -121,7 +121,7 @@ export class Cluster implements Nodes {
     if (connection !== undefined) return connection.read(name, slot, reader)
     this.refreshSoon()
     const failed = new Read(name, slot, reader)
-    failed.settle(this.unavailable("read", "no node of the cluster is reachable"), undefined)
+    failed.settle(unavailable("read", "no node of the cluster is reachable"), undefined)
     return failed
   }
 
@@ -148,7 +148,7 @@ export class Cluster implements Nodes {
     const { args, at, encoding, name, operation, readOnly, reply } = request
     if (connection === undefined) {
       this.refreshSoon()
-      return reply(this.unavailable(operation, "no node of the cluster is reachable"), undefined)
+      return reply(unavailable(operation, "no node of the cluster is reachable"), undefined)
     }
     // Nothing comes between the two: they are queued in one turn.
     if (asking) connection.command(operation, "asking", [], "utf8", noop, true, at)
@@ -241,10 +241,6 @@ export class Cluster implements Nodes {
   private disconnect(connection: Connection): void {
     const done = connection.close().finally(() => this.closing.delete(done))
     this.closing.add(done)
-  }
-
-  private unavailable(operation: string, problem: string): CacheError {
-    return new CacheError({ reason: new Unavailable({ backend: "redis", operation, cause: new Error(problem) }) })
   }
 
   private ask(connection: Connection, ...args: ReadonlyArray<string>): Promise<unknown> {
@@ -358,7 +354,7 @@ export class Cluster implements Nodes {
       }
       problem = "slots without a primary"
     }
-    throw this.unavailable("cluster", `the cluster is changing: ${problem}`)
+    throw unavailable("cluster", `the cluster is changing: ${problem}`)
   }
 
   /** A slot on its way has keys on both its nodes, and the one that it is going to may be in no map yet. */
@@ -368,8 +364,7 @@ export class Cluster implements Nodes {
     return importers.map((name) => {
       const address = addresses.get(name)
       const connection = address === undefined ? undefined : this.connect(address)
-      if (connection === undefined)
-        throw this.unavailable("cluster", "a node that a slot is on its way to is not known")
+      if (connection === undefined) throw unavailable("cluster", "a node that a slot is on its way to is not known")
       this.importing.set(connection, performance.now())
       return connection
     })

@@ -8,26 +8,14 @@
  */
 import { type Context, Effect } from "effect"
 import { Command, type Redis } from "ioredis"
-import { CacheError, TimedOut, Unavailable } from "../../../CacheError.ts"
+import type { CacheError } from "../../../CacheError.ts"
 import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
-import { Deadlines, type Waiting } from "./deadlines.ts"
-import { makeDescribe } from "./describe.ts"
+import { Deadlines } from "./deadlines.ts"
+import { makeDescribe, timedOut, unavailable } from "./describe.ts"
+import { defuse, type Job } from "./job.ts"
 import { Gathered, type OnRefused, Read, type Reader } from "./reads.ts"
-import { closeClient, within } from "./redisClient.ts"
+import { closeClient, endpointOf, secretsOf, within } from "./redisClient.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "./wire.ts"
-
-interface Job extends Waiting {
-  readonly operation: string
-  readonly name: string
-  readonly args: ReadonlyArray<Argument>
-  readonly encoding: ReplyEncoding
-  readonly reply: Reply
-  /** How many replies this connection had seen then. */
-  readonly seen: number
-  command: Command | undefined
-}
-
-const backend = "redis"
 
 // The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
 const silentDeadlines = 5
@@ -35,6 +23,9 @@ const silentMillis = 3000
 
 /** How long to leave a server alone that is a replica, or a client that has given up, before trying again. */
 const againMillis = 400
+
+/** Of a client whose first connect is still to come. */
+const coming = new Set(["wait", "connecting", "connect"])
 
 const noop = () => {}
 
@@ -104,14 +95,8 @@ export class Connection implements Link {
       options.onRefused
     )
     this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
-    const own = this.client.options
-    const path = (own as { readonly path?: string }).path
-    this.endpoint =
-      path ?? (own.sentinels ? `sentinels of ${own.name}` : `${own.host ?? "localhost"}:${own.port ?? 6379}`)
-    const secrets = [own.password, own.sentinelPassword].filter(
-      (secret): secret is string => typeof secret === "string" && secret !== ""
-    )
-    this.describe = makeDescribe(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))
+    this.endpoint = endpointOf(this.client)
+    this.describe = makeDescribe(secretsOf(this.client))
     this.flush = () => {
       this.scheduled = false
       if (this.state === "ready") this.send()
@@ -128,12 +113,7 @@ export class Connection implements Link {
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
     const status = this.client.status
-    this.state =
-      status === "ready"
-        ? "ready"
-        : status === "wait" || status === "connecting" || status === "connect"
-          ? "first"
-          : "down"
+    this.state = status === "ready" ? "ready" : coming.has(status) ? "first" : "down"
     // Failures arrive as events.
     if (status === "wait") this.client.connect().catch(noop)
   }
@@ -188,7 +168,8 @@ export class Connection implements Link {
   }
 
   /**
-   * With nothing under way a flush waits for the code that runs now, so that one caller alone loses no time. Otherwise it waits for all that this turn of the event loop brings, such as the requests of many sockets.
+   * With nothing under way a flush waits for the code that runs now, so that one caller alone loses no time. Otherwise it
+   * waits for all that this turn of the event loop brings, such as the requests of many sockets.
    */
   private schedule(): void {
     if (this.scheduled) return
@@ -225,10 +206,7 @@ export class Connection implements Link {
   unavailable(operation: string, problem?: string): CacheError {
     const text =
       problem ?? this.lastProblem ?? (this.state === "closed" ? "the connection is closed" : "the connection is down")
-    // A fresh error with text only: those of ioredis carry the arguments of the command.
-    return new CacheError({
-      reason: new Unavailable({ backend, operation, cause: new Error(`${text} (${this.endpoint})`) })
-    })
+    return unavailable(operation, `${text} (${this.endpoint})`)
   }
 
   /** What the server answered with an error. */
@@ -302,11 +280,7 @@ export class Connection implements Link {
     // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
     if (job.seen !== this.replies) this.silentFrom = undefined
     else this.silentFrom ??= job.at
-    this.settle(
-      job,
-      new CacheError({ reason: new TimedOut({ backend, operation: job.operation, millis: this.timeoutMillis }) }),
-      undefined
-    )
+    this.settle(job, timedOut(job.operation, this.timeoutMillis), undefined)
     const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
     if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
       // A peer that vanished without a word keeps its socket open for many minutes.
@@ -425,11 +399,4 @@ export class Connection implements Link {
     for (const [event, listener] of this.listeners) this.client.off(event, listener)
     if (this.owned) await closeClient(this.client)
   }
-}
-
-// A client that was brought along keeps a command until it is answered, also one that timed out, and may send it again
-// after a reconnect, or late from its offline queue. A PING goes in its place. What was written already is not changed.
-const defuse = (command: Command): void => {
-  command.name = "ping"
-  command.args = []
 }

@@ -1,4 +1,16 @@
-import type { CacheError } from "../../../CacheError.ts"
+/**
+ * What failures of Redis say, and how they are told apart.
+ */
+import { CacheError, TimedOut, Unavailable } from "../../../CacheError.ts"
+
+const backend = "redis"
+
+/** A fresh error with text only: those of ioredis carry the arguments of the command. */
+export const unavailable = (operation: string, problem: string): CacheError =>
+  new CacheError({ reason: new Unavailable({ backend, operation, cause: new Error(problem) }) })
+
+export const timedOut = (operation: string, millis: number): CacheError =>
+  new CacheError({ reason: new TimedOut({ backend, operation, millis }) })
 
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 export const makeDescribe =

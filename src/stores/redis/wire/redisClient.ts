@@ -78,3 +78,14 @@ export const closeClient = async (client: Redis): Promise<void> => {
   await within(600, (done) => stream.once("close", done))
   stream.destroy()
 }
+
+/** Where a client leads to, for people. */
+export const endpointOf = ({ options }: Redis): string =>
+  (options as { readonly path?: string }).path ??
+  (options.sentinels ? `sentinels of ${options.name}` : `${options.host ?? "localhost"}:${options.port ?? 6379}`)
+
+/** What no message may repeat, in both of its spellings. */
+export const secretsOf = ({ options }: Redis): ReadonlyArray<string> =>
+  [options.password, options.sentinelPassword]
+    .filter((secret): secret is string => typeof secret === "string" && secret !== "")
+    .flatMap((secret) => [secret, encodeURIComponent(secret)])
