@@ -24,7 +24,8 @@ const floors = [
   ["platform"],
   ["schema"],
   ["entry", "key"],
-  ["CacheError.ts", "internal"]
+  ["internal"],
+  ["CacheError.ts"]
 ]
 
 /** Files at the top of src/ that are the face of a room, and belong to it. */
