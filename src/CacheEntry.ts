@@ -31,8 +31,8 @@
 import * as Bytes from "./entry/bytes.ts"
 import * as Fingerprint from "./entry/fingerprint.ts"
 import * as Layout from "./entry/layout.ts"
-import { keepOne } from "./internal/keepOne.ts"
 import * as Tags from "./entry/tags.ts"
+import { keepOne } from "./internal/keepOne.ts"
 
 /** What an entry says about its value. */
 export interface EntryHeader {

@@ -1,6 +1,6 @@
 /**
- * The fingerprint of a stored entry. What `schema/fingerprint.ts` makes, 12 characters of base64url, is stored as the 9 bytes they
- * stand for; any other text as it is.
+ * The fingerprint of a stored entry. What `schema/fingerprint.ts` makes, 12 characters of base64url, is stored as the 9
+ * bytes they stand for; any other text as it is.
  */
 import { asciiText, int32, isAscii } from "./bytes.ts"
 import * as Layout from "./layout.ts"

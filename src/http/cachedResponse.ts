@@ -6,15 +6,15 @@
  * in a stored response or in `notStorable`; on the latter, the request that ran the handler gets what it made, and every
  * other one runs its own.
  */
-import { engineOf, type Plan } from "../engine/contract.ts"
-import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
 import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { makeUnsafe } from "../region/region.ts"
+import { engineOf, type Plan } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/cached.ts"
+import { leaseMillis, positiveMillis } from "../region/checks.ts"
+import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"

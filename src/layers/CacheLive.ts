@@ -1,9 +1,9 @@
 import { type Config, Effect, Layer } from "effect"
 import { CacheConfig, type CacheEnvironment } from "../CacheConfig.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
-import type { CacheServices } from "./assemble.ts"
 import { CacheFallback } from "./CacheFallback.ts"
 import { CacheMemory } from "./CacheMemory.ts"
+import type { CacheServices } from "./assemble.ts"
 
 const memory = (environment: CacheEnvironment) =>
   CacheMemory.layer({ maxEntries: environment.memoryMaxEntries, maxBytes: environment.memoryMaxBytes })

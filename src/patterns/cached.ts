@@ -1,11 +1,11 @@
 /**
  * What every pattern returns, and how a pattern turns arguments into a key.
  */
-import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
 import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import type { Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"

@@ -1,7 +1,7 @@
-import type { Plan } from "../engine/contract.ts"
 import type { Effect, Schema } from "effect"
 import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { RegionSettings } from "../CacheRegion.ts"
+import type { Plan } from "../engine/contract.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { makeUnsafe, type Options } from "../region/region.ts"
 import {

@@ -1,7 +1,7 @@
-import type { CacheStats } from "../services/CacheStats.ts"
 import type { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import type { CacheStats } from "../services/CacheStats.ts"
 
 /**
  * The figures of the cache: counters of this process since its client was built, in all and per region; and the size of

@@ -3,8 +3,8 @@
  */
 import type { CacheEntry } from "../../CacheEntry.ts"
 import type { Stored } from "../../services/CacheBackend.ts"
-import { Markers, tagWeight } from "./markers.ts"
 import { MemoryEntries } from "./entries.ts"
+import { Markers, tagWeight } from "./markers.ts"
 import { sizeOf } from "./sizeOf.ts"
 
 /** What an entry costs beside its value, key and tags: its records, its slot in a map, its place in the ghost. */

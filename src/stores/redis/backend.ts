@@ -8,11 +8,11 @@ import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
-import { isServerError, unavailable } from "./wire/describe.ts"
 import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
 import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
+import { isServerError, unavailable } from "./wire/describe.ts"
 import { isOne, numberOf } from "./wire/wire.ts"
 
 /** So many keys are removed in one flush; more of them take more flushes. */

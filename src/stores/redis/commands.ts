@@ -4,9 +4,9 @@
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapeKey } from "../../CacheKey.ts"
-import type { Connection } from "./wire/connection.ts"
 import type { Nodes } from "./nodes/nodes.ts"
 import { run, type Script } from "./scripts.ts"
+import type { Connection } from "./wire/connection.ts"
 import type { Argument, Link, Reply } from "./wire/wire.ts"
 
 /** The names of protocol.md. What is between braces decides the slot, so all keys of one logical key share it. */

@@ -12,8 +12,8 @@
 import { Effect } from "effect"
 import { CacheError, NotReplicated } from "../../CacheError.ts"
 import { all, Commands, type Names, type Served } from "./commands.ts"
-import { isServerError, unavailable } from "./wire/describe.ts"
 import type { Nodes } from "./nodes/nodes.ts"
+import { isServerError, unavailable } from "./wire/describe.ts"
 import { type Link, numberOf, type Reply } from "./wire/wire.ts"
 
 /** Runs writes; with `durability`, until replicas have them. Otherwise fails with `NotReplicated`, and they may have happened. */

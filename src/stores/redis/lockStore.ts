@@ -1,12 +1,12 @@
 /**
  * `LockStore` on Redis: a token with a time to live, and a fence beside it in the same slot.
  */
-import { luaCount, parseCount } from "./wire/counts.ts"
 import { Effect } from "effect"
 import type { LockStore } from "../../services/LockManager.ts"
 import { type Commands, millisOf, type Names } from "./commands.ts"
-import { isServerError } from "./wire/describe.ts"
 import { luaClock, script } from "./scripts.ts"
+import { luaCount, parseCount } from "./wire/counts.ts"
+import { isServerError } from "./wire/describe.ts"
 import { isOne } from "./wire/wire.ts"
 
 /**

@@ -1,7 +1,6 @@
 /**
  * `TagIndex` on Redis: the epoch and the markers, each a key of its own, so that every script stays on one slot.
  */
-import { luaCount, parseCount } from "./wire/counts.ts"
 import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
@@ -9,8 +8,9 @@ import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
 import { readMarkers, readOne, textOf } from "./lookups.ts"
-import { isPending } from "./wire/reads.ts"
 import { isNoScript, luaClock, runOnce, script } from "./scripts.ts"
+import { luaCount, parseCount } from "./wire/counts.ts"
+import { isPending } from "./wire/reads.ts"
 
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
 const createEpoch = script(

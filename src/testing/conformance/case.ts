@@ -1,8 +1,8 @@
 /**
  * A case of the kit: what it is given, how it runs, and what it tells when it fails.
  */
-import type { CachePrimitives } from "../../services/CachePrimitives.ts"
 import { Cause, Clock, Data, Effect, Exit, type Scope } from "effect"
+import type { CachePrimitives } from "../../services/CachePrimitives.ts"
 import { Unmet } from "./expect.ts"
 import { record, type Recorded } from "./record.ts"
 import { Story } from "./story.ts"

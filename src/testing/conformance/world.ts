@@ -3,8 +3,8 @@
  */
 import { Deferred, Effect, Layer, type Scope } from "effect"
 import { CacheConfig, type CacheSettingsOptions } from "../../CacheConfig.ts"
-import type { CacheServices } from "../../layers/assemble.ts"
 import { CacheLayer } from "../../layers/CacheLayer.ts"
+import type { CacheServices } from "../../layers/assemble.ts"
 import { CacheClient } from "../../services/CacheClient.ts"
 import { type ConformanceGroup, type Script, type Stage, withLiveClock } from "./case.ts"
 import type { Recorded } from "./record.ts"

@@ -11,15 +11,15 @@
 import { type Context, Effect } from "effect"
 import calculateSlot from "cluster-key-slot"
 import type { CacheError } from "../../../CacheError.ts"
+import type { ResolvedOptions } from "../options/options.ts"
+import type { Address } from "../options/url.ts"
 import { Connection } from "../wire/connection.ts"
 import { isServerError, unavailable } from "../wire/describe.ts"
-import type { Nodes, Survey } from "./nodes.ts"
-import type { ResolvedOptions } from "../options/options.ts"
 import { Read, type Reader } from "../wire/reads.ts"
 import { makeClient } from "../wire/redisClient.ts"
-import { addressKey, type Claim, parseClaim, parseShards, parseSlots, slotCount } from "./slots.ts"
-import type { Address } from "../options/url.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "../wire/wire.ts"
+import type { Nodes, Survey } from "./nodes.ts"
+import { addressKey, type Claim, parseClaim, parseShards, parseSlots, slotCount } from "./slots.ts"
 
 interface Request {
   readonly operation: string

@@ -62,7 +62,7 @@ export class Connection implements Link {
   private readonly turn: Turn
   private readonly primaryOnly: boolean
   private readonly onChange: () => void
-  private readonly context: Context.Context<never>
+  private readonly log: (effect: Effect.Effect<void>) => void
   private state: "first" | "ready" | "down" | "closed"
   private lastProblem: string | undefined
   private reported = false
@@ -79,7 +79,7 @@ export class Connection implements Link {
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
   constructor(options: ConnectionOptions, context: Context.Context<never>) {
-    this.context = context
+    this.log = Effect.runForkWith(context)
     this.timeoutMillis = options.timeoutMillis
     this.owned = options.owned
     this.client = options.client
@@ -379,10 +379,6 @@ export class Connection implements Link {
       if (job.done) continue
       this.settle(job, this.unavailable(job.operation), undefined)
     }
-  }
-
-  private log(effect: Effect.Effect<void>): void {
-    Effect.runForkWith(this.context)(effect)
   }
 
   /** Answers what is in flight, within the deadline, then closes the client if it is ours. */
