@@ -2,7 +2,6 @@
  * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
  * same in memory.
  */
-import type { Plan, Request, When } from "./contract.ts"
 import { Cause, Effect, Exit, type Fiber, Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { absent } from "../internal/stamp.ts"
@@ -10,6 +9,7 @@ import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
+import type { Plan, Request, When } from "./contract.ts"
 import { board, Flight, launch } from "./flights.ts"
 import type { LoadContext } from "./land.ts"
 import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"

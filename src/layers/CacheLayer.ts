@@ -8,8 +8,8 @@ import type { Effect, Layer, Scope } from "effect"
 import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
-import { type CacheServices, layerOf } from "./assemble.ts"
 import type { CachePrimitives } from "../services/CachePrimitives.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 
 /**
  * The services of the cache over the primitives that `primitives` makes. It is run once for each time the layer is

@@ -1,7 +1,7 @@
 import { Config, Effect, type Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { type CacheServices, layerOf } from "./assemble.ts"
 import { makeMemoryPrimitives, type MemoryOptions } from "../stores/memory/primitives.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 
 /**
  * The cache in this process: decoded values, bounded by count and bytes, evicted by S3-FIFO, expiring on Effect's Clock

@@ -1,8 +1,8 @@
 import { Config, Effect, type Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { type CacheServices, layerOf } from "./assemble.ts"
 import type { RedisOptions } from "../stores/redis/options/options.ts"
 import { makeRedisPrimitives } from "../stores/redis/primitives.ts"
+import { type CacheServices, layerOf } from "./assemble.ts"
 
 /**
  * The cache on Redis (7.0 and newer), shared by all processes that use the same namespace: one primary, Redis Cluster, or a

@@ -1,10 +1,10 @@
 /**
  * Invalidations that the primary has not acknowledged, kept by what they invalidate, so that repeats cost nothing.
  */
-import type { Primitives } from "../../services/CachePrimitives.ts"
 import { Effect } from "effect"
-import { carriedOut, twoPasses } from "../../protocol/passes.ts"
 import type { CacheError } from "../../CacheError.ts"
+import { carriedOut, twoPasses } from "../../protocol/passes.ts"
+import type { Primitives } from "../../services/CachePrimitives.ts"
 
 export class Journal {
   #keys = new Set<string>()

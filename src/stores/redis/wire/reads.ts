@@ -18,10 +18,10 @@
  * - Nothing needs a read to come *before* a command of its flush. What must be between two commands is a command itself:
  *   the `GET epoch` of `ensure`, behind the pending texts.
  */
-import { parseCount } from "./counts.ts"
 import type { CacheError } from "../../../CacheError.ts"
 import { keepOne } from "../../../internal/keepOne.ts"
 import type { Lookup } from "../../../services/CacheBackend.ts"
+import { parseCount } from "./counts.ts"
 import { isServerError } from "./describe.ts"
 import type { Reply } from "./wire.ts"
 
