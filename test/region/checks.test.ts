@@ -2,6 +2,7 @@
  * One mistake reads the same, wherever it is made: each is made here in every option that can have it, and what a user is
  * told is compared.
  */
+import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Context, Duration, Effect, Exit, Layer, Redacted, Schema } from "effect"
 import {
@@ -202,6 +203,14 @@ describe("one mistake reads the same in every layer", () => {
       }
     }).pipe(Effect.provide(CacheMemory.layer()))
   )
+
+  it("one file of the sources builds InvalidOption", () => {
+    const src = new URL("../../src/", import.meta.url)
+    const builders = readdirSync(src, { recursive: true, encoding: "utf8" }).filter(
+      (file) => file.endsWith(".ts") && readFileSync(new URL(file, src), "utf8").includes("new InvalidOption(")
+    )
+    assert.deepStrictEqual(builders, ["internal/invalidOption.ts"])
+  })
 
   it.effect("also in the environment", () =>
     Effect.gen(function*() {
