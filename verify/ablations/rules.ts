@@ -27,13 +27,11 @@ export interface Ablation {
 const memory = "src/stores/memory/state.ts"
 const scripts = "src/stores/redis/backendScripts.ts"
 const tagIndex = "src/stores/redis/tagIndex.ts"
-const store = "src/engine/store.ts"
 const verdict = "src/protocol/verdict.ts"
-const load = "src/engine/load.ts"
-const localLoad = "src/engine/localLoad.ts"
+const land = "src/engine/land.ts"
 const write = "src/engine/write.ts"
 const flights = "src/engine/flights.ts"
-const journal = "src/protocol/passes.ts"
+const passes = "src/protocol/passes.ts"
 
 const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
 const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
@@ -87,8 +85,12 @@ export const ablations: ReadonlyArray<Ablation> = [
     rule: "epoch read before the load",
     test: "rule: the epoch is read before the load",
     patches: [
-      { file: load, find: "born: flight.epoch", replace: "born: yield* Effect.orDie(store.tags.epoch)" },
-      { file: localLoad, find: "const born = this.epoch", replace: "const born = local.epoch()" }
+      {
+        file: land,
+        find: "const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)",
+        replace:
+          "const sealed = Effect.flatMap(store.tags.epoch, (born) => store.sealer.seal(region, key, value, paramsOf(request), { ...origin, born }, services))"
+      }
     ]
   },
   {
@@ -96,13 +98,6 @@ export const ablations: ReadonlyArray<Ablation> = [
     test: "rule: a missing marker is stale",
     patches: [
       {
-        on: "memory",
-        file: store,
-        find: 'if (marker === undefined || marker > born) return "stale"',
-        replace: 'if (marker !== undefined && marker > born) return "stale"'
-      },
-      {
-        on: "redis",
         file: verdict,
         find: 'if (marker === undefined) return "stale"',
         replace: "if (marker === undefined) continue"
@@ -161,7 +156,7 @@ export const ablations: ReadonlyArray<Ablation> = [
     test: "rule: two passes for patterns",
     patches: [
       {
-        file: journal,
+        file: passes,
         find: "onSuccess: () => pass",
         replace: "onSuccess: (removed) => Effect.succeed(removed)"
       }

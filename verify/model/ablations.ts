@@ -9,7 +9,13 @@ export interface Hunt {
   readonly patches: ReadonlyArray<Patch>
   /** In these it must be caught, in each of them. */
   readonly programs: ReadonlyArray<string>
+  /** What goes wrong then: by default, a stale read or a second load. */
+  readonly finds?: RegExp | undefined
 }
+
+/** Whether this is what the hunt is after. */
+export const isFound = ({ finds = /^(STALE|R2)/ }: Hunt, problem: string | undefined): boolean =>
+  problem !== undefined && finds.test(problem)
 
 const primitives = "verify/model/primitives.ts"
 const server = "verify/model/server.ts"
@@ -129,6 +135,48 @@ const more: ReadonlyArray<Hunt> = [
   }
 ]
 
+const thrown = 'throw new Error("there is no such way")\n    '
+
+/** The model goes the ways that ship: with one blocked, the programs that take it fail. */
+const ways: ReadonlyArray<Hunt> = [
+  {
+    rule: "the way of a read",
+    programs: ["key", "tag", "peek", "get", "shared-tag", "plain-key", "memory-key"],
+    finds: /there is no such way/,
+    patches: [
+      {
+        file: "src/engine/store.ts",
+        find: "if (this.#local !== undefined) {\n      const found",
+        replace: `${thrown}if (this.#local !== undefined) {\n      const found`
+      }
+    ]
+  },
+  {
+    rule: "the way of a read of many",
+    programs: ["many", "many-tag", "plain-many"],
+    finds: /there is no such way/,
+    patches: [
+      {
+        file: "src/engine/store.ts",
+        find: "const local = this.#local\n",
+        replace: `${thrown}const local = this.#local\n`
+      }
+    ]
+  },
+  {
+    rule: "the landing of a load",
+    programs: ["key", "one", "plain-key", "memory-key"],
+    finds: /there is no such way/,
+    patches: [
+      {
+        file: "src/engine/land.ts",
+        find: "const { region, refused } = request.plan",
+        replace: `${thrown}const { region, refused } = request.plan`
+      }
+    ]
+  }
+]
+
 export const hunts: ReadonlyArray<Hunt> = [
   ...ablations.map(({ patches, rule }) => {
     const own = rules[rule]
@@ -137,5 +185,6 @@ export const hunts: ReadonlyArray<Hunt> = [
     const ours = patches.filter(({ file }) => !file.startsWith("src/stores/redis/"))
     return { rule, patches: [...ours, ...(own.patches ?? [])], programs: own.programs }
   }),
-  ...more
+  ...more,
+  ...ways
 ]

@@ -74,6 +74,11 @@ export const get: Op = {
   mayFail: true
 }
 
+export const getMany: Op = {
+  ...look("CacheClient.getMany", () => CacheClient.use((client) => client.getMany([key, "row:2", key], Schema.Any))),
+  mayFail: true
+}
+
 /** A change of rows, and then an invalidation of them. */
 const change = (
   name: string,

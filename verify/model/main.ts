@@ -9,7 +9,7 @@
  * The method is told in `world.ts` (what is promised), `process.ts` (what a step is) and `explore.ts` (how schedules are found).
  */
 import { parseArgs } from "node:util"
-import { hunts } from "./ablations.ts"
+import { hunts, isFound } from "./ablations.ts"
 import type { How, Outcome } from "./job.ts"
 import { large, small } from "./programs.ts"
 import { hunt, runJob } from "./spawn.ts"
@@ -80,7 +80,7 @@ else {
       .filter(({ rule }) => rule.includes(part))
       .map((found) => async () => {
         for (const { program, schedules, violation } of await hunt(found, huntSchedules)) {
-          const caught = violation !== undefined && /^(STALE|R2)/.test(violation.problem)
+          const caught = isFound(found, violation?.problem)
           if (!caught) total.wrong++
           const what = caught ? "caught    " : "NOT CAUGHT"
           console.log(`${what} without "${found.rule}" in ${program}, schedule ${schedules.toLocaleString("en")}`)

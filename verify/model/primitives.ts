@@ -1,13 +1,15 @@
 /**
  * The primitives of a remote backend, as steps on the server: those of memory where they are one step on Redis too, and in
- * more steps where Redis takes more (`src/layers/CacheRedis`).
+ * more steps where Redis takes more (`src/stores/redis`). Reads are gathered, as there: those of one turn share a command.
  */
-import type { Primitives } from "../../src/services/CachePrimitives.ts"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
+import type { CacheError } from "../../src/CacheError.ts"
 import { matcherUnsafe } from "../../src/CacheKey.ts"
 import { together } from "../../src/internal/together.ts"
-import type { CacheError } from "../../src/CacheError.ts"
+import type { FastPath, Lookup, Stored } from "../../src/services/CacheBackend.ts"
+import type { Primitives } from "../../src/services/CachePrimitives.ts"
+import { around } from "../../src/stores/around.ts"
 import type { Process, Work } from "./process.ts"
 import type { Row } from "./server.ts"
 
@@ -17,14 +19,88 @@ export const primitivesOf = (process: Process): Primitives => {
   const { backend } = server.memory
   const own = (token: string): string => world.nameToken(token, process)
 
-  /** One step that memory carries out. */
-  const step = <A>(
-    key: string,
-    label: string,
-    primitive: Effect.Effect<A, CacheError>,
-    reads = false
-  ): Effect.Effect<A, CacheError> =>
-    process.one({ slot: key, label: `${label} of ${key}`, reads, run: () => server.run(primitive) })
+  /** What is one step on a server too, as memory carries it out there. */
+  const steps = around({ backend, tags: server.memory.tags }, (call, self) => {
+    const step = (key: string, label: string) =>
+      process.one({ slot: key, label: `${label} of ${key}`, run: () => server.run(self) })
+    switch (call.operation) {
+      case "acquire":
+        return step(call.args[0], `${own(call.args[1])}: take the lease`)
+      case "renew":
+        return step(call.args[0], `${own(call.args[1])}: renew the lease`)
+      case "release":
+        return step(call.args[0], `${own(call.args[1])}: release the lease`)
+      case "fill": {
+        const [key, token, { stored }] = call.args
+        return step(key, `${own(token)}: fill v${((stored as CacheEntry).value as Row).version}`)
+      }
+      default:
+        return self
+    }
+  })
+
+  const entryOf = (key: string) => ({
+    slot: key,
+    label: `read the entry of ${key}`,
+    run: () => server.run(backend.read(key))
+  })
+  const markerOf = (tag: string) => ({
+    slot: `t:${tag}`,
+    label: `read the marker of ${tag}`,
+    run: () => server.markers.get(tag)
+  })
+  const asMarker = (found: number | string | undefined) => (typeof found === "string" ? Infinity : found)
+
+  /** Several reads: all of them, or the first failure. */
+  const readAll = <A>(
+    works: ReadonlyArray<Omit<Work<A>, "reads">>,
+    done: (exit: Exit.Exit<ReadonlyArray<A>, CacheError>, shared: Lookup["shared"]) => void
+  ): void => {
+    const found = new Array<A>(works.length)
+    let left = works.length
+    let failed = false
+    /** Of the first of them. */
+    let first: Lookup["shared"]
+    if (left === 0) return done(Exit.succeed(found), undefined)
+    works.forEach((work, i) => {
+      process.read(work, (exit, shared) => {
+        if (failed) return
+        if (i === 0) first = shared
+        if (exit._tag === "Failure") {
+          failed = true
+          return done(Exit.failCause(exit.cause), undefined)
+        }
+        found[i] = exit.value
+        if (--left === 0) done(Exit.succeed(found), first)
+      })
+    })
+  }
+  const read = <A>(work: Omit<Work<A>, "reads">): Effect.Effect<A, CacheError> =>
+    Effect.callback((resume) => process.read(work, resume))
+
+  const fast: FastPath = {
+    lookup: (key, tags, done) =>
+      readAll<unknown>([entryOf(key), ...tags.map(markerOf)], (exit, shared) =>
+        done(
+          Exit.map(exit, ([stored, ...markers]) => ({
+            stored: stored as Stored | undefined,
+            markers: (markers as ReadonlyArray<number | string | undefined>).map(asMarker),
+            shared
+          }))
+        )
+      ),
+    lookupMany: (keys, tags) =>
+      Effect.callback((resume) =>
+        readAll<unknown>([...keys.map(entryOf), ...tags.map(markerOf)], (exit) =>
+          resume(
+            Exit.map(exit, (found) => ({
+              stored: found.slice(0, keys.length) as ReadonlyArray<Stored | undefined>,
+              markers: (found.slice(keys.length) as ReadonlyArray<number | string | undefined>).map(asMarker)
+            }))
+          )
+        )
+      )
+  }
 
   // Lease first, then the entry. The other way round, a load could fill between the two under its lease.
   const removal = (key: string): ReadonlyArray<Work<boolean>> => [
@@ -75,19 +151,18 @@ export const primitivesOf = (process: Process): Primitives => {
   const entryNames = (matches: (key: string) => boolean): ReadonlyArray<string> =>
     world.keys.filter(matches).flatMap((key) => [`e:${key}`, `l:${key}`])
 
-  const getEpoch = process.one({ slot: "epoch", label: "read the epoch", reads: true, run: () => server.epoch })
+  const getEpoch = read({ slot: "epoch", label: "read the epoch", run: () => server.epoch })
   const createEpoch = process.one({ slot: "epoch", label: "create the epoch", run: () => server.createEpoch() })
   const epoch = Effect.flatMap(getEpoch, (found) => (found === undefined ? createEpoch : Effect.succeed(found)))
   const bump = process.one({ slot: "epoch", label: "move the epoch on", run: () => server.bumpEpoch() })
 
   return {
     backend: {
-      ...backend,
+      ...steps.backend,
       name: "model",
-      local: undefined,
       deadlineMillis: 1,
-      read: (key) => step(key, "read the entry", backend.read(key), true),
-      acquire: (key, token, ttl) => step(key, `${own(token)}: take the lease`, backend.acquire(key, token, ttl)),
+      fast: world.program.store === "plain" ? undefined : fast,
+      read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.
       takeOver: (key, token, ttl, { unlink }) => {
         const take: Work<unknown> = {
@@ -100,13 +175,6 @@ export const primitivesOf = (process: Process): Primitives => {
         }
         return Effect.asVoid(process.send(unlink ? [take, removal(key)[1]!] : [take]))
       },
-      renew: (key, token, ttl) => step(key, `${own(token)}: renew the lease`, backend.renew(key, token, ttl)),
-      fill: (key, token, write, onLost) => {
-        const { value } = write.stored as CacheEntry
-        return step(key, `${own(token)}: fill v${(value as Row).version}`, backend.fill(key, token, write, onLost))
-      },
-      release: (key, token, onLost) =>
-        step(key, `${own(token)}: release the lease`, backend.release(key, token, onLost)),
       remove: (keys) => Effect.map(process.send(keys.flatMap(removal)), removed),
       removeMatching: (pattern) => Effect.as(pass(entryNames(matcherUnsafe(pattern))), 0),
       addTags: (key, tags) =>
@@ -133,16 +201,8 @@ export const primitivesOf = (process: Process): Primitives => {
     tags: {
       epoch,
       markers: (tags) =>
-        Effect.map(
-          process.send(
-            tags.map((tag) => ({
-              slot: `t:${tag}`,
-              label: `read the marker of ${tag}`,
-              reads: true,
-              run: () => server.markers.get(tag)
-            }))
-          ),
-          (found) => found.map((marker) => (typeof marker === "string" ? Infinity : marker))
+        Effect.callback((resume) =>
+          readAll(tags.map(markerOf), (exit) => resume(Exit.map(exit, (found) => found.map(asMarker))))
         ),
       ensure: (tags) =>
         Effect.suspend(() => {

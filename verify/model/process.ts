@@ -13,6 +13,8 @@ import { CacheError, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
 import { assemble } from "../../src/layers/assemble.ts"
 import { makeClient } from "../../src/engine/client.ts"
+import type { Lookup } from "../../src/services/CacheBackend.ts"
+import { around } from "../../src/stores/around.ts"
 import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 import { CacheClient } from "../../src/services/CacheClient.ts"
 import { primitivesOf } from "./primitives.ts"
@@ -43,6 +45,14 @@ export interface Command {
   /** Carried out; the reply is on its way. */
   reply: { readonly value: unknown } | undefined
   readonly deliver: (exit: Exit.Exit<unknown, CacheError>) => void
+}
+
+type Shared = NonNullable<Lookup["shared"]>
+
+/** A read that was not sent yet, and who asks for it. */
+interface Gathered {
+  readonly readers: Array<(exit: Exit.Exit<unknown, CacheError>, shared: Shared | undefined) => void>
+  shared: Shared | undefined
 }
 
 const timedOut: Exit.Exit<never, CacheError> = Exit.fail(
@@ -82,6 +92,7 @@ export class Process {
   tagged: Row | undefined = undefined
   /** Digests all that this process was told. It is deterministic, so processes that were told the same are in one state. */
   history = 0
+  readonly #gathered = new Map<string, Gathered>()
   #pendings = 0
   #rows = 0
 
@@ -106,15 +117,17 @@ export class Process {
     const { program, server } = this.world
     const primary = program.store === "memory" ? server.memory : primitivesOf(this)
     if (program.budget.timeouts > 0) return assemble({ ...primary, locks })
-    const { backend, tags } = primary
-    const guarded: Primitives = {
-      tags,
-      backend:
-        backend.local === undefined
-          ? { ...backend, removeMatching: (pattern) => twoPasses(backend.removeMatching(pattern)) }
-          : backend
-    }
-    return Effect.map(makeClient({ primary: guarded, settings }), (client) => Context.make(CacheClient, client))
+    return Effect.map(makeClient({ primary: this.#guarded(primary), settings }), (client) =>
+      Context.make(CacheClient, client)
+    )
+  }
+
+  #guarded(primary: Primitives): Primitives {
+    if (primary.backend.local !== undefined) return primary
+    const { backend, tags } = around(primary, ({ operation }, self) =>
+      operation === "removeMatching" ? twoPasses(self) : self
+    )
+    return { tags, backend: { ...backend, fast: primary.backend.fast } }
   }
 
   tell(what: string, number = 0): void {
@@ -143,6 +156,37 @@ export class Process {
         })
       })
     })
+  }
+
+  /**
+   * Reads for whoever asks: those who ask in one turn share a command, and are told so.
+   */
+  read<A>(
+    work: Omit<Work<A>, "reads">,
+    done: (exit: Exit.Exit<A, CacheError>, shared: Shared | undefined) => void
+  ): void {
+    const name = `${work.slot} ${work.label}`
+    const known = this.#gathered.get(name)
+    if (known !== undefined) {
+      known.shared ??= {}
+      known.readers.push(done as Gathered["readers"][number])
+      return
+    }
+    const gathered: Gathered = { readers: [done as Gathered["readers"][number]], shared: undefined }
+    this.#gathered.set(name, gathered)
+    const run = (variant: string | undefined) => {
+      // A turn that takes several moves may see it carried out before it ends; then nobody shares it any more.
+      if (this.#gathered.get(name) === gathered) this.#gathered.delete(name)
+      return work.run(variant)
+    }
+    this.#queue("store", { ...work, run, reads: true }, (exit) => {
+      for (const reader of gathered.readers) reader(exit, gathered.shared)
+    })
+  }
+
+  /** The flush: what is read from now on is asked for anew. */
+  flushed(): void {
+    this.#gathered.clear()
   }
 
   one<A>(work: Work<A>): Effect.Effect<A, CacheError> {

@@ -13,6 +13,7 @@ import {
   clear,
   failingWrite,
   get,
+  getMany,
   keyAfterTakeOver,
   type Op,
   peek,
@@ -29,8 +30,11 @@ import type { Budget } from "./moves.ts"
 
 export interface Program {
   readonly name: string
-  /** `remote`: each primitive is one or more steps. `memory`: `CacheMemory`, where a primitive takes no time. */
-  readonly store: "remote" | "memory"
+  /**
+   * `remote`: each primitive is one or more steps. `plain`: the same, without a fast path. `memory`: `CacheMemory`, where a
+   * primitive takes no time.
+   */
+  readonly store: "remote" | "plain" | "memory"
   /** For each process its actors, for each of these its calls. */
   readonly processes: ReadonlyArray<ReadonlyArray<ReadonlyArray<Op>>>
   readonly budget: Budget
@@ -74,6 +78,7 @@ const oneTagged = [read("oneTagged")]
 const tagged = { reader: read("tagged") }
 const derived = { reader: read("derived") }
 const inMemory = { store: "memory" } as const
+const plain = { store: "plain" } as const
 
 /**
  * Small: every schedule can be gone through, given the time. Processes are in brackets of their own, actors within them.
@@ -88,12 +93,21 @@ export const small: ReadonlyArray<Program> = [
   program("key-again", [[[read(), read()]], [[byKey]]]),
   program("peek", [[[peek()]], [r], [[byKey]]]),
   program("get", [[[get]], [[set]]], { evictions: 1 }),
+  program("many", [[[getMany]], [r], [[byKey]]]),
+  program("many-tag", [[[getMany, getMany]], [t], [[byTag]]], {}, tagged),
+  program("many-shared", [[[getMany], r], [[byKey]]], { together: 2 }),
   program("join-key", [[r, r], [[byKey]]]),
   program("join-three-key", [[r, [afterCommit], [afterCommit]], [[byKey]]]),
   program("join-key-together", [[r, r], [[byKey]]], { together: 2 }),
   program("join-key-interrupt", [[r, r], [[byKey]]], { interrupts: 1 }),
   program("join-tag", [[t, t], [[byTag]]], {}, tagged),
   program("tag", [[t], [t], [[byTag]]], {}, tagged),
+  program("shared-tag", [[t, t], [[byTag]]], { together: 2 }, tagged),
+  program("shared-hit", [[[...t, ...t], [peek("tagged")]], [[byTag]]], { together: 1 }, tagged),
+  program("shared-derived", [[d, d], [[byTag]]], { together: 1, evictions: 1 }, derived),
+  program("plain-key", [[r], [r], [[byKey]]], {}, plain),
+  program("plain-tag", [[t], [[byTag]]], { evictions: 1, interrupts: 1 }, { ...plain, ...tagged }),
+  program("plain-many", [[[getMany]], [t], [[byTag]]], {}, { ...plain, ...tagged }),
   program("tag-evict", [[t], [[byTag]]], { evictions: 2 }, tagged),
   program("tag-evict-once", [[t], [[byTag]]], { evictions: 1 }, tagged),
   program("tag-late", [[t], [[byTag]]], { late: 1 }, tagged),
@@ -270,6 +284,16 @@ export const large: ReadonlyArray<Program> = [
     ],
     { late: 4, together: 4 },
     { oneLoad: "process" }
+  ),
+  program("storm-many", [[r, [getMany], r], [t, [getMany, byTag]], [[byKey]]], storm, { ...twoKeys, ...tagged }),
+  program("storm-plain", [[t, t, d], [t, [byTag]], [[byKey]]], storm, { ...plain, ...tagged }),
+  program(
+    "outage-many",
+    [
+      [[getMany], r, [byKey]],
+      [r, [byKey]]
+    ],
+    outage
   ),
   program("outage-away", [[r, [afterCommit], [byKey]], [[byKey]]], { timeouts: 1 }),
   program(

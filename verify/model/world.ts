@@ -92,7 +92,7 @@ export class World {
       })
     })
     for (const actor of this.actors) this.#startAtOnce(actor)
-    this.#turns.flush()
+    this.#flush()
   }
 
   // ---- what processes ask of it
@@ -201,7 +201,11 @@ export class World {
       if (!expected) this.#fail(`${actor.name}: ${call.op.name} fails: ${Cause.pretty(exit.cause)}`)
       return
     }
-    const row = Option.isOption(exit.value) ? Option.getOrUndefined(exit.value) : exit.value
+    for (const found of Array.isArray(exit.value) ? exit.value : [exit.value]) this.#checkRow(actor, call, found)
+  }
+
+  #checkRow(actor: Actor, call: Call, found: unknown): void {
+    const row = Option.isOption(found) ? Option.getOrUndefined(found) : found
     if (row === undefined) return
     if (!(row instanceof Row)) return this.#fail(`${actor.name}: ${call.op.name} gives ${String(row)}`)
     // While the store is away a process hears nothing of the others, and shares its loads in memory. See docs/protocol.md.
@@ -328,7 +332,12 @@ export class World {
     }
     this.turn = undefined
     if (this.program.budget.together > 0) process?.tell("end of tick")
+    this.#flush()
+  }
+
+  #flush(): void {
     this.#turns.flush()
+    for (const process of this.processes) process.flushed()
   }
 
   #drop(name: string): void {
@@ -343,7 +352,7 @@ export class World {
       if (!process.alive || this.violation !== undefined) continue
       const actor: Actor = { name: `${process.name}.last`, process, ops: [this.program.reader], at: 0, call: undefined }
       this.#start(actor)
-      this.#turns.flush()
+      this.#flush()
       while (actor.at === 0 && this.violation === undefined) {
         const moves = movesOf(this, true)
         const move = moves.find((move) => move.process === process) ?? moves[0]
