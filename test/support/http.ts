@@ -2,7 +2,7 @@
  * A web handler over routes and a cache, and handlers that a test holds in hand.
  */
 import { type Context, Deferred, Effect, Latch, Layer, type Scope } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { CacheClient } from "../../src/services/CacheClient.ts"
 
 export interface Answer {
@@ -82,4 +82,13 @@ export const counted = <E, R>(effect: Effect.Effect<HttpServerResponse.HttpServe
     return effect
   })
   return { arrives, come: Deferred.await(all) }
+}
+
+/** A handler that counts its runs. */
+export const countingHandler = (
+  make: (n: number, request: HttpServerRequest.HttpServerRequest) => HttpServerResponse.HttpServerResponse
+) => {
+  const state = { runs: 0 }
+  const handler = Effect.map(HttpServerRequest.HttpServerRequest, (request) => make(++state.runs, request))
+  return Object.assign(state, { handler })
 }

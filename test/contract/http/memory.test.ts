@@ -4,8 +4,10 @@
 import { CacheMemory } from "../../../src/index.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
+import { routingSuite } from "./routing.suite.ts"
+import { sharingSuite } from "./sharing.suite.ts"
 
-suite("memory", CacheMemory.layer())
-suite("memory with copies", CacheMemory.layer({ isolation: "clone" }))
-requestsSuite("memory", CacheMemory.layer())
-requestsSuite("memory with copies", CacheMemory.layer({ isolation: "clone" }))
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) {
+  each("memory", CacheMemory.layer())
+  each("memory with copies", CacheMemory.layer({ isolation: "clone" }))
+}

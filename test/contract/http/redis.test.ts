@@ -6,6 +6,8 @@ import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
+import { routingSuite } from "./routing.suite.ts"
+import { sharingSuite } from "./sharing.suite.ts"
 
 const server = sharedRedis()
 
@@ -16,5 +18,4 @@ const anew = Layer.suspend(() => {
   )
 })
 
-suite("Redis", anew)
-requestsSuite("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) each("Redis", anew)
