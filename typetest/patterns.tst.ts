@@ -171,6 +171,23 @@ describe("regions and keys", () => {
   })
 })
 
+describe("CacheClient", () => {
+  it("shows what a user can call", () => {
+    expect<keyof CacheClient["Service"]>().type.toBe<
+      | "get"
+      | "getMany"
+      | "set"
+      | "tag"
+      | "invalidateKeys"
+      | "invalidatePattern"
+      | "invalidateTags"
+      | "clear"
+      | "stats"
+      | "counters"
+    >()
+  })
+})
+
 describe("a function that takes nothing", () => {
   it("cannot be wrapped with a key that has placeholders", () => {
     expect(cacheAside(Users)).type.not.toBeCallableWith(() => Db.use((db) => db.find("1")))
