@@ -18,7 +18,7 @@ export interface Region {
   /** `undefined`: values without a schema, which never leave the process. */
   readonly codec: EntryCodec<unknown, unknown> | undefined
   readonly fingerprint: string
-  /** Of its entries, where they may bear no tag; otherwise 0. See `LocalPrimitives.pick`. */
+  /** Of its entries, where they may bear no tag; otherwise 0. See `FastPath.pick`. */
   readonly stamp: number
   /** Milliseconds, `Infinity` for none; `undefined` for the default. */
   readonly ttl: number | undefined | ((value: unknown, params: unknown) => number)
