@@ -51,6 +51,7 @@ type Shared = NonNullable<Lookup["shared"]>
 
 /** A read that was not sent yet, and who asks for it. */
 interface Gathered {
+  readonly work: Work<unknown>
   readonly readers: Array<(exit: Exit.Exit<unknown, CacheError>, shared: Shared | undefined) => void>
   shared: Shared | undefined
 }
@@ -92,7 +93,7 @@ export class Process {
   tagged: Row | undefined = undefined
   /** Digests all that this process was told. It is deterministic, so processes that were told the same are in one state. */
   history = 0
-  readonly #gathered = new Map<string, Gathered>()
+  #gathered = new Map<string, Gathered>()
   #pendings = 0
   #rows = 0
 
@@ -158,35 +159,33 @@ export class Process {
     })
   }
 
-  /**
-   * Reads for whoever asks: those who ask in one turn share a command, and are told so.
-   */
+  /** Reads for whoever asks: those who ask in one turn share a command, which goes out behind the others of the turn. */
   read<A>(
     work: Omit<Work<A>, "reads">,
     done: (exit: Exit.Exit<A, CacheError>, shared: Shared | undefined) => void
   ): void {
+    const reader = done as Gathered["readers"][number]
     const name = `${work.slot} ${work.label}`
     const known = this.#gathered.get(name)
-    if (known !== undefined) {
+    this.sent++
+    if (known === undefined) {
+      this.#gathered.set(name, { work: { ...work, reads: true }, readers: [reader], shared: undefined })
+    } else {
       known.shared ??= {}
-      known.readers.push(done as Gathered["readers"][number])
-      return
+      known.readers.push(reader)
     }
-    const gathered: Gathered = { readers: [done as Gathered["readers"][number]], shared: undefined }
-    this.#gathered.set(name, gathered)
-    const run = (variant: string | undefined) => {
-      // A turn that takes several moves may see it carried out before it ends; then nobody shares it any more.
-      if (this.#gathered.get(name) === gathered) this.#gathered.delete(name)
-      return work.run(variant)
-    }
-    this.#queue("store", { ...work, run, reads: true }, (exit) => {
-      for (const reader of gathered.readers) reader(exit, gathered.shared)
-    })
   }
 
-  /** The flush: what is read from now on is asked for anew. */
-  flushed(): void {
-    this.#gathered.clear()
+  /** The end of a turn: what is read from now on is asked for anew. */
+  flush(): void {
+    if (this.#gathered.size === 0) return
+    const gathered = this.#gathered
+    this.#gathered = new Map()
+    for (const { readers, shared, work } of gathered.values()) {
+      this.#queue("store", work, (exit) => {
+        for (const reader of readers) reader(exit, shared)
+      })
+    }
   }
 
   one<A>(work: Work<A>): Effect.Effect<A, CacheError> {

@@ -337,7 +337,7 @@ export class World {
 
   #flush(): void {
     this.#turns.flush()
-    for (const process of this.processes) process.flushed()
+    for (const process of this.processes) process.flush()
   }
 
   #drop(name: string): void {
