@@ -9,13 +9,13 @@ import type { AnyCodec } from "../internal/erased.ts"
 import { makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
-import { positiveMillis } from "../region/checks.ts"
+import { checked, positiveMillis } from "../region/checks.ts"
 import { makeUnsafe, type Region } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import { type Engine, withEngine } from "./contract.ts"
-import { attempt, makeInvalidations } from "./invalidate.ts"
+import { makeInvalidations } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
 import { momentOf } from "./moment.ts"
 import { makeReads } from "./read.ts"
@@ -226,7 +226,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       clear,
       get: (key, schema) =>
         Effect.flatMap(
-          attempt(() => [normalizeKey(key), regionOf(schema)] as const),
+          checked(() => [normalizeKey(key), regionOf(schema)] as const),
           ([normal, region]) =>
             Effect.withFiber((fiber) =>
               Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
@@ -240,17 +240,17 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         ),
       getMany: (keys, schema) =>
         Effect.flatMap(
-          attempt(() => [Array.from(keys, normalizeKey), regionOf(schema)] as const),
+          checked(() => [Array.from(keys, normalizeKey), regionOf(schema)] as const),
           ([normal, region]) => Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
         ),
       set: (key, value, setOptions) =>
         Effect.flatMap(
-          attempt(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
+          checked(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
           ([normal, region]) => setNow(normal, value, region) as Effect.Effect<void, CacheError, never>
         ),
       tag: (key, tags) =>
         Effect.flatMap(
-          attempt(() => [normalizeKey(key), [...new Set(tags)]] as const),
+          checked(() => [normalizeKey(key), [...new Set(tags)]] as const),
           ([normal, list]) => primary.addTags(normal, list)
         ),
       counters: Effect.sync(() => counters.snapshot()),

@@ -2,9 +2,10 @@
  * Invalidations: on the in-process stores, where they cannot fail, and on the primary, whose word counts.
  */
 import { Effect, Metric } from "effect"
-import { CacheError } from "../CacheError.ts"
+import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../CacheKey.ts"
 import { spanned } from "../observe/span.ts"
+import { checked } from "../region/checks.ts"
 import type { Store } from "./store.ts"
 
 const invalidationCounter = (kind: "key" | "pattern" | "tag" | "clear") =>
@@ -19,16 +20,6 @@ const invalidated = {
   tag: invalidationCounter("tag"),
   clear: invalidationCounter("clear")
 }
-
-/** What throws a `CacheError` fails with it; anything else is a defect. */
-export const attempt = <A>(f: () => A): Effect.Effect<A, CacheError> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(f())
-    } catch (error) {
-      return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
-    }
-  })
 
 interface Parts {
   readonly primary: Store
@@ -66,14 +57,14 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
 
   const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
     Effect.flatMap(
-      attempt(() => [...new Set(Array.from(keys, normalizeKey))]),
+      checked(() => [...new Set(Array.from(keys, normalizeKey))]),
       (list) =>
         list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
     )
 
   const invalidatePattern = (pattern: string, only?: Store | undefined) =>
     Effect.andThen(
-      attempt(() => matcherUnsafe(pattern)),
+      checked(() => matcherUnsafe(pattern)),
       invalidate("pattern", 1, (store) => store.removeMatching(pattern), only)
     )
 

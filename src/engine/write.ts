@@ -4,9 +4,9 @@
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
+import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
 import { type Invalidations, paramsOf, type Request, type WriteRequest } from "./contract.ts"
-import { attempt } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
 import { runLoader, withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
@@ -67,9 +67,9 @@ const steps = Effect.fnUntraced(function*(
   const { keys, patterns, tags, thrown } = invalidations(exit)
   const good: Array<string> = []
   for (const key of keys) {
-    const checked = yield* Effect.result(attempt(() => normalizeKey(key)))
-    if (checked._tag === "Success") good.push(checked.success)
-    else yield* note(checked.failure)
+    const normal = yield* Effect.result(checked(() => normalizeKey(key)))
+    if (normal._tag === "Success") good.push(normal.success)
+    else yield* note(normal.failure)
   }
   yield* Effect.catch(parts.invalidateKeys(good), note)
   for (const pattern of patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)

@@ -7,6 +7,7 @@ import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
+import { checked } from "../region/checks.ts"
 import type { Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { Read, type Reader } from "./call.ts"
@@ -173,13 +174,12 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const byName =
     <A, R>(use: (engine: Engine, key: string) => Effect.Effect<A, CacheError, R>) =>
     (...args: ReadonlyArray<unknown>): Effect.Effect<A, CacheError, R | CacheClient> =>
-      Effect.flatMap(CacheClient, (client) => {
-        try {
-          return use(engineOf(client), build(args))
-        } catch (error) {
-          return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
-        }
-      })
+      Effect.flatMap(CacheClient, (client) =>
+        Effect.flatMap(
+          checked(() => build(args)),
+          (key) => use(engineOf(client), key)
+        )
+      )
   return Object.assign(main, {
     invalidate: byName((engine, key) => engine.invalidate(plan.region, { key })),
     refresh: lazily(call === read ? refresh : call),

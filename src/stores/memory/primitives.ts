@@ -64,41 +64,38 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     )
 
   const removeMatching = (pattern: string): Effect.Effect<number, CacheError> =>
-    Effect.suspend(() => {
-      let matches: (key: string) => boolean
-      try {
-        matches = matcherUnsafe(pattern)
-      } catch (error) {
-        return error instanceof CacheError ? Effect.fail(error) : Effect.die(error)
-      }
-      // A map gives out its keys in the order they came, so as many as there are now cover all that are there now.
-      const { entries, leases } = Ref.getUnsafe(ref)
-      const pass = [
-        { keys: entries.keys(), left: entries.size },
-        {
-          keys: leases.keys(),
-          left: leases.size
-        }
-      ]
-      let removed = 0
-      const batch = timed((state, now) => {
-        let budget = PATTERN_BATCH
-        for (const scan of pass) {
-          while (scan.left > 0) {
-            if (budget-- === 0) return false
-            scan.left--
-            const next = scan.keys.next()
-            if (next.done === true) scan.left = 0
-            else if (matches(next.value) && state.remove(next.value, now)) removed++
+    Effect.flatMap(
+      checked(() => matcherUnsafe(pattern)),
+      (matches) => {
+        // A map gives out its keys in the order they came, so as many as there are now cover all that are there now.
+        const { entries, leases } = Ref.getUnsafe(ref)
+        const pass = [
+          { keys: entries.keys(), left: entries.size },
+          {
+            keys: leases.keys(),
+            left: leases.size
           }
-        }
-        return true
-      })
-      const loop: Effect.Effect<number> = Effect.flatMap(batch, (done) =>
-        done ? Effect.succeed(removed) : Effect.andThen(Effect.yieldNow, loop)
-      )
-      return loop
-    })
+        ]
+        let removed = 0
+        const batch = timed((state, now) => {
+          let budget = PATTERN_BATCH
+          for (const scan of pass) {
+            while (scan.left > 0) {
+              if (budget-- === 0) return false
+              scan.left--
+              const next = scan.keys.next()
+              if (next.done === true) scan.left = 0
+              else if (matches(next.value) && state.remove(next.value, now)) removed++
+            }
+          }
+          return true
+        })
+        const loop: Effect.Effect<number> = Effect.flatMap(batch, (done) =>
+          done ? Effect.succeed(removed) : Effect.andThen(Effect.yieldNow, loop)
+        )
+        return loop
+      }
+    )
 
   // What is in the Ref is changed, and never replaced.
   const state = Ref.getUnsafe(ref)
