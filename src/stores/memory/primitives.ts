@@ -6,7 +6,7 @@
  * read, and a few entries a write.
  */
 import { ByteSize, Clock, Effect, Option, Ref } from "effect"
-import { CacheError } from "../../CacheError.ts"
+import type { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import { invalidOption } from "../../internal/invalidOption.ts"
 import { checked, oneOf, wholeNumber } from "../../region/checks.ts"
