@@ -2,7 +2,7 @@
  * The scripts of `CacheBackend`. Where there are two keys, KEYS[1] is the entry and KEYS[2] the lease; they share a slot.
  */
 import * as Layout from "../../entry/layout.ts"
-import { script } from "./scripts.ts"
+import { script } from "./script.ts"
 
 // A user who may not publish must still be able to fill: the hint is a courtesy, so its failure is swallowed.
 const luaHint = `

@@ -5,7 +5,7 @@ import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapeKey } from "../../CacheKey.ts"
 import type { Nodes } from "./nodes/nodes.ts"
-import { run, type Script } from "./scripts.ts"
+import { run, type Script } from "./script.ts"
 import type { Connection } from "./wire/connection.ts"
 import type { Argument, Link, Reply } from "./wire/wire.ts"
 

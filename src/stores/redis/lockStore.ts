@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { LockStore } from "../../services/LockManager.ts"
 import { type Commands, millisOf, type Names } from "./commands.ts"
-import { luaClock, script } from "./scripts.ts"
+import { luaClock, script } from "./script.ts"
 import { luaCount, parseCount } from "./wire/counts.ts"
 import { isServerError } from "./wire/describe.ts"
 import { isOne } from "./wire/wire.ts"

@@ -8,7 +8,7 @@ import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
 import { readMarkers, readOne, textOf } from "./lookups.ts"
-import { isNoScript, luaClock, runOnce, script } from "./scripts.ts"
+import { isNoScript, luaClock, runOnce, script } from "./script.ts"
 import { luaCount, parseCount } from "./wire/counts.ts"
 import { isPending } from "./wire/reads.ts"
 
