@@ -14,7 +14,7 @@
 import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
-import type { FastPath } from "../../services/CacheBackend.ts"
+import type { FastPath, Lookup } from "../../services/CacheBackend.ts"
 import type { Primitives } from "../../services/CachePrimitives.ts"
 import { type Around, around, type Call } from "../around.ts"
 import { Journal } from "./journal.ts"
@@ -245,7 +245,7 @@ export const guard = (
       (key, list, done) => {
         if (away) return done(Exit.fail(heldOff("lookup")))
         let told = false
-        lookup(key, list, (exit) => {
+        const tell = (exit: Exit.Exit<Lookup, CacheError>): void => {
           if (told) return
           told = true
           if (Exit.isSuccess(exit)) answered()
@@ -254,7 +254,14 @@ export const guard = (
             if (error !== undefined) Effect.runForkWith(context)(Effect.ignore(outcome.onFailure(error)))
           }
           done(exit)
-        })
+        }
+        try {
+          lookup(key, list, tell)
+        } catch (defect) {
+          // Whoever waits must hear of it. What is thrown by those who were told is not of the store.
+          if (told) throw defect
+          tell(Exit.die(defect))
+        }
       }
 
     const { backend, tags } = around(primary, guarding)
