@@ -4,7 +4,6 @@
  */
 import { type Context, Effect, type Exit, Fiber } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { together } from "../internal/together.ts"
 import type { Lookup, Lookups } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 
@@ -26,16 +25,20 @@ const noMarkers: ReadonlyArray<number | undefined> = []
 
 export const askingOf = ({ backend, tags }: Primitives): Asking => {
   const { lookup, lookupMany } = backend.fast ?? {}
-  /** What is stored, and the markers: asked for in one tick. */
+  /** What is stored, and the markers: asked for in one tick. Whoever breaks it off leaves neither behind. */
   const both = <A>(stored: Effect.Effect<A, CacheError>, known: ReadonlyArray<string>) =>
     known.length === 0
       ? Effect.map(stored, (stored) => ({ stored, markers: noMarkers }))
-      : Effect.map(together(stored, tags.markers(known)), ([stored, markers]) => ({ stored, markers }))
+      : Effect.map(Effect.all([stored, tags.markers(known)], { concurrency: "unbounded" }), ([stored, markers]) => ({
+          stored,
+          markers
+        }))
   return {
     lookup:
       lookup === undefined
         ? (key, known, services, done) => {
-            const fiber = Effect.runForkWith(services)(both(backend.read(key), known))
+            // Suspended, so that one that throws has told, too.
+            const fiber = Effect.runForkWith(services)(Effect.suspend(() => both(backend.read(key), known)))
             fiber.addObserver(done)
             return Fiber.interrupt(fiber)
           }
