@@ -8,8 +8,10 @@
 import { Effect, Result, type Scope } from "effect"
 import { backendCases } from "./conformance/backend.ts"
 import { type ConformanceCase, type ConformanceFailure, type ConformanceStore, toCase } from "./conformance/case.ts"
+import { fastPathCases } from "./conformance/fastPath.ts"
 import { hintCases } from "./conformance/hints.ts"
 import { historyCases } from "./conformance/histories.ts"
+import { localCases } from "./conformance/local.ts"
 import { lockCases } from "./conformance/locks.ts"
 import { protocolCases } from "./conformance/protocol.ts"
 import { removalCases } from "./conformance/removal.ts"
@@ -25,6 +27,8 @@ export interface ConformanceReport {
 const scripts = [
   ...backendCases,
   ...removalCases,
+  ...fastPathCases,
+  ...localCases,
   ...hintCases,
   ...tagCases,
   ...lockCases,
@@ -36,7 +40,7 @@ const scripts = [
 /**
  * The cases, for a store that `open` makes: a new and empty one each time it is run, closed with its scope. What a
  * backend does not do is left out by filtering: a store that nothing can be evicted from has no `"evictions"`, one that
- * does not say when a lease ends no `"hints"`.
+ * does not say when a lease ends no `"hints"`. What it need not have at all (`"fastPath"`) passes without a look.
  *
  * @example
  * ```ts no-run

@@ -30,6 +30,7 @@ conformance("Redis Cluster under its ACL", store, [
   "CacheBackend",
   "TagIndex",
   "LockStore",
+  "fastPath",
   "hints",
   "evictions",
   "protocol",

@@ -9,6 +9,7 @@ conformance("Redis", redisStore(Effect.map(sharedRedis(), alone)), [
   "CacheBackend",
   "TagIndex",
   "LockStore",
+  "fastPath",
   "hints",
   "sharing"
 ])

@@ -27,14 +27,15 @@ export interface ConformanceStore {
 }
 
 /**
- * What a case is about: a service (`CacheBackend`, `TagIndex`, `LockStore`); its `hints` that a lease has ended;
- * `evictions` of bookkeeping; the rules of the `protocol` between processes, with loads held open by the script; who
+ * What a case is about: a service (`CacheBackend`, `TagIndex`, `LockStore`); the `fastPath` of a backend, and its `local`, where
+ * it has them; its `hints` that a lease has ended; `evictions` of bookkeeping; the rules of the `protocol` between processes, with loads held open by the script; who
  * shares a load (`sharing`); random `histories`.
  */
 export type ConformanceGroup =
   | "CacheBackend"
   | "TagIndex"
   | "LockStore"
+  | "fastPath"
   | "hints"
   | "evictions"
   | "protocol"

@@ -3,10 +3,10 @@
  */
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
-import type { Lookups, Stored } from "../../services/CacheBackend.ts"
+import type { Lookup, Lookups, Stored } from "../../services/CacheBackend.ts"
 import type { CachePrimitives } from "../../services/CachePrimitives.ts"
 import { around, type Call } from "../../stores/around.ts"
-import { Entry, type Story } from "./story.ts"
+import { Entry, show, type Story } from "./story.ts"
 
 export interface Recorded extends CachePrimitives {
   /** The same, telling nothing. */
@@ -102,12 +102,23 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
           lookup &&
           ((key, list, done) => {
             const { end } = story.call(who, "lookup", [key, list])
-            pending++
-            lookup(key, list, (exit) => {
+            let told = 0
+            const ended = (exit: Exit.Exit<Lookup, CacheError>): void => {
+              // Told again, it is a step of its own: a case looks for that.
+              if (++told > 1) return story.note(`${who}lookup(${show(key)}) told again`)
               pending--
               end(Exit.map(exit, ({ markers, stored }) => [entry(stored), markers]))
-              done(exit)
-            })
+            }
+            pending++
+            try {
+              lookup(key, list, (exit) => {
+                ended(exit)
+                done(exit)
+              })
+            } catch (defect) {
+              if (told === 0) ended(Exit.die(defect))
+              throw defect
+            }
           })
       }
     },

@@ -4,6 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import type { Redis } from "ioredis"
+import type { CacheError } from "../../../src/CacheError.ts"
+import type { Lookup } from "../../../src/services/CacheBackend.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import { type Primitives, write } from "../../support/primitives.ts"
 import { TcpProxy } from "../../support/proxy.ts"
@@ -29,6 +31,10 @@ describe("lost bookkeeping", () => {
         const { client, marker, one } = yield* setup
         yield* Effect.promise(() => client.set(marker, "?left-1", "PX", 60_000))
         assert.deepStrictEqual(yield* one.tags.markers(["a", "gone"]), [Infinity, undefined])
+        const { lookup, lookupMany } = one.backend.fast!
+        const found = yield* Effect.callback<Lookup, CacheError>((resume) => lookup!("k", ["a", "gone"], resume))
+        assert.deepStrictEqual(found.markers, [Infinity, undefined])
+        assert.deepStrictEqual((yield* lookupMany!(["k"], ["gone", "a"])).markers, [undefined, Infinity])
         yield* one.tags.ensure(["a"], 60_000)
         assert.strictEqual((yield* one.tags.markers(["a"]))[0], yield* one.tags.epoch)
         // An invalidation does not wait for whoever left it.
