@@ -57,25 +57,17 @@ export const askingOf = ({ backend, tags }: Primitives): Asking => {
 }
 
 /**
- * An answer that `ask` tells at once, as it is; one that comes later, as an effect that waits for it. To be run in the
- * evaluation of the fiber that asks.
+ * The answer to a question, as an effect. Where it is told in place it is that answer, and costs no step of the run loop;
+ * elsewhere the question is asked by the step that waits for it, so whoever is interrupted has not asked, or breaks it off.
  */
 export const answerOf = <A, E, R>(
+  inPlace: boolean,
   ask: (tell: (answer: Effect.Effect<A, E, R>) => void) => Leave
 ): Effect.Effect<A, E, R> => {
+  if (!inPlace) return Effect.callback<A, E, R>(ask)
   let answer: Effect.Effect<A, E, R> | undefined
-  let resume: ((answer: Effect.Effect<A, E, R>) => void) | undefined
-  const leave = ask((told) => {
-    if (resume === undefined) answer = told
-    else resume(told)
+  ask((told) => {
+    answer = told
   })
-  return (
-    answer ??
-    Effect.callback<A, E, R>((waiting) => {
-      // Told between the question and the wait: other fibers may have had their turn.
-      if (answer !== undefined) return waiting(answer)
-      resume = waiting
-      return leave
-    })
-  )
+  return answer!
 }

@@ -76,9 +76,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
-    const span =
-      store.backend.local === undefined ? openSpan(fiber, "cache.read", attributesOf(plan.region, key)) : undefined
-    return answerOf((tell) => {
+    return answerOf(store.inPlace, (tell) => {
+      const span = store.inPlace ? undefined : openSpan(fiber, "cache.read", attributesOf(plan.region, key))
       const leave = store.look(plan.region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.
         if (fiber.pollUnsafe() !== undefined) return

@@ -34,6 +34,8 @@ const knownTagsMax = 1_000
 export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
+  /** It is asked without a trip, and tells before `look` returns. */
+  readonly inPlace: boolean
   readonly flights = new Flights()
   readonly orphans: Orphans
   readonly sealer: Sealer
@@ -59,6 +61,7 @@ export class Store implements Primitives {
     this.sealer = new Sealer(primitives.backend, options)
     this.tags = primitives.tags
     this.#local = primitives.backend.local
+    this.inPlace = this.#local !== undefined
     this.#pick = this.#local && primitives.backend.fast?.pick
     this.#asking = askingOf(primitives)
     this.#same = options.same
@@ -116,7 +119,7 @@ export class Store implements Primitives {
 
   /** `look`, as an effect. */
   read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
-    return Effect.withFiber((fiber) => answerOf((tell) => this.look(region, key, fiber.context, tell)))
+    return Effect.withFiber((fiber) => answerOf(this.inPlace, (tell) => this.look(region, key, fiber.context, tell)))
   }
 
   /**

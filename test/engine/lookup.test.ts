@@ -10,47 +10,50 @@ import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 
 type Tell = (answer: Effect.Effect<number, string>) => void
 
-/** A question that a test answers by hand. */
+/** A question that a test answers by hand, once it was asked. */
 const question = (leave?: Effect.Effect<void>) => {
   const tells: Array<Tell> = []
-  const answer = answerOf<number, string, never>((tell) => {
+  const answer = answerOf<number, string, never>(false, (tell) => {
     tells.push(tell)
     return leave
   })
-  return { answer, tell: tells[0]! }
+  return { answer, tells }
 }
 
 describe("answerOf", () => {
   it.effect("told in place, it is the answer itself", () =>
     Effect.sync(() => {
       const told = Exit.succeed(1)
-      const answer = answerOf<number, never, never>((tell) => {
+      const answer = answerOf<number, never, never>(true, (tell) => {
         tell(told)
-        return Effect.die("nobody waits")
+        return undefined
       })
       assert.strictEqual(answer, told)
     })
   )
 
-  it.effect("told between the question and the wait, it is not lost", () =>
+  it.effect("asked by the step that waits, and told in it", () =>
     Effect.gen(function*() {
-      const { answer, tell } = question(Effect.die("nobody waits"))
-      tell(Effect.succeed(1))
+      let asked = 0
+      const answer = answerOf<number, string, never>(false, (tell) => {
+        asked++
+        tell(asked === 1 ? Effect.succeed(1) : Effect.fail("no"))
+        return Effect.die("nobody waits")
+      })
+      assert.strictEqual(asked, 0)
       assert.strictEqual(yield* answer, 1)
-      const failing = question()
-      failing.tell(Effect.fail("no"))
-      assert.strictEqual(yield* Effect.flip(failing.answer), "no")
+      assert.strictEqual(yield* Effect.flip(answer), "no")
     })
   )
 
   it.effect("told later, it resumes who waits, once", () =>
     Effect.gen(function*() {
-      const { answer, tell } = question(Effect.die("it was told"))
+      const { answer, tells } = question(Effect.die("it was told"))
       let ran = 0
       const fiber = yield* Effect.forkChild(answer, { startImmediately: true })
       assert.isUndefined(fiber.pollUnsafe())
       for (const value of [1, 2]) {
-        tell(
+        tells[0]!(
           Effect.sync(() => {
             ran++
             return value
@@ -66,11 +69,11 @@ describe("answerOf", () => {
     Effect.gen(function*() {
       let left = 0
       let ran = 0
-      const { answer, tell } = question(Effect.sync(() => void left++))
+      const { answer, tells } = question(Effect.sync(() => void left++))
       const fiber = yield* Effect.forkChild(answer, { startImmediately: true })
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(left, 1)
-      tell(Effect.sync(() => ++ran))
+      tells[0]!(Effect.sync(() => ++ran))
       yield* Effect.yieldNow
       assert.strictEqual(ran, 0)
       // One that cannot be broken off.
@@ -78,6 +81,10 @@ describe("answerOf", () => {
       const waiting = yield* Effect.forkChild(other.answer, { startImmediately: true })
       yield* Fiber.interrupt(waiting)
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(waiting)))
+      // Whoever is interrupted before has not asked.
+      const never = question()
+      yield* Fiber.interrupt(yield* Effect.forkChild(never.answer))
+      assert.strictEqual(never.tells.length, 0)
     })
   )
 })

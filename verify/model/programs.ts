@@ -285,7 +285,7 @@ export const large: ReadonlyArray<Program> = [
     { late: 4, together: 4 },
     { oneLoad: "process" }
   ),
-  program("storm-many", [[r, [getMany], r], [t, [getMany, byTag]], [[byKey]]], storm, { ...twoKeys, ...tagged }),
+  program("storm-many", [[t, [getMany], t], [t, [getMany, byTag]], [[byKey]]], storm, { ...twoKeys, ...tagged }),
   program("storm-plain", [[t, t, d], [t, [byTag]], [[byKey]]], storm, { ...plain, ...tagged }),
   program(
     "outage-many",
