@@ -19,6 +19,7 @@ import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
 import { Reloads } from "./reloads.ts"
+import { RequestState, seesState, unseen } from "./requestState.ts"
 import { storableOf, wishOf } from "./semantics.ts"
 import { ageOf, answer, type CacheStatus, store, StoredResponse } from "./stored.ts"
 import { canBeWhole, wholeOf } from "./whole.ts"
@@ -35,14 +36,6 @@ export type CachedHandler<E, R> = Effect.Effect<Response, E, R | HttpServerReque
 /** The load made nothing that others may have. */
 class NotStorable {}
 const notStorable = new NotStorable()
-
-/** What the router keeps of a request: where handlers leave what is to be done to the response before it is sent. */
-interface RequestState {
-  preResponseHandler: HttpEffect.PreResponseHandler | undefined
-  loggerDisabled: boolean
-}
-// The key is not exported. Should it change, handlers find the state of the request instead, as they would without us.
-const RequestState = Context.Service<RequestState>("effect/http/HttpEffect/CurrentRequestState")
 
 /** When a response was loaded in this process, in the order of loads, and whether it was stored, or may have been. */
 interface Made {
@@ -228,6 +221,7 @@ const serve = (
   )
   const call = new Call(request)
   const around = Effect.suspend(() => direct.load(call))
+  if (!seesState()) return Effect.andThen(unseen, around)
   const wish = wishOf(request, policy)
   // A handler of HEAD alone makes responses without a body, and they are not those of GET.
   if (wish === "bypass" || Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.method === "HEAD") {
