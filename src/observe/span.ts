@@ -2,9 +2,23 @@ import { Clock, Context, Effect, Exit, type Fiber, References, Tracer } from "ef
 
 const nativeTracer = Tracer.Tracer.defaultValue()
 
+/** Whether a fiber keeps the span that is open at hand; looked up among its services, it costs several times as much. */
+let atHand: boolean | undefined
+
+const tryCache = (): boolean => {
+  const span = Tracer.externalSpan({ traceId: "0", spanId: "0" })
+  const kept = (context: Context.Context<never>) =>
+    Effect.runSyncWith(context)(Effect.withFiber((fiber) => Effect.succeed(fiber.cache?.span)))
+  const open = Context.make(Tracer.ParentSpan, span) as Context.Context<never>
+  return kept(open) === span && kept(Context.empty()) === undefined
+}
+
+const spanOf = (fiber: Fiber.Fiber<unknown, unknown>): Tracer.AnySpan | undefined =>
+  (atHand ??= tryCache()) ? fiber.cache.span : Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+
 /** Whether somebody looks at spans. Opening one that nobody sees would cost more than a hit. */
 const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  fiber.cache.span !== undefined || fiber.getRef(Tracer.Tracer) !== nativeTracer
+  spanOf(fiber) !== undefined || fiber.getRef(Tracer.Tracer) !== nativeTracer
 
 /** A span around an effect, where somebody looks at spans. */
 export const spanned = <A, E, R>(

@@ -6,8 +6,8 @@
  * made, under other services than those it will run with, and before an invalidation that the run comes after. So what is
  * yielded looks the key up when it is asked whether it is an `Exit`. The run loop asks that of all that is yielded to it, and
  * takes the value of an exit at once. The eager driver goes by the tag, finds an effect and keeps it for later. How Effect's
- * drivers tell an exit is no promise of theirs, so it is tried once (`tryDrivers`); if it has changed, every hit is a step of
- * the run loop.
+ * drivers tell an exit is no promise of theirs, nor that a fiber's count of operations can be written, so both are tried once
+ * (`tryDrivers`); if one has changed, every hit is a step of the run loop.
  *
  * What is yielded is for drivers of generators only. One of somebody's own may run it; but if it wraps it in a combinator that
  * asks for an exit itself (`Effect.exit`, `Effect.provideContext`, the eager ones), that one takes the hit of the moment.
@@ -152,8 +152,22 @@ Object.setPrototypeOf(
   effectProto((self: Asked, fiber) => self.run(fiber))
 )
 
-/** Whether the drivers of this Effect tell a generator that is run from one that is built. */
+/** Whether the drivers of this Effect tell a generator that is run from one that is built, and its fibers let us count. */
 let apart: boolean | undefined
+
+/** Whether what `look` asks of a fiber is there, and a count that is written stays. */
+const counts = (): boolean => {
+  const fiber = Fiber.getCurrent()
+  const before = fiber?.currentOpCount
+  if (fiber === undefined || typeof before !== "number" || typeof fiber.cache?.maxOpsBeforeYield !== "number")
+    return false
+  try {
+    ;(fiber as { currentOpCount: number }).currentOpCount++
+    return fiber.currentOpCount === before + 1
+  } catch {
+    return false
+  }
+}
 
 const tryDrivers = (): boolean => {
   const value = {}
@@ -179,7 +193,14 @@ const tryDrivers = (): boolean => {
   const hit = tried(true, atOnce)
   const miss = tried(false, atOnce)
   const built = tried(true, (asking) => Effect.fnUntracedEager(asking)())
-  return hit.taken === 1 && hit.value === value && miss.taken === 0 && miss.value === value && built.taken === 0
+  return (
+    hit.taken === 1 &&
+    hit.value === value &&
+    miss.taken === 0 &&
+    miss.value === value &&
+    built.taken === 0 &&
+    Effect.runSync(Effect.sync(counts))
+  )
 }
 
 keepOne(new Read(undefined as never, []))

@@ -50,26 +50,19 @@ export const nodeCompressor = (options: {
 
 const decompress: Compressor["decompress"] = (id, bytes, maxBytes) => {
   if (!(maxBytes >= 1) || isTooDense(maxBytes, bytes.length)) return undefined
-  const limits = {
-    // Stops a bomb while it unpacks, not after.
-    maxOutputLength: maxBytes,
-    chunkSize: Math.min(Math.max(maxBytes, MIN_CHUNK), MAX_CHUNK),
-    info: true
-  }
+  // The first stops a bomb while it unpacks, not after.
+  const limits = { maxOutputLength: maxBytes, chunkSize: Math.min(Math.max(maxBytes, MIN_CHUNK), MAX_CHUNK) }
   try {
     switch (id) {
       case GZIP:
-        return whole(zlib.gunzipSync(bytes, limits), bytes)
+        return (gunzip ??= wholeBy(zlib.gunzipSync, zlib.gzipSync(sample)))(bytes, limits)
       case ZSTD:
-        // The window is memory that the bytes ask for. 8 MiB is more than the compressor above ever uses.
         return hasZstd
-          ? whole(
-              zlib.zstdDecompressSync(bytes, {
-                ...limits,
-                params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 }
-              } as zlib.ZstdOptions),
-              bytes
-            )
+          ? (unzstd ??= wholeBy(zlib.zstdDecompressSync, zlib.zstdCompressSync(sample)))(bytes, {
+              ...limits,
+              // The window is memory that the bytes ask for. 8 MiB is more than the compressor above ever uses.
+              params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 }
+            })
           : undefined
       default:
         return undefined
@@ -79,12 +72,39 @@ const decompress: Compressor["decompress"] = (id, bytes, maxBytes) => {
   }
 }
 
-// With `info` the result is `{ buffer, engine }`, which the types do not say. A stream that ends before the bytes do is
-// followed by something that is not ours.
-const whole = (result: unknown, bytes: Uint8Array): Uint8Array | undefined => {
-  const { buffer, engine } = result as {
-    readonly buffer: Uint8Array
-    readonly engine: { readonly bytesWritten: number }
+type Unpack<Options> = (bytes: Uint8Array, options: Options) => Uint8Array
+
+const sample = new Uint8Array(100)
+let gunzip: Unpack<zlib.ZlibOptions> | undefined
+let unzstd: Unpack<zlib.ZstdOptions> | undefined
+
+/**
+ * With `info` the result is `{ buffer, engine }`, which the types do not say, so it is tried on a sample. A stream that ends
+ * before the bytes do is followed by something that is not ours, and is refused; where `info` does not say where it ends,
+ * what follows goes unseen. The length is bounded either way.
+ */
+const wholeBy = <Options extends object>(unpack: Unpack<Options>, packed: Uint8Array): Unpack<Options> => {
+  const informed = (bytes: Uint8Array, options: Options) =>
+    unpack(bytes, { ...options, info: true }) as unknown as Informed
+  const ends = (bytes: Uint8Array) => {
+    const { buffer, engine } = informed(bytes, {} as Options)
+    return buffer instanceof Uint8Array && buffer.length === sample.length ? engine.bytesWritten : undefined
   }
-  return engine.bytesWritten === bytes.length ? buffer : undefined
+  try {
+    if (ends(packed) === packed.length && ends(Buffer.concat([packed, sample])) === packed.length) {
+      return (bytes, options) => {
+        const { buffer, engine } = informed(bytes, options)
+        if (engine.bytesWritten !== bytes.length) throw new Error("bytes behind the end")
+        return buffer
+      }
+    }
+  } catch {
+    // No `engine`, or none that can be read.
+  }
+  return unpack
+}
+
+interface Informed {
+  readonly buffer: Uint8Array
+  readonly engine: { readonly bytesWritten: number }
 }

@@ -50,10 +50,7 @@ describe("a router that keeps the state of a request elsewhere", () => {
         }
       )
       const services = yield* Layer.build(CacheMemory.layer())
-      const ask = yield* serve(
-        HttpRouter.add("GET", "/", Effect.provide(sent, Logger.layer([logger]))),
-        services
-      )
+      const ask = yield* serve(HttpRouter.add("GET", "/", Effect.provide(sent, Logger.layer([logger]))), services)
       for (const user of ["user%201", "user%202", "user%203"]) {
         const { cache, headers } = yield* ask("/")
         assert.strictEqual(cache, "BYPASS")
