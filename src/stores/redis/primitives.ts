@@ -4,6 +4,7 @@
 import { Context, Effect, Random, References, type Scope } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../CacheError.ts"
+import { invalidOptionAs } from "../../internal/invalidOption.ts"
 import { nodeCompressor } from "../../platform/nodeCompressor.ts"
 import type { CacheBackend } from "../../services/CacheBackend.ts"
 import type { LockStore } from "../../services/LockManager.ts"
@@ -18,6 +19,7 @@ import { type Nodes, Single } from "./nodes/nodes.ts"
 import { type RedisOptions, type ResolvedOptions, resolve } from "./options/options.ts"
 import { makeTagIndex } from "./tagIndex.ts"
 import { Connection } from "./wire/connection.ts"
+import { sendsLate } from "./wire/job.ts"
 import { makeClient } from "./wire/redisClient.ts"
 import type { Turn } from "./wire/wire.ts"
 
@@ -74,6 +76,15 @@ export const makeRedisPrimitives = (
 ): Effect.Effect<RedisPrimitives, CacheError, Scope.Scope> =>
   Effect.gen(function*() {
     const resolved = yield* resolve(options)
+    if (resolved.client !== undefined && sendsLate(resolved.client)) {
+      return yield* Effect.fail(
+        invalidOptionAs(
+          "client",
+          "a client that may send a command after its caller was told that it failed",
+          "one with enableOfflineQueue and autoResendUnfulfilledCommands false: this version of ioredis takes no command back"
+        )
+      )
+    }
     const context = yield* Effect.context<never>()
     const { durability } = resolved
     const { durable, hints, nodes } = yield* Effect.acquireRelease(

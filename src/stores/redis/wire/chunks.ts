@@ -69,6 +69,40 @@ export class Chunks {
   }
 }
 
+/**
+ * Chunks for the first flush of a connection. That a client writes to what says `isPipeline` is no promise of ioredis, and a
+ * client that was brought along may be of another version; so it is seen before it is relied on.
+ */
+class FirstChunks extends Chunks {
+  private pieces = 0
+
+  override write(chunk: string | Uint8Array): void {
+    this.pieces++
+    super.write(chunk)
+  }
+
+  /** Whether each of so many commands came here, whole. */
+  took(commands: number): boolean {
+    return commands > 0 && this.pieces === commands
+  }
+}
+
+/**
+ * What the next flush is gathered in, by what is known of the connection. `undefined`: each command is written by ioredis, at
+ * once and one by one.
+ */
+export const nextChunks = (redis: Redis, gathers: boolean | undefined): Chunks | undefined =>
+  gathers === false ? undefined : gathers ? new Chunks(redis) : new FirstChunks(redis)
+
+/** What the first flush shows, before it is written; `known` after any other. */
+export const learnt = (
+  chunks: Chunks | undefined,
+  commands: number,
+  known: boolean | undefined
+): boolean | undefined =>
+  // A socket that has ended takes nothing: that says nothing of the client.
+  chunks instanceof FirstChunks && chunks.destination.redis.stream?.writable ? chunks.took(commands) : known
+
 /** A command that hands a large argument on as it is: ioredis would copy it to put its length before it. */
 export class LargeCommand extends Command {
   private readonly chunks: Chunks

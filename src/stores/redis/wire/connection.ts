@@ -9,7 +9,7 @@
 import { type Context, Effect } from "effect"
 import { Command, type Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
-import { Chunks, hasLarge, LargeCommand } from "./chunks.ts"
+import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
 import { makeDescribe, timedOut, unavailable } from "./describe.ts"
 import { defuse, type Job } from "./job.ts"
@@ -71,6 +71,8 @@ export class Connection implements Link {
   /** When the first of what waits for the flush was asked for. */
   private tickAt = 0
   private scheduled = false
+  /** Whether what commands write can be gathered; `undefined` until the first flush shows it. */
+  private gathers: boolean | undefined
   private readonly deadlines: Deadlines<Job>
   private handshake: NodeJS.Timeout | undefined
   private replies = 0
@@ -235,7 +237,9 @@ export class Connection implements Link {
       for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
       return
     }
-    const chunks = new Chunks(this.client)
+    const { gathers } = this
+    const chunks = nextChunks(this.client, gathers)
+    let sent = 0
     const failed: Array<readonly [Job, CacheError]> = []
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
@@ -252,17 +256,20 @@ export class Connection implements Link {
       }
       const args = job.args as Array<Argument>
       const options = { replyEncoding: job.encoding }
-      const command = hasLarge(args)
-        ? new LargeCommand(chunks, job.name, args, options, onReply)
-        : new Command(job.name, args, options, onReply)
+      const command =
+        gathers && hasLarge(args)
+          ? new LargeCommand(chunks!, job.name, args, options, onReply)
+          : new Command(job.name, args, options, onReply)
       job.command = command
       try {
         this.client.sendCommand(command, chunks)
+        sent++
       } catch (error) {
         failed.push([job, this.unavailable(job.operation, this.describe(error))])
       }
     }
-    chunks.flush()
+    this.gathers = learnt(chunks, sent, gathers)
+    chunks?.flush()
     // Not before: who is told may send again, and its bytes must come behind those of commands that wait for earlier replies.
     for (const [job, error] of failed) this.settle(job, error, undefined)
   }
@@ -324,6 +331,7 @@ export class Connection implements Link {
     clearTimeout(this.handshake)
     this.state = "ready"
     this.incarnation++
+    this.gathers = undefined
     this.loaded.clear()
     this.silentFrom = undefined
     this.lastProblem = undefined

@@ -1,7 +1,7 @@
 /**
  * A command on its way: queued, sent, answered or given up.
  */
-import type { Command } from "ioredis"
+import { Command, type Redis } from "ioredis"
 import type { Waiting } from "./deadlines.ts"
 import type { Argument, Reply, ReplyEncoding } from "./wire.ts"
 
@@ -25,3 +25,21 @@ export const defuse = (command: Command): void => {
   command.name = "ping"
   command.args = []
 }
+
+let defuses: boolean | undefined
+
+/** Whether a command is written as it is when it is sent, and not as it was when it was made. */
+const tryDefuse = (): boolean => {
+  try {
+    const command = new Command("set", ["k", Buffer.from("v")], {}, () => {})
+    defuse(command)
+    return String(command.toWritable({})) === "*1\r\n$4\r\nping\r\n"
+  } catch {
+    return false
+  }
+}
+
+/** Whether a client may carry out a command whose caller was told that it failed. */
+export const sendsLate = ({ options }: Redis): boolean =>
+  !(defuses ??= tryDefuse()) &&
+  (options.enableOfflineQueue !== false || options.autoResendUnfulfilledCommands !== false)
