@@ -140,6 +140,9 @@ export class Flights {
 /**
  * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
  * flight outlives it all the same.
+ *
+ * Today the fiber has run until it first waits when this returns. Nothing leans on that: a flight that begins later is boarded
+ * all the same, and what it reads is the newer.
  */
 export const launch = (
   flights: Flights,
