@@ -13,8 +13,8 @@ import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
 import { makeDescribe, timedOut, unavailable } from "./describe.ts"
 import { defuse, type Job } from "./job.ts"
-import { Gathered, type OnRefused, Read, type Reader } from "./reads.ts"
-import { closeClient, endpointOf, secretsOf, within } from "./redisClient.ts"
+import { Gathered, Read, type Reader } from "./reads.ts"
+import { closeClient, type ConnectionOptions, endpointOf, secretsOf, within } from "./redisClient.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
 // The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
@@ -28,23 +28,6 @@ const againMillis = 400
 const coming = new Set(["wait", "connecting", "connect"])
 
 const noop = () => {}
-
-/** What a connection is made of. */
-export interface ConnectionOptions {
-  readonly client: Redis
-  /** False for a client that was brought along. */
-  readonly owned: boolean
-  readonly timeoutMillis: number
-  readonly connectTimeoutMillis: number
-  /** Shared by the connections of a cluster. */
-  readonly turn: Turn
-  /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
-  readonly primaryOnly: boolean
-  /** Told when the server went away or came back. */
-  readonly onChange?: (() => void) | undefined
-  /** On Cluster, where a command reads keys of one slot only: takes over reads that failed. */
-  readonly onRefused?: OnRefused | undefined
-}
 
 export class Connection implements Link {
   readonly client: Redis

@@ -6,6 +6,25 @@ import { Redacted } from "effect"
 import { Redis } from "ioredis"
 import type { ResolvedOptions } from "../options/options.ts"
 import type { Address } from "../options/url.ts"
+import type { OnRefused } from "./reads.ts"
+import type { Turn } from "./wire.ts"
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly client: Redis
+  /** False for a client that was brought along. */
+  readonly owned: boolean
+  readonly timeoutMillis: number
+  readonly connectTimeoutMillis: number
+  /** Shared by the connections of a cluster. */
+  readonly turn: Turn
+  /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
+  readonly primaryOnly: boolean
+  /** Told when the server went away or came back. */
+  readonly onChange?: (() => void) | undefined
+  /** On Cluster, where a command reads keys of one slot only: takes over reads that failed. */
+  readonly onRefused?: OnRefused | undefined
+}
 
 const noop = () => {}
 
