@@ -19,5 +19,5 @@ export default [
   entry("effect-cache", "src/index.ts", "36.5 kB"),
   entry("effect-cache/redis", "src/redis/index.ts", "48 kB"),
   entry("effect-cache/http", "src/http/index.ts", "14.25 kB"),
-  entry("effect-cache/testing", "src/testing/index.ts", "48.5 kB")
+  entry("effect-cache/testing", "src/testing/index.ts", "52 kB")
 ]
