@@ -166,10 +166,8 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once:
             // if another write overtakes this one, what was there before both must not be read in between.
             const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
-            const options = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
-            const sealed = yield* Effect.withFiber((fiber) =>
-              primary.sealer.seal(region, key, value, undefined, options, fiber.context)
-            )
+            const origin = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
+            const sealed = yield* primary.sealer.sealNow(region, key, value, undefined, origin)
             return yield* primary.fill(region, key, token, sealed, "keep")
           })
           // A step that failed may have been carried out all the same.

@@ -8,6 +8,7 @@ import type { Region } from "../region/region.ts"
 import type { RegionCounters } from "../observe/stats.ts"
 import { paramsOf, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
+import type { Sealed } from "./seal.ts"
 import type { Store } from "./store.ts"
 
 /** What a load needs of the client that runs it. */
@@ -28,43 +29,66 @@ export interface Landing {
   readonly request: Request
   readonly leaseMillis: number
   readonly value: unknown
+  /** When the load ended, and how long it took. */
+  readonly now: number
   readonly loadMillis: number
 }
 
 /**
  * The fenced fill. The value reaches the caller whether or not it was accepted; where it cannot be stored, with
- * `onCacheError: "fail"`, the failure does. A fill drops the lease, so what comes before it and fails gives the lease back; a
- * fill that failed may have been carried out, so its lease is left to the orphans.
+ * `onCacheError: "fail"`, the failure does. `services` are those of the fiber that lands.
  */
-export const land = (
-  { context, flight, leaseMillis, loadMillis, request, store, value }: Landing,
-  services: Context.Context<never>
-): Effect.Effect<unknown, unknown, unknown> => {
-  const { key, token } = flight
-  const { region, refused } = request.plan
+export const land = (landing: Landing, services: Context.Context<never>): Effect.Effect<unknown, unknown, unknown> => {
+  const { context, flight, loadMillis, now, request, store, value } = landing
   // The epoch of before the load: an invalidation during the load makes the entry stale.
-  const origin = { born: flight.epoch, loadMillis, defaultTtl: context.defaultTtlMillis }
-  const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)
-  const filled = Effect.flatMapEager(
-    orElseRun(sealed, () => store.giveBack(key, token, leaseMillis)),
-    (sealed) =>
-      orElseRun(store.fill(region, key, token, sealed, "keep"), () => store.orphans.add(key, token, leaseMillis))
-  )
-  const landed = Effect.mapEager(filled, (accepted) => {
-    if (!accepted) {
-      context.counters(region).counts.rejectedFills++
-      refused?.(...(request.args as ReadonlyArray<never>))
-    }
-    return value
+  const origin = { born: flight.epoch, createdAt: now, loadMillis, defaultTtl: context.defaultTtlMillis }
+  const sealed = store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), origin, services)
+  return isDone(sealed) ? fill(landing, sealed.value) : fillLater(landing, sealed)
+}
+
+const fillLater = (landing: Landing, sealed: Effect.Effect<Sealed, CacheError, unknown>) => {
+  const { flight, leaseMillis, store } = landing
+  // Nothing was sent yet that would drop the lease.
+  const kept = Effect.onError(sealed, () => store.giveBack(flight.key, flight.token, leaseMillis))
+  return Effect.matchEffect(kept, {
+    onFailure: (error) => unstored(landing, error),
+    onSuccess: (sealed) => fill(landing, sealed)
   })
-  return Effect.catchEager(landed, (error) =>
-    Effect.andThen(
-      context.record(region, error),
-      region.onCacheError === "fail" ? Effect.fail(error) : Exit.succeed(value)
-    )
+}
+
+const fill = (landing: Landing, sealed: Sealed): Effect.Effect<unknown, unknown, unknown> => {
+  const { flight, request, store } = landing
+  const filled = store.fill(request.plan.region, flight.key, flight.token, sealed, "keep")
+  return isDone(filled) ? landed(landing, filled.value) : landLater(landing, filled)
+}
+
+const landLater = (landing: Landing, filled: Effect.Effect<boolean, CacheError>) => {
+  const { flight, leaseMillis, store } = landing
+  // It may have been carried out all the same, and then the lease is gone; if not, it must not stay for its whole TTL.
+  const kept = Effect.onError(filled, () => store.orphans.add(flight.key, flight.token, leaseMillis))
+  return Effect.matchEffect(kept, {
+    onFailure: (error) => unstored(landing, error),
+    onSuccess: (accepted) => landed(landing, accepted)
+  })
+}
+
+const landed = ({ context, request, value }: Landing, accepted: boolean): Effect.Effect<unknown> => {
+  if (!accepted) {
+    const { refused, region } = request.plan
+    context.counters(region).counts.rejectedFills++
+    refused?.(...(request.args as ReadonlyArray<never>))
+  }
+  return Exit.succeed(value)
+}
+
+const unstored = ({ context, request, value }: Landing, error: CacheError): Effect.Effect<unknown, unknown> => {
+  const { region } = request.plan
+  return Effect.andThen(
+    context.record(region, error),
+    region.onCacheError === "fail" ? Effect.fail(error) : Exit.succeed(value)
   )
 }
 
-/** Runs `then` when `self` does not succeed, whatever else becomes of it. */
-const orElseRun = <A, E, R>(self: Effect.Effect<A, E, R>, then: () => Effect.Effect<void>): Effect.Effect<A, E, R> =>
-  Exit.isExit(self) && Exit.isSuccess(self) ? self : Effect.onError(self, then)
+/** Where nothing takes time, it goes on in the same evaluation. */
+const isDone = <A, E, R>(self: Effect.Effect<A, E, R>): self is Exit.Success<A, E> =>
+  Exit.isExit(self) && Exit.isSuccess(self)

@@ -115,8 +115,11 @@ const loadAndLand = Effect.fnUntraced(function*(
     yield* store.giveBack(key, token, leaseMillis)
     return yield* exit
   }
-  const landing = { context, store, flight, request, leaseMillis, value: exit.value, loadMillis }
-  return yield* Effect.withFiber((fiber) => land(landing, fiber.context))
+  const { value } = exit
+  return yield* Effect.withFiber((fiber) => {
+    const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    return land({ context, store, flight, request, leaseMillis, value, now, loadMillis }, fiber.context)
+  })
 })
 
 /** Waits for a flight of this process as one of its callers, and sees how it ended. */

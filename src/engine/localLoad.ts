@@ -47,24 +47,25 @@ class LocalFlight extends Flight {
   }
 
   /** What comes when the load has ended, before anybody hears of it. Returns how long it took. */
-  end(failed: boolean): number {
+  end(now: number, failed: boolean): number {
     this.ancestry.done = true
-    const millis = Math.max(0, this.clock.currentTimeMillisUnsafe() - this.startedAt)
+    const millis = Math.max(0, now - this.startedAt)
     this.place.context.counters(this.request.plan.region).load(millis, failed, this.services)
     return millis
   }
 
   land(value: unknown): Effect.Effect<unknown, unknown, unknown> {
-    const loadMillis = this.end(false)
+    const now = this.clock.currentTimeMillisUnsafe()
+    const loadMillis = this.end(now, false)
     const { place, request } = this
     if (!place.keep) return Exit.succeed(value)
     const { context, store } = place
-    return land({ context, store, flight: this, request, leaseMillis: Infinity, value, loadMillis }, this.services)
+    return land({ context, store, flight: this, request, leaseMillis: Infinity, value, now, loadMillis }, this.services)
   }
 
   /** However the load ended, the lease is given back: a fill has done so already. */
   leave(exit: Exit.Exit<unknown, unknown>): void {
-    if (!this.ancestry.done) this.end(Exit.isFailure(exit))
+    if (!this.ancestry.done) this.end(this.clock.currentTimeMillisUnsafe(), Exit.isFailure(exit))
     this.place.local.release(this.key, this.token)
     this.place.store.flights.remove(this)
   }

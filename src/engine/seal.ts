@@ -17,6 +17,7 @@ export interface SealOptions {
 /** What the load knows of the entry to be. */
 export interface Origin {
   readonly born: number
+  readonly createdAt: number
   readonly loadMillis: number
   readonly defaultTtl: number
 }
@@ -60,7 +61,7 @@ export class Sealer {
     const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
     if ("reason" in life) return Exit.fail(life)
     const { tags, ttlMillis } = life
-    const createdAt = Context.get(services, Clock.Clock).currentTimeMillisUnsafe()
+    const { createdAt } = origin
     const header: EntryHeader = {
       born: origin.born,
       createdAt,
@@ -88,6 +89,20 @@ export class Sealer {
       } catch (cause) {
         return Exit.fail(failed(cause))
       }
+    })
+  }
+
+  /** `seal` at the time of the fiber that asks, as an effect. */
+  sealNow(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    origin: Omit<Origin, "createdAt">
+  ): Effect.Effect<Sealed, CacheError, unknown> {
+    return Effect.withFiber((fiber) => {
+      const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      return this.seal(region, key, value, params, { ...origin, createdAt }, fiber.context)
     })
   }
 

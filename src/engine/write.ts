@@ -114,12 +114,9 @@ const makeSlot = (
 
   const fill = (value: unknown, born: number, loadMillis: number) =>
     Effect.gen(function*() {
-      const options = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
+      const origin = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
       const sealed = yield* Effect.result(
-        Effect.onError(
-          Effect.withFiber((fiber) => store.sealer.seal(region, key, value, paramsOf(request), options, fiber.context)),
-          () => release
-        )
+        Effect.onError(store.sealer.sealNow(region, key, value, paramsOf(request), origin), () => release)
       )
       if (sealed._tag === "Failure") return yield* note(sealed.failure)
       // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
