@@ -30,7 +30,7 @@ export interface Landing {
   readonly leaseMillis: number
   readonly value: unknown
   /** When the load ended, and how long it took. */
-  readonly now: number
+  readonly createdAt: number
   readonly loadMillis: number
 }
 
@@ -39,9 +39,9 @@ export interface Landing {
  * `onCacheError: "fail"`, the failure does. `services` are those of the fiber that lands.
  */
 export const land = (landing: Landing, services: Context.Context<never>): Effect.Effect<unknown, unknown, unknown> => {
-  const { context, flight, loadMillis, now, request, store, value } = landing
+  const { context, createdAt, flight, loadMillis, request, store, value } = landing
   // The epoch of before the load: an invalidation during the load makes the entry stale.
-  const origin = { born: flight.epoch, createdAt: now, loadMillis, defaultTtl: context.defaultTtlMillis }
+  const origin = { born: flight.epoch, createdAt, loadMillis, defaultTtl: context.defaultTtlMillis }
   const sealed = store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), origin, services)
   return isDone(sealed) ? fill(landing, sealed.value) : fillLater(landing, sealed)
 }

@@ -117,8 +117,8 @@ const loadAndLand = Effect.fnUntraced(function*(
   }
   const { value } = exit
   return yield* Effect.withFiber((fiber) => {
-    const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-    return land({ context, store, flight, request, leaseMillis, value, now, loadMillis }, fiber.context)
+    const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    return land({ context, store, flight, request, leaseMillis, value, createdAt, loadMillis }, fiber.context)
   })
 })
 

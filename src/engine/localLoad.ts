@@ -8,7 +8,7 @@ import { spanned } from "../observe/span.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
 import type { Request } from "./contract.ts"
 import { Flight } from "./flights.ts"
-import { land, type LoadContext } from "./land.ts"
+import { type Landing, land, type LoadContext } from "./land.ts"
 import { type Ancestry, CurrentLoads } from "./load.ts"
 import type { Store } from "./store.ts"
 
@@ -20,9 +20,19 @@ export interface Place {
   readonly keep: boolean
 }
 
-class LocalFlight extends Flight {
-  readonly place: Place
+/** A load in this process, which is its own landing: nothing is made for it in between. */
+class LocalFlight extends Flight implements Landing {
+  readonly context: LoadContext
+  readonly store: Store
+  readonly flight: LocalFlight
   readonly request: Request
+  /** The lease of a process does not end. */
+  readonly leaseMillis = Infinity
+  value: unknown = undefined
+  createdAt = 0
+  loadMillis = 0
+  readonly local: LocalPrimitives
+  readonly keep: boolean
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
   /** What the loader sees of this load; it may keep that for longer than the load takes. */
@@ -30,44 +40,46 @@ class LocalFlight extends Flight {
   readonly startedAt: number
 
   constructor(
-    place: Place,
+    { context, keep, local, store }: Place,
     request: Request,
     token: string,
     services: Context.Context<never>,
     parent: Ancestry | undefined
   ) {
     super(request.key, token, request.plan, "load")
-    this.place = place
+    this.context = context
+    this.store = store
+    this.flight = this
     this.request = request
+    this.local = local
+    this.keep = keep
     this.services = services
     this.clock = Context.get(services, Clock.Clock)
-    this.ancestry = { store: place.store, key: request.key, parent, done: false }
+    this.ancestry = { store, key: request.key, parent, done: false }
     this.startedAt = this.clock.currentTimeMillisUnsafe()
     this.open = false
   }
 
-  /** What comes when the load has ended, before anybody hears of it. Returns how long it took. */
-  end(now: number, failed: boolean): number {
+  /** What comes when the load has ended, before anybody hears of it. */
+  end(failed: boolean): void {
     this.ancestry.done = true
-    const millis = Math.max(0, now - this.startedAt)
-    this.place.context.counters(this.request.plan.region).load(millis, failed, this.services)
-    return millis
+    this.createdAt = this.clock.currentTimeMillisUnsafe()
+    this.loadMillis = Math.max(0, this.createdAt - this.startedAt)
+    this.context.counters(this.request.plan.region).load(this.loadMillis, failed, this.services)
   }
 
   land(value: unknown): Effect.Effect<unknown, unknown, unknown> {
-    const now = this.clock.currentTimeMillisUnsafe()
-    const loadMillis = this.end(now, false)
-    const { place, request } = this
-    if (!place.keep) return Exit.succeed(value)
-    const { context, store } = place
-    return land({ context, store, flight: this, request, leaseMillis: Infinity, value, now, loadMillis }, this.services)
+    this.end(false)
+    if (!this.keep) return Exit.succeed(value)
+    this.value = value
+    return land(this, this.services)
   }
 
   /** However the load ended, the lease is given back: a fill has done so already. */
   leave(exit: Exit.Exit<unknown, unknown>): void {
-    if (!this.ancestry.done) this.end(this.clock.currentTimeMillisUnsafe(), Exit.isFailure(exit))
-    this.place.local.release(this.key, this.token)
-    this.place.store.flights.remove(this)
+    if (!this.ancestry.done) this.end(Exit.isFailure(exit))
+    this.local.release(this.key, this.token)
+    this.store.flights.remove(this)
   }
 }
 

@@ -29,10 +29,9 @@ interface Life {
 }
 
 /** An entry ready to be stored. */
-export interface Sealed {
+export interface Sealed extends Write {
   readonly createdAt: number
   readonly tags: ReadonlyArray<string>
-  readonly write: Write
 }
 
 export class Sealer {
@@ -62,29 +61,22 @@ export class Sealer {
     if ("reason" in life) return Exit.fail(life)
     const { tags, ttlMillis } = life
     const { createdAt } = origin
-    const header: EntryHeader = {
-      born: origin.born,
-      createdAt,
-      freshUntil: createdAt + ttlMillis,
-      loadMillis: origin.loadMillis,
-      fingerprint: region.fingerprint,
-      tags
-    }
     const backend = this.#backend
-    const sealed = (stored: Stored): Sealed => ({ createdAt, tags, write: { stored, ttlMillis } })
-    const failed = (cause: unknown) => encodeFailed(key, cause)
+    const sealed = (stored: Stored): Sealed => ({ stored, ttlMillis, createdAt, tags })
     if (backend.format === "values") {
       return backend.isolation === "clone"
         ? Effect.mapBothEager(cloneOf(region, value), {
-            onFailure: failed,
-            onSuccess: (copy) => sealed(withValue(header, copy))
+            onFailure: (cause) => encodeFailed(key, cause),
+            onSuccess: (copy) => sealed(entryOf(region, life, origin, copy))
           })
-        : Exit.succeed(sealed(withValue(header, value)))
+        : Exit.succeed(sealed(entryOf(region, life, origin, value)))
     }
     const encoded =
       this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)
+    const failed = (cause: unknown) => encodeFailed(key, cause)
     return Effect.flatMapEager(Effect.mapErrorEager(encoded, failed), (json) => {
       try {
+        const header = headerOf(region, life, origin)
         return Exit.succeed(sealed(encode(header, json, backend.compressor, region.compressAbove)))
       } catch (cause) {
         return Exit.fail(failed(cause))
@@ -132,13 +124,28 @@ export class Sealer {
 const encodeFailed = (key: string, cause: unknown): CacheError =>
   new CacheError({ reason: new EncodeFailed({ key, cause }) })
 
-const withValue = (header: EntryHeader, value: unknown): CacheEntry => ({
-  born: header.born,
-  createdAt: header.createdAt,
-  freshUntil: header.freshUntil,
-  loadMillis: header.loadMillis,
-  fingerprint: header.fingerprint,
-  tags: header.tags,
+const headerOf = (region: Region, { tags, ttlMillis }: Life, { born, createdAt, loadMillis }: Origin): EntryHeader => ({
+  born,
+  createdAt,
+  freshUntil: createdAt + ttlMillis,
+  loadMillis,
+  fingerprint: region.fingerprint,
+  tags
+})
+
+// Not by a spread: it is made on each miss in memory.
+const entryOf = (
+  region: Region,
+  { tags, ttlMillis }: Life,
+  { born, createdAt, loadMillis }: Origin,
+  value: unknown
+): CacheEntry => ({
+  born,
+  createdAt,
+  freshUntil: createdAt + ttlMillis,
+  loadMillis,
+  fingerprint: region.fingerprint,
+  tags,
   value
 })
 

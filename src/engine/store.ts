@@ -264,15 +264,15 @@ export class Store implements Primitives {
     sealed: Sealed,
     onLost: "keep" | "unlink"
   ): Effect.Effect<boolean, CacheError> {
-    const { tags, write } = sealed
+    const { createdAt, stored, tags, ttlMillis } = sealed
     if (this.#local !== undefined && onLost === "keep") {
       if (tags.length > 0) this.#local.ensure(tags)
-      return Exit.succeed(this.#local.fill(key, token, write.stored as CacheEntry, write.ttlMillis, sealed.createdAt))
+      return this.#local.fill(key, token, stored as CacheEntry, ttlMillis, createdAt) ? accepted : rejected
     }
-    const fill = this.backend.fill(key, token, write, onLost)
+    const fill = this.backend.fill(key, token, sealed, onLost)
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
-    return Effect.map(together(this.tags.ensure(tags, write.ttlMillis), fill), ([, filled]) => filled)
+    return Effect.map(together(this.tags.ensure(tags, ttlMillis), fill), ([, filled]) => filled)
   }
 
   /** Gives a lease back: at once, or as soon as the store answers. */
@@ -322,6 +322,9 @@ export interface Claim {
   readonly epoch: number
   readonly found: Found
 }
+
+const accepted = Exit.succeed(true)
+const rejected = Exit.succeed(false)
 
 const noneAsked: MarkerOf = () => "unasked"
 
