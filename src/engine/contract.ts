@@ -100,9 +100,9 @@ export interface Engine {
 
 /**
  * Where a client keeps its engine: a property that no type shows, and that a copy of the client (`{ ...client, set }`) has too.
- * By name, so that two copies of this module find the same.
+ * Of this copy of the module alone: another one, or another version, has words of its own for what is not there.
  */
-const engineKey = Symbol.for("effect-cache/Engine")
+const engineKey = Symbol("effect-cache/Engine")
 
 interface Carrier {
   readonly [engineKey]?: Engine | undefined

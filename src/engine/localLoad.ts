@@ -15,8 +15,8 @@ import type { Store } from "./store.ts"
 /** Where a load takes place, and whether its value is kept there. */
 export interface Place {
   readonly context: LoadContext
+  /** Of this process. */
   readonly store: Store
-  readonly local: LocalPrimitives
   readonly keep: boolean
 }
 
@@ -40,7 +40,7 @@ class LocalFlight extends Flight implements Landing {
   readonly startedAt: number
 
   constructor(
-    { context, keep, local, store }: Place,
+    { context, keep, store }: Place,
     request: Request,
     token: string,
     services: Context.Context<never>,
@@ -51,7 +51,7 @@ class LocalFlight extends Flight implements Landing {
     this.store = store
     this.flight = this
     this.request = request
-    this.local = local
+    this.local = store.backend.local!
     this.keep = keep
     this.services = services
     this.clock = Context.get(services, Clock.Clock)
@@ -85,7 +85,7 @@ class LocalFlight extends Flight implements Landing {
 
 keepOne(
   new LocalFlight(
-    { store: undefined } as never,
+    { store: { backend: {} } } as never,
     { key: "", plan: { region: { codec: undefined } } } as never,
     "",
     Context.empty(),
@@ -101,19 +101,19 @@ export const loadLocal = (
   place: Place,
   request: Request,
   caller: Fiber.Fiber<unknown, unknown>,
-  attributes: Record<string, unknown>
+  attributes: () => Record<string, unknown>
 ): Flight => {
-  const { context, local } = place
+  const { context, store } = place
   const services = caller.context
   const flight = new LocalFlight(place, request, context.makeToken(), services, caller.getRef(CurrentLoads))
-  flight.holder = local.acquire(flight.key, flight.token)
+  flight.holder = flight.local.acquire(flight.key, flight.token)
   // Before the load starts, or an invalidation during the load would go unseen.
-  flight.epoch = local.epoch()
+  flight.epoch = flight.local.epoch()
   const loader = Effect.suspend(() => request.plan.load(...request.args))
   // The scope of the caller who started it may close while others wait.
   const scoped = Context.getOrUndefined(services, Scope.Scope) === undefined ? loader : Effect.scoped(loader)
   const body = Effect.flatMap(scoped, (value) => flight.land(value))
-  place.store.flights.add(flight)
+  store.flights.add(flight)
   const fiber = Effect.runForkWith(Context.add(services, CurrentLoads, flight.ancestry) as Context.Context<unknown>)(
     spanned(caller, "cache.load", attributes, body)
   )

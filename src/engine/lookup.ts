@@ -24,7 +24,7 @@ export interface Asking {
 const noMarkers: ReadonlyArray<number | undefined> = []
 
 export const askingOf = ({ backend, tags }: Primitives): Asking => {
-  const { lookup, lookupMany } = backend.fast ?? {}
+  const { fast } = backend
   /** What is stored, and the markers: asked for in one tick. Whoever breaks it off leaves neither behind. */
   const both = <A>(stored: Effect.Effect<A, CacheError>, known: ReadonlyArray<string>) =>
     known.length === 0
@@ -35,7 +35,7 @@ export const askingOf = ({ backend, tags }: Primitives): Asking => {
         }))
   return {
     lookup:
-      lookup === undefined
+      fast?.lookup === undefined
         ? (key, known, services, done) => {
             // Suspended, so that one that throws has told, too.
             const fiber = Effect.runForkWith(services)(Effect.suspend(() => both(backend.read(key), known)))
@@ -43,16 +43,15 @@ export const askingOf = ({ backend, tags }: Primitives): Asking => {
             return Fiber.interrupt(fiber)
           }
         : (key, known, _, done) => {
-            lookup(key, known, done)
+            fast.lookup!(key, known, done)
             return undefined
           },
-    lookupMany:
-      lookupMany ??
-      ((keys, known) =>
-        both(
-          Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" }),
-          known
-        ))
+    lookupMany: (keys, known) =>
+      fast?.lookupMany?.(keys, known) ??
+      both(
+        Effect.forEach(keys, (key) => backend.read(key), { concurrency: "unbounded" }),
+        known
+      )
   }
 }
 

@@ -76,9 +76,18 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
-    return answerOf(store.inPlace, (tell) => {
-      const span = store.inPlace ? undefined : openSpan(fiber, "cache.read", attributesOf(plan.region, key))
-      const leave = store.look(plan.region, key, span === undefined ? fiber.context : span.services, (found) => {
+    const { region } = plan
+    if (store.inPlace) {
+      return goOn(
+        store,
+        request,
+        fiber,
+        answerOf(true, (tell) => store.look(region, key, fiber.context, tell))
+      )
+    }
+    return answerOf(false, (tell) => {
+      const span = openSpan(fiber, "cache.read", () => attributesOf(region, key))
+      const leave = store.look(region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.
         if (fiber.pollUnsafe() !== undefined) return
         tell(goOn(store, request, fiber, span === undefined ? found : span.over(found)))
@@ -139,16 +148,18 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
             : store.flights.joinable(key, plan, holder, local.epoch())
       if (flight !== undefined) counters.of(plan.region.name).counts.shared++
       else if (local !== undefined && holder === undefined) {
-        flight = loadLocal(
-          { context, store, local, keep: keeps(store, plan) },
-          request,
-          fiber,
+        flight = loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
           attributesOf(plan.region, key)
         )
       } else {
         flight = new Flight(key, context.makeToken(), plan, "load")
         const body = fly(context, store, flight, request, keeps(store, plan))
-        launch(store.flights, flight, fiber, spanned(fiber, "cache.load", attributesOf(plan.region, key), body))
+        launch(
+          store.flights,
+          flight,
+          fiber,
+          spanned(fiber, "cache.load", () => attributesOf(plan.region, key), body)
+        )
       }
       const boarded = flight
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))

@@ -62,14 +62,15 @@ export class Sealer {
     const { tags, ttlMillis } = life
     const { createdAt } = origin
     const backend = this.#backend
+    if (backend.format === "values" && backend.isolation === "reference") {
+      return Exit.succeed({ stored: entryOf(region, life, origin, value), ttlMillis, createdAt, tags })
+    }
     const sealed = (stored: Stored): Sealed => ({ stored, ttlMillis, createdAt, tags })
     if (backend.format === "values") {
-      return backend.isolation === "clone"
-        ? Effect.mapBothEager(cloneOf(region, value), {
-            onFailure: (cause) => encodeFailed(key, cause),
-            onSuccess: (copy) => sealed(entryOf(region, life, origin, copy))
-          })
-        : Exit.succeed(sealed(entryOf(region, life, origin, value)))
+      return Effect.mapBothEager(cloneOf(region, value), {
+        onFailure: (cause) => encodeFailed(key, cause),
+        onSuccess: (copy) => sealed(entryOf(region, life, origin, copy))
+      })
     }
     const encoded =
       this.#same === undefined ? region.codec!.encode(value) : encodeStrictly(region, key, value, this.#same)

@@ -25,6 +25,8 @@ export interface StoreOptions extends SealOptions {
   readonly answers?: (() => number) | undefined
 }
 
+const noneAsked: MarkerOf = () => "unasked"
+
 /** Invalidating it moves the epoch on. No entry bears it. */
 const answeredTag = "(answered)"
 
@@ -42,7 +44,8 @@ export class Store implements Primitives {
   readonly #known = new KnownTags()
   /** Of a store in this process. */
   readonly #local: LocalPrimitives | undefined
-  readonly #pick: FastPath["pick"]
+  readonly #markerOf: MarkerOf
+  readonly #fast: FastPath | undefined
   /** Of any other. */
   readonly #asking: Asking
 
@@ -62,7 +65,9 @@ export class Store implements Primitives {
     this.tags = primitives.tags
     this.#local = primitives.backend.local
     this.inPlace = this.#local !== undefined
-    this.#pick = this.#local && primitives.backend.fast?.pick
+    const { local } = primitives.backend
+    this.#markerOf = local === undefined ? noneAsked : (tag) => local.marker(tag)
+    this.#fast = primitives.backend.fast
     this.#asking = askingOf(primitives)
     this.#same = options.same
     this.#shares = primitives.backend.isolation === "reference"
@@ -127,8 +132,8 @@ export class Store implements Primitives {
    * is told by its stamp alone.
    */
   pick(region: Region, key: string, now: number): unknown {
-    if (region.stamp !== 0 && this.#since === 0 && this.#pick !== undefined) {
-      const value = this.#pick(key, region.stamp, now)
+    if (region.stamp !== 0 && this.#since === 0 && this.#fast?.pick !== undefined) {
+      const value = this.#fast.pick(key, region.stamp, now)
       if (value !== absent || region.tagsOf === undefined) return value
     }
     const found = this.#judgeLocal(this.#local!, region, key, now)
@@ -174,7 +179,7 @@ export class Store implements Primitives {
   #judgeLocal(local: LocalPrimitives, region: Region, key: string, now: number): Found {
     const entry = local.get(key, now)
     if (entry === undefined) return "miss"
-    const verdict = this.#judge(region, entry, local.marker)
+    const verdict = this.#judge(region, entry, this.#markerOf)
     // Every marker was asked for, so none is unknown.
     return verdict === "valid" ? entry : (verdict as Exclude<typeof verdict, "unknown">)
   }
@@ -201,7 +206,8 @@ export class Store implements Primitives {
     const entry = opened !== undefined ? opened.entry : stored instanceof Uint8Array ? open(stored) : stored
     if (entry === undefined) return told.miss
     const verdict = this.#judge(region, entry, known.length === 0 ? noneAsked : markersOf(known, markers))
-    if (verdict !== "miss") this.#known.remember(key, entry.tags, region)
+    // Also of one that is stale: whoever comes next asks for all its markers at once.
+    if (verdict !== "miss" && bearsStaticTags(entry.tags, region)) this.#known.remember(key, entry.tags, region)
     if (verdict === "valid") {
       if (opened !== undefined) return opened.found
       const found = this.#value(region, entry)
@@ -325,8 +331,6 @@ export interface Claim {
 
 const accepted = Exit.succeed(true)
 const rejected = Exit.succeed(false)
-
-const noneAsked: MarkerOf = () => "unasked"
 
 /** Made once: what is not there is told often. */
 const told = {

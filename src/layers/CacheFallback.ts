@@ -33,8 +33,8 @@ export interface FallbackOptions<E1, R1, E2, R2> {
  * A primary that fails in part is used for what it answers. What was loaded without it serves others only until it
  * answers again, whatever the question: since then it may have shown something newer.
  *
- * Of both layers the stores are used, with one client over them. A primary that is also provided elsewhere is shared; the
- * fallback is one of its own.
+ * Of both layers the stores are used, with one client over them. A primary that was built before, for another use of
+ * its layer, is shared; the fallback is one of its own.
  *
  * While the primary is away, the promise about invalidations holds within this process only: what others invalidate is
  * seen after `fallbackTtl` at the latest. Locks are the primary's: they fail while it is away.

@@ -1,7 +1,7 @@
 /**
  * Where stores and engine meet: from the primitives of a store to the services a program uses.
  */
-import { Context, Effect, Layer, Option, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { CacheConfig } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
 import { type ClientOptions, makeClient } from "../engine/client.ts"
@@ -17,13 +17,16 @@ import { makeMemoryPrimitives } from "../stores/memory/primitives.ts"
 /** What every layer provides: the client that patterns use, and what it is built on. */
 export type CacheServices = CacheClient | CacheBackend | TagIndex | LockManager
 
-/** A store as it is, with nothing around it; its locks, or a lock manager that there is already. */
-export interface Store extends Primitives {
+/** A store with nothing around it; its locks, or a lock manager that there is already. */
+export interface BareStore extends Primitives {
   readonly locks: LockStore | LockManager["Service"]
 }
 
 /** The store of a layer. No type of a layer shows it: it is for layers that put others together. */
-class Bare extends Context.Service<Bare, Store>()("effect-cache/layers/Bare") {}
+class Bare extends Context.Service<Bare, BareStore>()("effect-cache/layers/Bare") {}
+
+/** What services of a layer stand for: those that are around a store, and the store itself. */
+const within = new WeakMap<object, object>()
 
 /** Layers of this package, and the layers of their stores, before the engine is put over them. */
 const bare = new WeakMap<object, Layer.Layer<Bare, unknown, unknown>>()
@@ -44,7 +47,7 @@ export interface AssembleOptions extends Pick<ClientOptions, "spareKeeps" | "spa
  * followed by reads of what it replaced. The client and the services are over the guarded primitives.
  */
 export const assemble = (
-  store: Store,
+  store: BareStore,
   { guard: guardOptions, spare, ...options }: AssembleOptions = {}
 ): Effect.Effect<Context.Context<CacheServices>, CacheError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -71,11 +74,12 @@ export const assemble = (
       clientOptions = { primary, settings, inProcess, answers: primary.answers, ...options }
     }
     const { primary } = clientOptions
+    within.set(primary.backend, store.backend)
+    within.set(primary.tags, store.tags)
     return Context.make(CacheClient, yield* makeClient(clientOptions)).pipe(
       Context.add(CacheBackend, primary.backend),
       Context.add(TagIndex, primary.tags),
-      Context.add(LockManager, "withLock" in locks ? locks : makeLockManager(locks, { defaultTtl: settings.lockTtl })),
-      Context.add(Bare, store)
+      Context.add(LockManager, "withLock" in locks ? locks : makeLockManager(locks, { defaultTtl: settings.lockTtl }))
     )
   })
 
@@ -90,29 +94,27 @@ export const layerOf = <E, R>(
 }
 
 /**
- * The store of a layer. One that was made here is built without its engine, and shared with whoever else builds the layer; one
- * that was wrapped is built whole, and of one that is not of this package, the services are taken.
+ * The store of a layer. One that was made here is built without its engine, and shared with whoever has built the layer before.
+ * Of any other the services are taken, each without what this package has put around it; what somebody else has, stays.
  */
 const storeOf = <E, R>(layer: Layer.Layer<CacheServices, E, R>): Layer.Layer<Bare, E, R> =>
   (bare.get(layer) as Layer.Layer<Bare, E, R> | undefined) ??
   Layer.effect(
     Bare,
-    Effect.map(
-      Effect.context<CacheServices>(),
-      (context) =>
-        Option.getOrUndefined(Context.getOption(context, Bare)) ?? {
-          backend: Context.get(context, CacheBackend),
-          tags: Context.get(context, TagIndex),
-          locks: Context.get(context, LockManager)
-        }
-    )
+    Effect.map(Effect.context<CacheServices>(), (context) => ({
+      backend: inner(Context.get(context, CacheBackend)),
+      tags: inner(Context.get(context, TagIndex)),
+      locks: Context.get(context, LockManager)
+    }))
   ).pipe(Layer.provide(layer))
+
+const inner = <S extends object>(service: S): S => (within.get(service) as S | undefined) ?? service
 
 /** Builds the store of a layer in the scope of whoever asks; `fresh`: one of its own. */
 export const buildStore = <E, R>(
   layer: Layer.Layer<CacheServices, E, R>,
   { fresh = false }: { readonly fresh?: boolean } = {}
-): Effect.Effect<Store, E, R | Scope.Scope> => {
+): Effect.Effect<BareStore, E, R | Scope.Scope> => {
   const store = storeOf(layer)
   return Effect.map(Layer.build(fresh ? Layer.fresh(store) : store), (context) => Context.get(context, Bare))
 }

@@ -20,15 +20,25 @@ const spanOf = (fiber: Fiber.Fiber<unknown, unknown>): Tracer.AnySpan | undefine
 const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   spanOf(fiber) !== undefined || fiber.getRef(Tracer.Tracer) !== nativeTracer
 
+/** Of a span; made only where somebody looks, if they are a function. */
+type Attributes = Record<string, unknown> | (() => Record<string, unknown>)
+
+const made = (attributes: Attributes): Record<string, unknown> =>
+  typeof attributes === "function" ? attributes() : attributes
+
 /** A span around an effect, where somebody looks at spans. */
 export const spanned = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
   name: string,
-  attributes: Record<string, unknown>,
+  attributes: Attributes,
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   isTraced(fiber)
-    ? (Effect.withSpan(self, name, { attributes, captureStackTrace: false }) as Effect.Effect<A, E, R>)
+    ? (Effect.withSpan(self, name, { attributes: made(attributes), captureStackTrace: false }) as Effect.Effect<
+        A,
+        E,
+        R
+      >)
     : self
 
 /** A span over a question that is no effect: from when it is asked until its answer is there. */
@@ -45,10 +55,10 @@ export interface OpenSpan {
 export const openSpan = (
   fiber: Fiber.Fiber<unknown, unknown>,
   name: string,
-  attributes: Record<string, unknown>
+  attributes: Attributes
 ): OpenSpan | undefined => {
   if (!isTraced(fiber)) return undefined
-  const span = Effect.runSyncWith(fiber.context)(Effect.makeSpan(name, { attributes }))
+  const span = Effect.runSyncWith(fiber.context)(Effect.makeSpan(name, { attributes: made(attributes) }))
   const clock = fiber.getRef(Clock.Clock)
   const timed = fiber.getRef(References.TracerTimingEnabled)
   const end = (exit: Exit.Exit<unknown, unknown>): void => {
@@ -61,7 +71,7 @@ export const openSpan = (
         end(answer)
         return answer
       }
-      return Effect.onExit(Effect.withParentSpan(answer, span), (exit) =>
+      return Effect.onExit(Effect.withParentSpan(answer, span, { captureStackTrace: false }), (exit) =>
         Effect.sync(() => end(exit))
       ) as Effect.Effect<A, E, R>
     },

@@ -41,13 +41,18 @@ export type Around = <A>(call: Call, self: Effect.Effect<A, CacheError>) => Effe
  * fast path `lookup` and `pick`. Whoever can stand around them too puts them back.
  */
 export const around = ({ backend, tags }: Primitives, f: Around): Primitives => {
-  const lookupMany = backend.fast?.lookupMany
+  const { fast } = backend
   return {
     backend: {
-      ...backend,
+      name: backend.name,
+      format: backend.format,
+      isolation: backend.isolation,
+      compressor: backend.compressor,
+      deadlineMillis: backend.deadlineMillis,
+      replicationMillis: backend.replicationMillis,
       local: undefined,
-      fast: lookupMany && {
-        lookupMany: (...args) => f({ operation: "lookupMany", kind: "read", args }, lookupMany(...args))
+      fast: fast?.lookupMany && {
+        lookupMany: (...args) => f({ operation: "lookupMany", kind: "read", args }, fast.lookupMany!(...args))
       },
       read: (...args) => f({ operation: "read", kind: "read", args }, backend.read(...args)),
       acquire: (...args) => f({ operation: "acquire", kind: "lease", args }, backend.acquire(...args)),

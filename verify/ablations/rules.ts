@@ -87,9 +87,9 @@ export const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: land,
-        find: "const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)",
+        find: "const sealed = store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), origin, services)",
         replace:
-          "const sealed = Effect.flatMap(store.tags.epoch, (born) => store.sealer.seal(region, key, value, paramsOf(request), { ...origin, born }, services))"
+          "const sealed = Effect.flatMap(store.tags.epoch, (born) => store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), { ...origin, born }, services))"
       }
     ]
   },

@@ -170,8 +170,8 @@ const ways: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/land.ts",
-        find: "const { region, refused } = request.plan",
-        replace: `${thrown}const { region, refused } = request.plan`
+        find: "const { context, createdAt, flight, loadMillis, request, store, value } = landing",
+        replace: `${thrown}const { context, createdAt, flight, loadMillis, request, store, value } = landing`
       }
     ]
   }

@@ -241,7 +241,7 @@ export const guard = (
 
     /** As `call`. */
     const guardLookup =
-      (lookup: NonNullable<FastPath["lookup"]>): typeof lookup =>
+      (fast: FastPath): NonNullable<FastPath["lookup"]> =>
       (key, list, done) => {
         if (away) return done(Exit.fail(heldOff("lookup")))
         let told = false
@@ -256,7 +256,7 @@ export const guard = (
           done(exit)
         }
         try {
-          lookup(key, list, tell)
+          fast.lookup!(key, list, tell)
         } catch (defect) {
           // Whoever waits must hear of it. What is thrown by those who were told is not of the store.
           if (told) throw defect
@@ -265,9 +265,9 @@ export const guard = (
       }
 
     const { backend, tags } = around(primary, guarding)
-    const lookup = primary.backend.fast?.lookup
+    const under = primary.backend.fast
     // Where a call must be timed here, the parts of a look-up are.
     const fast =
-      lookup === undefined || bounded === within ? backend.fast : { ...backend.fast, lookup: guardLookup(lookup) }
+      under?.lookup === undefined || bounded === within ? backend.fast : { ...backend.fast, lookup: guardLookup(under) }
     return { answers: () => answers, backend: { ...backend, fast }, tags }
   })

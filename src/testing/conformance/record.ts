@@ -65,8 +65,7 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
       ? call(of.operation, of.args, self)
       : ask(of.operation, shownArgs(of), self, shownOf(of))
   )
-  const lookup = bare.backend.fast?.lookup
-  const pick = bare.backend.fast?.pick
+  const { fast } = bare.backend
 
   return {
     bare,
@@ -97,9 +96,9 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
             },
       fast: {
         ...backend.fast,
-        pick: pick && ((key, stamp, now) => answered("pick", [key, stamp], pick(key, stamp, now))),
+        pick: fast?.pick && ((key, stamp, now) => answered("pick", [key, stamp], fast.pick!(key, stamp, now))),
         lookup:
-          lookup &&
+          fast?.lookup &&
           ((key, list, done) => {
             const { end } = story.call(who, "lookup", [key, list])
             let told = 0
@@ -111,7 +110,7 @@ export const record = (story: Story, who: string, bare: CachePrimitives): Record
             }
             pending++
             try {
-              lookup(key, list, (exit) => {
+              fast.lookup!(key, list, (exit) => {
                 ended(exit)
                 done(exit)
               })
