@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { RedisServer } from "../test/support/redisServer.ts"
 import { parseArgs, usage } from "./ab/args.ts"
 import { build, otherDependencies } from "./ab/builds.ts"
-import { type GroupResult, limit, measureGroup } from "./ab/measure.ts"
+import { type GroupResult, levelNeeded, limit, measureGroup } from "./ab/measure.ts"
 import { allIds, plan } from "./ab/plan.ts"
 import { UsageError } from "./lib/args.ts"
 import { machine } from "./lib/run.ts"
@@ -17,14 +17,14 @@ import { withUnit } from "./lib/table.ts"
 const say = (line: string) => process.stderr.write(line + "\n")
 const print = (line: string) => process.stdout.write(line + "\n")
 
-const row = ({ after, before, id, interval, noWorse, ratio, unit }: GroupResult): string =>
+const row = ({ after, before, id, interval, ratio, unit, verdict }: GroupResult): string =>
   [
     id.padEnd(26),
     withUnit(median(before), unit).padStart(12),
     withUnit(median(after), unit).padStart(12),
     `${ratio.toFixed(3)} x`.padStart(10),
     `${interval.low.toFixed(3)}..${interval.high.toFixed(3)}`.padStart(15),
-    `no worse than ${limit}: ${noWorse ? "yes" : "no"}`
+    verdict === null ? "no verdict" : `no worse than ${limit}: ${verdict}`
   ].join("  ")
 
 const main = async (): Promise<number> => {
@@ -59,17 +59,21 @@ const main = async (): Promise<number> => {
   for (const { groups, workload } of planned) {
     for (const group of groups) await Effect.runPromise(Effect.scoped(measure(workload, group)))
   }
-  const worse = groups.filter(({ noWorse }) => !noWorse)
-  const levels = Math.min(...groups.map(({ interval }) => interval.level))
-  if (levels < 0.95) print(`too few rounds for 95 %: the intervals are of ${(levels * 100).toFixed(0)} %`)
-  print(
-    `no worse than ${limit}: ${worse.length === 0 ? "yes" : `no, for ${worse.map(({ id }) => id).join(", ")}`} ` +
-      `(${groups.length - worse.length} of ${groups.length})`
-  )
+  const worse = groups.filter(({ verdict }) => verdict === "no")
+  const level = Math.min(...groups.map(({ interval }) => interval.level))
+  if (level < levelNeeded) {
+    print(`no verdict: too few rounds for 95 %, the intervals are of ${(level * 100).toFixed(0)} %`)
+  } else {
+    print(
+      `this interval reaches ${limit} or below: ` +
+        (worse.length === 0 ? "yes" : `no, for ${worse.map(({ id }) => id).join(", ")}`) +
+        ` (${groups.length - worse.length} of ${groups.length})`
+    )
+  }
   const seconds = Math.round((Date.now() - startedAt) / 1e3)
   if (options.json !== undefined) {
     const run = {
-      format: 1,
+      format: 2,
       date: new Date(startedAt).toISOString(),
       seconds,
       machine: machine(),
@@ -84,7 +88,7 @@ const main = async (): Promise<number> => {
     say(`written to ${options.json}`)
   }
   say(`${seconds} s`)
-  return 0
+  return options.strict && worse.length > 0 ? 1 : 0
 }
 
 // Servers and children end with this process, by the hooks of `exit`.

@@ -9,8 +9,21 @@ import type { Group, Workload } from "../lib/workload.ts"
 import type { Build } from "./builds.ts"
 import { subject } from "./plan.ts"
 
-/** "No worse" is: the interval of the ratio reaches this. */
+/** How many times as long is no worse. */
 export const limit = 1.05
+
+/** Below this an interval says nothing. */
+export const levelNeeded = 0.95
+
+/**
+ * No worse than the limit? `"yes"`: the whole interval says so. `"no"`: none of it does. In between the two are not told apart.
+ * An issue's "no worse than 1.05" asks that the interval begins at 1.05 or below: all but `"no"`.
+ */
+export type Verdict = "yes" | "not told apart" | "no"
+
+/** None where the samples are too few. */
+export const verdictOf = ({ high, level, low }: Interval): Verdict | undefined =>
+  level < levelNeeded ? undefined : high <= limit ? "yes" : low <= limit ? "not told apart" : "no"
 
 export interface GroupResult {
   readonly id: string
@@ -24,7 +37,8 @@ export interface GroupResult {
   readonly ratios: ReadonlyArray<number>
   readonly ratio: number
   readonly interval: Interval
-  readonly noWorse: boolean
+  /** `null` where the samples are too few. */
+  readonly verdict: Verdict | null
 }
 
 /** Turns of a version in a round. */
@@ -41,6 +55,10 @@ export const order = (round: number, turns: number): ReadonlyArray<Side> =>
     (_, turn): ReadonlyArray<Side> => ((turn + round) % 2 === 0 ? ["before", "after"] : ["after", "before"])
   ).flat()
 
+/** Who is started first, and has the first database; the next round the other. */
+export const sidesOf = (round: number): readonly [Side, Side] =>
+  round % 2 === 0 ? ["before", "after"] : ["after", "before"]
+
 export interface RoundSamples {
   readonly before: ReadonlyArray<number>
   readonly after: ReadonlyArray<number>
@@ -52,7 +70,7 @@ export interface RoundSamples {
  */
 export const judge = (
   rounds: ReadonlyArray<RoundSamples>
-): Pick<GroupResult, "before" | "after" | "ratios" | "ratio" | "interval" | "noWorse"> => {
+): Pick<GroupResult, "before" | "after" | "ratios" | "ratio" | "interval" | "verdict"> => {
   const each = rounds.map(({ after, before }) => median(ratios(after, before)))
   const interval = medianInterval(each)
   return {
@@ -61,7 +79,7 @@ export const judge = (
     ratios: each.map(round),
     ratio: round(median(each)),
     interval: { low: round(interval.low), high: round(interval.high), level: round(interval.level) },
-    noWorse: interval.low <= limit
+    verdict: verdictOf(interval) ?? null
   }
 }
 
@@ -88,9 +106,9 @@ const measureRound = async (
       flags: [`--import=${preload}`],
       env: { EFFECT_CACHE_BENCH_BUILD: builds[side].folder }
     })
-  const children = { before: child("before"), after: child("after") }
+  const sides = sidesOf(number)
+  const children = Object.fromEntries(sides.map((side) => [side, child(side)])) as Record<Side, Child>
   const samples: Record<Side, Array<number>> = { before: [], after: [] }
-  const databases = { before: 1, after: 2 }
   const open = (side: Side) =>
     children[side].ask({
       op: "open",
@@ -99,10 +117,10 @@ const measureRound = async (
       group,
       mode: "short",
       // A database each: they share a server, and no key.
-      url: url === "" ? "" : `${url}/${databases[side]}`
+      url: url === "" ? "" : `${url}/${sides.indexOf(side) + 1}`
     })
   try {
-    await Promise.all([open("before"), open("after")])
+    await Promise.all(sides.map(open))
     for (const side of order(number, turns)) samples[side].push((await children[side].ask({ op: "round" }))!.value)
   } finally {
     await Promise.all([children.before.end(), children.after.end()])

@@ -30,8 +30,10 @@ export const method = `## How it is measured
 
 Two versions of effect-cache are compared by \`npm run bench:ab -- <commit>\`: the commit and the working tree, or a second commit,
 both built, the bench's own files from the working tree. A round starts a process of each, which take turns, and gives one ratio of
-their times; the median over rounds is shown, with the 95 % interval of that median (two of the ratios, by their order). "No worse
-than 1.05" means that the interval reaches 1.05. The same commit twice shows what is noise.
+their times; the median over rounds is shown, with the 95 % interval of that median (two of the ratios, by their order). Is it no
+worse than 1.05? "Yes": the interval ends at 1.05 or below. "No": it begins above 1.05. "Not told apart": it begins at 1.05 or below,
+and ends above. An issue that says "no worse than 1.05" asks that the interval begins at 1.05 or below, so that only a "no" breaks
+it. Below a level of 95 % there is no verdict. The same commit twice shows what is noise.
 
 What not to conclude:
 

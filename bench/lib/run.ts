@@ -36,7 +36,8 @@ export const machine = (): Machine => ({
   cpu: os.cpus()[0]?.model ?? "unknown",
   cores: os.availableParallelism(),
   memoryGb: Math.round(os.totalmem() / 2 ** 30),
-  os: `${os.type()} ${os.release()}`,
+  // What comes after is of one build of one machine.
+  os: `${os.type()} ${os.release().split(".").slice(0, 2).join(".")}`,
   node: process.version,
   redis: redisVersion()
 })

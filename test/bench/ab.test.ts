@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { defaultRounds, parseArgs } from "../../bench/ab/args.ts"
+import { defaultRounds, fewestRounds, parseArgs } from "../../bench/ab/args.ts"
 import { otherDependencies } from "../../bench/ab/builds.ts"
-import { judge, order } from "../../bench/ab/measure.ts"
+import { judge, levelNeeded, order, sidesOf, verdictOf } from "../../bench/ab/measure.ts"
 import { allIds, plan } from "../../bench/ab/plan.ts"
 import { UsageError } from "../../bench/lib/args.ts"
 import { medianInterval } from "../../bench/lib/statistics.ts"
@@ -20,18 +20,20 @@ describe("flags of bench:ab", () => {
       after: undefined,
       only: [],
       rounds: defaultRounds,
-      json: undefined
+      json: undefined,
+      strict: false
     })
   })
 
   it("all of them", () => {
     const options = parseArgs(
-      "HEAD~1 HEAD --only redis-hit,batch --only=stampede/1 --rounds 3 --json=a.json".split(" ")
+      "HEAD~1 HEAD --only redis-hit,batch --only=stampede/1 --rounds 8 --json=a.json --strict".split(" ")
     )
     assert.strictEqual(options.before, "HEAD~1")
     assert.strictEqual(options.after, "HEAD")
     assert.deepStrictEqual(options.only, ["redis-hit", "batch", "stampede/1"])
-    assert.strictEqual(options.rounds, 3)
+    assert.strictEqual(options.rounds, 8)
+    assert.isTrue(options.strict)
     assert.strictEqual(options.json, "a.json")
   })
 
@@ -47,7 +49,8 @@ describe("flags of bench:ab", () => {
     [["a", "--only"], "--only needs a value"],
     [["a", "--json", "--list"], "--json needs a value"],
     [["a", "--rounds=0"], "expected a whole number"],
-    [["a", "--list=yes"], "--list takes no value"]
+    [["a", "--list=yes"], "--list takes no value"],
+    [["a", "--strict", "--rounds", "5"], "--strict needs 6 rounds"]
   ])("%j is refused", (args, message) => {
     assert.throws(() => parseArgs(args), UsageError, message)
   })
@@ -121,14 +124,29 @@ describe("a verdict of bench:ab", () => {
     assert.deepStrictEqual(interval, { low: 1.1, high: 2, level: 0.75 })
   })
 
+  it("who is started first, and has the first database, changes from round to round", () => {
+    assert.deepStrictEqual([0, 1, 2].map(sidesOf), [
+      ["before", "after"],
+      ["after", "before"],
+      ["before", "after"]
+    ])
+  })
+
   it.each([
-    ["as fast", 1, true],
-    ["faster", 0.5, true],
-    ["just so", 1.05, true],
-    ["slower", 1.0501, false]
-  ])("no worse: %s", (_, lowest, noWorse) => {
-    const rounds = [lowest, lowest + 1, lowest + 2].map((after) => ({ before: [1], after: [after] }))
-    assert.strictEqual(judge(rounds).noWorse, noWorse)
+    ["faster", 0.5, 0.9, "yes"],
+    ["just so", 0.9, 1.05, "yes"],
+    ["about the limit", 1, 1.0501, "not told apart"],
+    ["from the limit on", 1.05, 1.2, "not told apart"],
+    ["slower", 1.0501, 1.2, "no"]
+  ] as const)("no worse: %s", (_, low, high, verdict) => {
+    assert.strictEqual(verdictOf({ low, high, level: levelNeeded }), verdict)
+    assert.strictEqual(verdictOf({ low, high, level: 0.94 }), undefined)
+  })
+
+  it("takes six rounds", () => {
+    const rounds = (n: number) => Array.from({ length: n }, () => ({ before: [1], after: [2] }))
+    assert.isNull(judge(rounds(fewestRounds - 1)).verdict)
+    assert.strictEqual(judge(rounds(fewestRounds)).verdict, "no")
   })
 })
 
