@@ -225,4 +225,5 @@ const environment: Effect.Effect<CacheEnvironment, Config.ConfigError> = Effect.
   return { ...rest, memoryMaxBytes: Math.max(1, Math.floor(memoryMaxMb * 1024 * 1024)) }
 })
 
+/** Settings that hold for every region of a client (`layer`), and what the environment says for `CacheLive` (`environment`). */
 export const CacheConfig = Object.assign(reference, { make, layer, environment })

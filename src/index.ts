@@ -48,6 +48,7 @@ export { type WriteOptions, type WriteThrough, writeThrough } from "./patterns/w
 export {
   type BackendUsage,
   CacheBackend,
+  type FastPath,
   type LocalPrimitives,
   type Lookup,
   type Lookups,

@@ -84,4 +84,5 @@ const layer = <E1, R1, E2, R2>(
     })
   )
 
+/** The layer of a primary that may fail, with memory to fall back to. */
 export const CacheFallback = { layer } as const

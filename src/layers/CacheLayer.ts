@@ -49,6 +49,7 @@ const make = <E, R>(
  */
 const matcher = (pattern: string): ((key: string) => boolean) => matcherUnsafe(pattern)
 
+/** For authors of backends: the layer over primitives of one's own, and what such primitives are made with. */
 export const CacheLayer = {
   make,
   matcher,

@@ -32,5 +32,6 @@ const layerConfig = (
 ): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
   layerOf(Effect.flatMap(Config.unwrap(options), makeMemoryPrimitives))
 
+/** The layer of a cache in this process. */
 export const CacheMemory = { layer, layerConfig } as const
 export type { MemoryOptions }

@@ -30,4 +30,5 @@ const layer = (options?: RedisOptions): Layer.Layer<CacheServices, CacheError> =
 const layerConfig = (options: Config.Wrap<RedisOptions>): Layer.Layer<CacheServices, CacheError | Config.ConfigError> =>
   layerOf(Effect.flatMap(Config.unwrap(options), makeRedisPrimitives))
 
+/** The layer of a cache on Redis, shared by all processes that use one namespace. */
 export const CacheRedis = { layer, layerConfig } as const

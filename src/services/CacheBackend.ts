@@ -107,6 +107,7 @@ export interface LocalPrimitives {
   readonly release: (key: string, token: string) => boolean
 }
 
+/** Where entries live: the atomic primitives of a store, and the leases that fence them. For authors of backends. */
 export class CacheBackend extends Context.Service<
   CacheBackend,
   {

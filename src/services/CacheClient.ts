@@ -1,6 +1,10 @@
 /**
- * The cache of a program, for manual work: read, store, tag, invalidate, measure. Patterns go through it too; where entries live
- * is the business of `CacheBackend` and `TagIndex`.
+ * The cache of a program, for manual work: read, store, tag, invalidate, measure. Where entries live is the business of
+ * `CacheBackend` and `TagIndex`.
+ *
+ * Functions such as `invalidateKey`, `invalidateTags` and `tagCacheKey` call these methods. Cached functions do not: they go to
+ * the engine behind the client. So the `invalidateKeys` of a decorated client is not asked by `.invalidate`, `.clear` or
+ * `writeThrough`. `docs/testing.md` shows how to mock and to decorate a client.
  *
  * **What it promises**
  *
@@ -23,6 +27,7 @@ export interface SetOptions<A, I, RD, RE> {
   readonly tags?: ReadonlyArray<string> | undefined
 }
 
+/** The cache of a program, for manual work: read, store, tag, invalidate, measure. */
 export class CacheClient extends Context.Service<
   CacheClient,
   {

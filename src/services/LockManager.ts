@@ -38,6 +38,7 @@ export interface Lock {
   readonly remainingMillis: Effect.Effect<number>
 }
 
+/** For how long a lock is taken at a time, and how long to wait for it. */
 export interface LockOptions {
   /**
    * How long the lock outlives a holder that died. Renewed at a third of it while the holder works. At least 10 ms, and
@@ -61,6 +62,7 @@ export interface LockStore {
   readonly release: (name: string, token: string) => Effect.Effect<boolean, CacheError>
 }
 
+/** Locks by name among all processes that share the store, each with a TTL and a fencing token. */
 export class LockManager extends Context.Service<
   LockManager,
   {

@@ -10,6 +10,7 @@
 import { Context, type Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 
+/** The epoch, and the markers of tags. For authors of backends. */
 export class TagIndex extends Context.Service<
   TagIndex,
   {

@@ -72,4 +72,5 @@ const render = ({ failed, passed }: ConformanceReport): string =>
     "\n"
   )
 
+/** The conformance kit: tests for a backend, as effects with names, for any test runner. */
 export const Conformance = { cases, check, render } as const
