@@ -1,5 +1,5 @@
 /**
- * Formats with Biome, in the house style for generators: `function*() {`, where Biome insists on `function*() {`.
+ * Formats with Biome, in the house style for generators: `function*() {`, where Biome insists on a space after the star.
  *
  * `node scripts/format.ts [--check] [file ...]`. Without files: everything Biome knows of the repository.
  */

@@ -1,5 +1,5 @@
 /**
- * Acceptance 9: nothing is left after many operations of which many are interrupted.
+ * Nothing is left after many operations of which many are interrupted.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Metric, Schema, Scope } from "effect"
@@ -121,7 +121,7 @@ const eventually = (what: string, condition: Effect.Effect<unknown, unknown>) =>
     assert.fail(`${what}: ${String(last)} left`)
   })
 
-describe("acceptance 9: nothing is left", () => {
+describe("nothing is left", () => {
   it.live(
     "in memory",
     () => {
@@ -147,9 +147,7 @@ describe("acceptance 9: nothing is left", () => {
             "fibers",
             Effect.sync(() => counter.alive - before)
           )
-          console.log(
-            `acceptance 9: in memory, 100,000 operations, ${interrupted} interrupted: no load, lease or fiber left`
-          )
+          console.log(`in memory, 100,000 operations, ${interrupted} interrupted: no load, lease or fiber left`)
         })
       ).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, service))
     },
@@ -199,7 +197,7 @@ describe("acceptance 9: nothing is left", () => {
             Effect.map(connections, (now) => now - before)
           )
           console.log(
-            `acceptance 9: on Redis, 20,000 operations, ${interrupted} interrupted: no load, lease, lock, fiber or ` +
+            `on Redis, 20,000 operations, ${interrupted} interrupted: no load, lease, lock, fiber or ` +
               `subscription left; ${used - before} connections in use, 0 after the scope`
           )
         })

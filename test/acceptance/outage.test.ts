@@ -1,5 +1,5 @@
 /**
- * Acceptance 5: Redis stops under load, and comes back with what it held before.
+ * Redis stops under load, and comes back with what it held before.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Fiber, Layer, Schema } from "effect"
@@ -92,7 +92,7 @@ const refused = (client: Client, effect: Parameters<Client["run"]>[0]) =>
 const untilBack = (client: Client) =>
   until(Effect.isSuccess(client.run(CacheClient.use((cache) => cache.get("nobody's", Schema.Number)))))
 
-describe("acceptance 5: outages", () => {
+describe("outages", () => {
   it.live(
     "Redis is stopped under load and started again",
     () =>
@@ -189,7 +189,7 @@ describe("acceptance 5: outages", () => {
           assert.strictEqual(seen.failures, 0)
           assert.isAtMost(frozen - seen.lag, deadline + loadMillis + 150)
           console.log(
-            `acceptance 5: ${seen.reads} reads, ${seen.failures} failures, ${loadsAway} loads of 8 keys while away, ` +
+            `${seen.reads} reads, ${seen.failures} failures, ${loadsAway} loads of 8 keys while away, ` +
               `slowest caller ${frozen} ms with a deadline of ${deadline} ms and loads of ${loadMillis} ms`
           )
         })

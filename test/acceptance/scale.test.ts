@@ -1,5 +1,5 @@
 /**
- * Acceptance 6: a tag and a pattern over 100,000 entries.
+ * A tag and a pattern over 100,000 entries.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -38,7 +38,7 @@ const commandsOf = <A, E>(admin: Redis, effect: Effect.Effect<A, E>) =>
       .sort()
   })
 
-describe("acceptance 6: 100,000 entries", () => {
+describe("100,000 entries", () => {
   it.live(
     "the commands of a tag do not depend on them, and no command of a pattern blocks",
     () =>
@@ -58,7 +58,7 @@ describe("acceptance 6: 100,000 entries", () => {
           const many = yield* commandsOf(admin, client.run(invalidateTags(["many"])))
           assert.deepStrictEqual(many, few)
           assert.strictEqual((yield* get("many:99999"))._tag, "None")
-          console.log(`acceptance 6: a tag on 100,000 entries: ${many.join(", ")} (on 10: ${few.join(", ")})`)
+          console.log(`a tag on 100,000 entries: ${many.join(", ")} (on 10: ${few.join(", ")})`)
 
           const before = yield* Effect.promise(() => admin.dbsize())
           yield* Effect.promise(() => admin.slowlog("RESET"))
@@ -73,7 +73,7 @@ describe("acceptance 6: 100,000 entries", () => {
             assert.isAtMost(slowOf(name), Math.ceil(Number(calls) / 4), `${name}, of ${calls}`)
           }
           console.log(
-            `acceptance 6: a pattern over 100,000 entries: ${pattern.join(", ")}; over 5 ms: ` +
+            `a pattern over 100,000 entries: ${pattern.join(", ")}; over 5 ms: ` +
               `${slowOf("scan")} scan, ${slowOf("unlink")} unlink`
           )
           assert.isFalse(pattern.some((command) => command.startsWith("keys ")))

@@ -1,5 +1,5 @@
 /**
- * Acceptance 3: one load for a thousand callers, in one process and in four, and a holder that is killed.
+ * One load for a thousand callers, in one process and in four, and a holder that is killed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type ChildProcess, fork } from "node:child_process"
@@ -59,7 +59,7 @@ const race = (children: ReadonlyArray<ChildProcess>, key: string, onLoad: (child
     })
   )
 
-describe("acceptance 3: stampedes", () => {
+describe("stampedes", () => {
   for (const backend of ["memory", "redis"] as const) {
     it.live(`1,000 callers in one process are one load (${backend})`, () =>
       Effect.scoped(
@@ -80,7 +80,7 @@ describe("acceptance 3: stampedes", () => {
           )
           assert.deepStrictEqual(new Set(values), new Set([1]))
           assert.strictEqual(loads, 1)
-          console.log(`acceptance 3: 1,000 callers in one process on ${backend}: ${loads} load`)
+          console.log(`1,000 callers in one process on ${backend}: ${loads} load`)
         })
       )
     )
@@ -100,7 +100,7 @@ describe("acceptance 3: stampedes", () => {
           assert.strictEqual(new Set(all.flatMap((done) => done?.values ?? [])).size, 1)
           assert.strictEqual(all.filter((done) => done === undefined).length, 0)
           assert.strictEqual(loads, 1)
-          console.log(`acceptance 3: 4 x 1,000 callers in four processes: ${loads} load`)
+          console.log(`4 x 1,000 callers in four processes: ${loads} load`)
 
           loads = 0
           const survivors = yield* race(children, "two", (child) => {
@@ -114,7 +114,7 @@ describe("acceptance 3: stampedes", () => {
           // A busy host may keep a process from running: that is no time of the protocol.
           for (const { lagMillis, millis } of alive) assert.isAtMost(millis - lagMillis, lockMillis + 1000)
           console.log(
-            `acceptance 3: 4 x 1,000 callers, holder killed: ${loads} loads, the slowest caller waited ` +
+            `4 x 1,000 callers, holder killed: ${loads} loads, the slowest caller waited ` +
               `${Math.round(slowest)} ms with a lock TTL of ${lockMillis} ms`
           )
         })

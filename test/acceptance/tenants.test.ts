@@ -1,5 +1,5 @@
 /**
- * Acceptance 8: tenants that choose their names and ids as an attacker would cannot reach each other's entries.
+ * Tenants that choose their names and ids as an attacker would cannot reach each other's entries.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Schema } from "effect"
@@ -122,7 +122,7 @@ const property = (client: Client, cases: number) =>
     return checked
   })
 
-describe("acceptance 8: tenants", () => {
+describe("tenants", () => {
   it.live(
     "in memory",
     () =>
@@ -130,7 +130,7 @@ describe("acceptance 8: tenants", () => {
         Effect.gen(function*() {
           const client = yield* buildClient(CacheMemory.layer())
           const checked = yield* property(client, 3000)
-          console.log(`acceptance 8: in memory, ${checked} entries unharmed by hostile neighbours`)
+          console.log(`in memory, ${checked} entries unharmed by hostile neighbours`)
         })
       ),
     60_000
@@ -146,7 +146,7 @@ describe("acceptance 8: tenants", () => {
             CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" })
           )
           const checked = yield* property(client, 500)
-          console.log(`acceptance 8: on Redis, ${checked} entries unharmed by hostile neighbours`)
+          console.log(`on Redis, ${checked} entries unharmed by hostile neighbours`)
         })
       ),
     60_000

@@ -1,5 +1,5 @@
 /**
- * Acceptance 7: round trips, counted at a proxy between client and Redis.
+ * Round trips, counted at a proxy between client and Redis.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -31,10 +31,10 @@ const world = Effect.gen(function*() {
   return { proxy, layer, client, tripsOf }
 })
 
-describe("acceptance 7: round trips", () => {
+describe("round trips", () => {
   const kinds = {
     "without tags": {},
-    "with fixed tags": { tags: ["warm", "b"] },
+    "with static tags": { tags: ["warm", "b"] },
     "with tags of the value": { tags: (value: number) => ["warm", `value:${value}`] }
   }
   for (const [name, extra] of Object.entries(kinds)) {
@@ -63,9 +63,7 @@ describe("acceptance 7: round trips", () => {
             assert.isAtMost(before, 2)
             assert.isAtMost(miss - before, 1)
             assert.strictEqual(hit, 1)
-            console.log(
-              `acceptance 7: ${pattern} ${name}: a hit ${hit}, a miss ${before} before the load and ${miss - before} after`
-            )
+            console.log(`${pattern} ${name}: a hit ${hit}, a miss ${before} before the load and ${miss - before} after`)
           })
         )
       )
@@ -118,7 +116,7 @@ describe("acceptance 7: round trips", () => {
         yield* client.run(CacheClient.use((cache) => cache.invalidateTags(["x"])))
         const tag = yield* tripsOf(client.run(CacheClient.use((cache) => cache.invalidateTags(["x", "y", "z"]))))
         assert.deepStrictEqual([written, key, tag], [2, 1, 2])
-        console.log(`acceptance 7: write-through ${written}, four keys ${key}, three tags ${tag}`)
+        console.log(`write-through ${written}, four keys ${key}, three tags ${tag}`)
       })
     )
   )
