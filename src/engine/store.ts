@@ -90,9 +90,11 @@ export class Store implements Primitives {
   })
 
   /**
-   * The one way to read: tells `done`, once, with an effect that has ended already in most cases. A store in this process is
-   * asked in place, and tells before this returns. Any other is asked in trip 1, for the entry and, in the same flush, for the
-   * markers of the tags known beforehand.
+   * Reads one key. `lookMany` reads many, and `pick` is the one-step hit of a store in this process; all end in one judgement.
+   *
+   * It tells `done`, once, with an effect that has ended already in most cases. A store in this process is asked in place, and
+   * tells before this returns. Any other is asked in trip 1, for the entry and, in the same flush, for the markers of the tags
+   * known beforehand.
    *
    * `services` are those of the fiber that asks.
    */

@@ -29,7 +29,7 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
   readonly prefix?: string | undefined
   /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
   readonly ttl?: Ttl<A, T> | undefined
-  /** Tags for `invalidateTags`. An entry that lacks a fixed tag of its region is a miss, so adding one takes effect at once. */
+  /** Tags for `invalidateTags`. An entry that lacks a static tag of its region is a miss, so adding one takes effect at once. */
   readonly tags?: Tags<A, T> | undefined
   /**
    * Shortens each TTL by a random share of up to this fraction, from 0 (default) to 1, so that entries stored together do
