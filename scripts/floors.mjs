@@ -36,8 +36,23 @@ const faces = {
   "CacheKey.ts": "key"
 }
 
-/** Everybody else sees one of the two at most. */
-const meeting = { file: "layers/assemble.ts", rooms: ["engine", "stores"] }
+/**
+ * Who of the floors above may import what of these two: files, or folders by a name that ends with a slash. So they meet in
+ * one file, `layers/assemble.ts`; a pattern sees the contract of the engine and no store, and no layer but that file the engine.
+ */
+const doors = {
+  engine: [
+    ["layers/assemble.ts", "engine/"],
+    ["patterns/", "engine/contract.ts"],
+    ["patterns/call.ts", "engine/moment.ts"],
+    ["http/", "engine/contract.ts"]
+  ],
+  stores: [
+    ["layers/", "stores/"],
+    ["redis/", "stores/redis/options/"],
+    ["testing/", "stores/"]
+  ]
+}
 
 const root = path.resolve(process.argv[2] ?? fileURLToPath(new URL("../", import.meta.url)))
 const src = path.join(root, "src")
@@ -45,7 +60,7 @@ const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"
 
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && /\.[cm]?[jt]sx?$/.test(entry.name))
-  .map((entry) => path.relative(src, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"))
+  .map((entry) => path.relative(src, path.join(entry.parentPath ?? entry.path, entry.name)).replaceAll(path.sep, "/"))
   .sort()
 const known = new Set(files)
 
@@ -55,11 +70,24 @@ const roomOf = (file) => {
 }
 const floorOf = (file) => floors.findIndex((rooms) => rooms.includes(roomOf(file)))
 
+const isIn = (file, place) => (place.endsWith("/") ? file.startsWith(place) : file === place)
+const isBarred = (file, target) =>
+  !(doors[roomOf(target)] ?? [[file, target]]).some(([from, to]) => isIn(file, from) && isIn(target, to))
+const doorsOf = (room) => doors[room].map(([from, to]) => `${from} -> ${to}`).join(", ")
+
 /** What is imported, with where it stands: `undefined` in place of a name that is made when the program runs. */
 const importsOf = (file, text) => {
-  const { errors, program } = parseSync(file, text)
+  const { comments, errors, program } = parseSync(file, text)
   if (errors.length > 0) throw new Error(errors[0].message)
   const found = []
+  const lineOf = (at) => text.slice(0, at).split("\n").length
+  for (const { start, type, value } of comments) {
+    const reference = type === "Line" && /^\/\s*<reference\s[^>]*?\b(path|types)\s*=\s*(["'])(.*?)\2/.exec(value)
+    if (!reference) continue
+    const [, kind, , name] = reference
+    // A path needs no `./` to be one.
+    found.push({ line: lineOf(start), name: kind === "path" && !/^[./\\]|:/.test(name) ? `./${name}` : name })
+  }
   const named = {
     ImportDeclaration: "source",
     ExportNamedDeclaration: "source",
@@ -71,17 +99,17 @@ const importsOf = (file, text) => {
   const visit = (node) => {
     if (node === null || typeof node !== "object") return
     if (Array.isArray(node)) return node.forEach(visit)
-    const name = node[named[node.type]]
+    // `declare module "../a.ts"` adds to what is there; one without a text is a namespace.
+    const name = node.type === "TSModuleDeclaration" && node.id.type === "Literal" ? node.id : node[named[node.type]]
     // `export { a }` has none.
     if (name !== undefined && name !== null) {
       const template = name.type === "TemplateLiteral" && name.expressions.length === 0
-      const line = text.slice(0, name.start).split("\n").length
-      found.push({ line, name: template ? name.quasis[0].value.cooked : name.value })
+      found.push({ line: lineOf(name.start), name: template ? name.quasis[0].value.cooked : name.value })
     }
     Object.values(node).forEach(visit)
   }
   visit(program)
-  return found
+  return found.sort((one, other) => one.line - other.line)
 }
 
 /** All files that `imports` or `exports` of package.json lead to, under any condition. */
@@ -118,11 +146,14 @@ for (const file of files) {
     findings.unclear.push(`src/${file}  cannot be read: ${error.message}`)
     continue
   }
-  const met = new Map()
   for (const { line, name } of found) {
     const at = `src/${file}:${line}`
     if (name === undefined) {
       findings.unclear.push(`${at}  imports what only the running program knows`)
+      continue
+    }
+    if (/^(file:|[/\\]|[a-z]:[/\\])/i.test(name)) {
+      findings.unclear.push(`${at}  "${name}" is a place on one machine`)
       continue
     }
     for (const target of targetsOf(file, name)) {
@@ -133,17 +164,13 @@ for (const file of files) {
       }
       below.add(target)
       const [from, to, there] = [roomOf(file), roomOf(target), floorOf(target)]
-      if (meeting.rooms.includes(to)) met.set(to, at)
-      if (here < 0 || there < 0 || from === to || here < there) continue
+      if (here < 0 || there < 0 || from === to) continue
       const arrow = `${at}  ${from} -> ${to}  "${name}"`
-      if (there < here) findings.up.push(`${arrow}  points up: ${to} is above ${from}`)
+      if (here < there) {
+        if (isBarred(file, target)) findings.aside.push(`${arrow}  has no door; there are: ${doorsOf(to)}`)
+      } else if (there < here) findings.up.push(`${arrow}  points up: ${to} is above ${from}`)
       else findings.aside.push(`${arrow}  points aside: ${to} and ${from} are on one floor and do not see each other`)
     }
-  }
-  const [one, other] = meeting.rooms
-  if (met.size === 2 && file !== meeting.file && !meeting.rooms.includes(roomOf(file))) {
-    const where = `${met.get(one)} and ${met.get(other).split(":")[1]}`
-    findings.aside.push(`${where}  ${one} and ${other} meet in ${meeting.file} only`)
   }
 }
 

@@ -47,11 +47,14 @@ const floors = (files: Readonly<Record<string, string>>): Outcome => {
 
 const clean = {
   "index.ts": 'export { read } from "./patterns/read.ts"\nexport * from "./CacheKey.ts"\n',
-  "patterns/read.ts": 'import { load } from "../engine/load.ts"\nexport const read = load\n',
+  "patterns/read.ts": 'import { load } from "../engine/contract.ts"\nexport const read = load\n',
+  "patterns/call.ts": 'export * from "../engine/moment.ts"\n',
   "layers/assemble.ts": 'export * from "../engine/load.ts"\nexport * from "../stores/memory/map.ts"\n',
   "layers/live.ts": 'export const redis = () => import("#redis")\n',
   "layers/CacheRedis.ts": "export const CacheRedis = 1\n",
   "platform/noRedis.ts": "export const CacheRedis = undefined\n",
+  "engine/contract.ts": 'export { load } from "./load.ts"\n',
+  "engine/moment.ts": "export const moment = 1\n",
   "engine/load.ts": 'import type { Verdict } from "../protocol/verdict.ts"\nexport const load = (_: Verdict) => 1\n',
   "stores/memory/map.ts": 'import "effect"\nimport { key } from "../../CacheKey.ts"\nexport const map = key\n',
   "protocol/verdict.ts": 'export type Verdict = import("../CacheError.ts").CacheError\n',
@@ -65,7 +68,7 @@ describe("npm run floors", () => {
     const { code, counts, lines } = floors(clean)
     assert.deepStrictEqual(lines, [])
     // The two ends of `#redis` count, a package does not.
-    assert.strictEqual(counts, "12 files, 11 imports: 0 circles, 0 arrows up, 0 aside")
+    assert.strictEqual(counts, "15 files, 13 imports: 0 circles, 0 arrows up, 0 aside")
     assert.strictEqual(code, 0)
   })
 
@@ -85,7 +88,10 @@ describe("npm run floors", () => {
     ["an export from", 'export { load } from "../engine/load.ts"'],
     ["an export of types from", 'export type { load } from "../engine/load.ts"'],
     ["an export of all", 'export * from "../engine/load.ts"'],
-    ["an import for its effects", 'import "../engine/load.ts"']
+    ["an import for its effects", 'import "../engine/load.ts"'],
+    ["what is added to a module", 'declare module "../engine/load.ts" {}\nexport {}'],
+    ["a reference by path", '/// <reference path="../engine/load.ts" />\nexport {}'],
+    ["a reference by types", "/// <reference types='../engine/load.ts' />\nexport {}"]
   ])("finds an import up: %s", (_, text) => {
     const { code, counts, lines } = floors({ ...clean, "observe/told.ts": `\n${text}\n` })
     assert.deepStrictEqual(lines, [
@@ -134,10 +140,36 @@ describe("npm run floors", () => {
     assert.strictEqual(code, 1)
   })
 
-  it("lets stores and engine meet in one file only", () => {
-    const { code, lines } = floors({ ...clean, "layers/second.ts": clean["layers/assemble.ts"] })
-    assert.deepStrictEqual(lines, ["src/layers/second.ts:1 and 2  engine and stores meet in layers/assemble.ts only"])
+  const intoEngine =
+    "layers/assemble.ts -> engine/, patterns/ -> engine/contract.ts, patterns/call.ts -> engine/moment.ts, http/ -> engine/contract.ts"
+  const intoStores = "layers/ -> stores/, redis/ -> stores/redis/options/, testing/ -> stores/"
+  it.each([
+    // The two meet in one file.
+    ["layers/second.ts", "../engine/load.ts", "layers -> engine", intoEngine],
+    ["layers/third.ts", "../engine/contract.ts", "layers -> engine", intoEngine],
+    ["patterns/wrong.ts", "../engine/load.ts", "patterns -> engine", intoEngine],
+    ["patterns/late.ts", "../engine/moment.ts", "patterns -> engine", intoEngine],
+    ["patterns/near.ts", "../stores/memory/map.ts", "patterns -> stores", intoStores],
+    ["http/wrong.ts", "../engine/load.ts", "http -> engine", intoEngine],
+    ["http/near.ts", "../stores/memory/map.ts", "http -> stores", intoStores],
+    ["testing/wrong.ts", "../engine/load.ts", "testing -> engine", intoEngine],
+    ["redis/wrong.ts", "../stores/memory/map.ts", "redis -> stores", intoStores]
+  ])("finds an import of engine or stores that has no door: %s of %s", (file, name, arrow, doors) => {
+    const { code, counts, lines } = floors({ ...clean, [file]: `import type {} from "${name}"\n` })
+    assert.deepStrictEqual(lines, [`src/${file}:1  ${arrow}  "${name}"  has no door; there are: ${doors}`])
+    assert.include(counts, "0 arrows up, 1 aside")
     assert.strictEqual(code, 1)
+  })
+
+  it("lets a layer see a store, and http the contract of the engine", () => {
+    const { code, lines } = floors({
+      ...clean,
+      "layers/CacheMemory.ts": 'export * from "./assemble.ts"\nexport * from "../stores/memory/map.ts"\n',
+      "http/cached.ts": 'export * from "../engine/contract.ts"\n',
+      "testing/broken.ts": 'export * from "../stores/memory/map.ts"\n'
+    })
+    assert.deepStrictEqual(lines, [])
+    assert.strictEqual(code, 0)
   })
 
   it("says what it cannot judge, and fails", () => {
@@ -146,14 +178,20 @@ describe("npm run floors", () => {
       "client/lost.ts": "",
       "engine/broken.ts": "export const = 1\n",
       "engine/late.ts": "export const a = (name: string) => import(name)\n",
-      "engine/typo.ts": 'export * from "./lode.ts"\n'
+      "engine/placed.ts": 'import "file:///src/key/text.ts"\nimport "/src/key/text.ts"\n',
+      "engine/typo.ts": '/// <reference path="lode.ts" />\nexport * from "./lode.ts"\n'
     })
-    assert.strictEqual(lines.length, 4)
+    assert.strictEqual(lines.length, 7)
     assert.strictEqual(lines[0], "src/client/lost.ts  is in a room that no floor has")
     assert.match(lines[1]!, /^src\/engine\/broken\.ts {2}cannot be read: /)
     assert.strictEqual(lines[2], "src/engine/late.ts:1  imports what only the running program knows")
-    assert.strictEqual(lines[3], 'src/engine/typo.ts:1  "./lode.ts" is no file of src/')
-    assert.include(counts, ", 4 unclear")
+    assert.deepStrictEqual(lines.slice(3), [
+      'src/engine/placed.ts:1  "file:///src/key/text.ts" is a place on one machine',
+      'src/engine/placed.ts:2  "/src/key/text.ts" is a place on one machine',
+      'src/engine/typo.ts:1  "./lode.ts" is no file of src/',
+      'src/engine/typo.ts:2  "./lode.ts" is no file of src/'
+    ])
+    assert.include(counts, ", 7 unclear")
     assert.strictEqual(code, 1)
   })
 })
