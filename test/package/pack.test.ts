@@ -45,7 +45,7 @@ describe("the packed package", { timeout: 180_000 }, () => {
     // A copy, so that a build here and one in the working folder do not meet.
     fs.mkdirSync(path.join(stage, "typetest"), { recursive: true })
     for (const name of fs.readdirSync(root)) {
-      if (/^(src|package\.json|README\.md|LICENSE|tsconfig.*\.json)$/.test(name)) {
+      if (/^(src|docs|package\.json|[A-Z]+\.md|LICENSE|tsconfig.*\.json)$/.test(name)) {
         fs.cpSync(path.join(root, name), path.join(stage, name), { recursive: true })
       }
     }
@@ -71,13 +71,13 @@ describe("the packed package", { timeout: 180_000 }, () => {
 
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-  it("holds the built files, the sources their maps point to, the licence, and nothing else", () => {
+  it("holds the built files, the sources their maps point to, the licence, what is to be read, and nothing else", () => {
     const files = fs
       .readdirSync(installed, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => path.relative(installed, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"))
     const strange = files.filter(
-      (file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts|package\.json|README\.md|LICENSE)$/.test(file)
+      (file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts|docs\/.*\.md|package\.json|[A-Z]+\.md|LICENSE)$/.test(file)
     )
     assert.deepStrictEqual(strange, [])
     assert.include(files, "LICENSE")
@@ -87,6 +87,17 @@ describe("the packed package", { timeout: 180_000 }, () => {
         assert.isTrue(fs.existsSync(path.resolve(installed, path.dirname(file), source)), `${file}: ${source}`)
       }
     }
+  })
+
+  it("holds what its README links to, but for the examples, in less than 700 kB", () => {
+    const links = [...fs.readFileSync(path.join(installed, "README.md"), "utf8").matchAll(/\]\(([^)#:]+)(#[^)]*)?\)/g)]
+    const missing = links.map(([, link]) => link!).filter((link) => !fs.existsSync(path.join(installed, link)))
+    assert.deepStrictEqual(
+      missing.filter((link) => !/^examples\b/.test(link)),
+      []
+    )
+    assert.isAbove(links.length, missing.length)
+    assert.isBelow(fs.statSync(tarball).size, 700_000)
   })
 
   it("is clean for publint", async () => {
