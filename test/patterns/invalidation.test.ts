@@ -1,15 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { CacheClient, invalidateKeys, invalidatePattern, invalidateTags } from "effect-cache"
+import { CacheClient, invalidateKeys, invalidatePattern } from "effect-cache"
 import { inProcess } from "../support/layers.ts"
 
 for (const [name, layer] of inProcess) {
   describe(`invalidation on ${name}`, () => {
-    it.effect("invalidations by keys, pattern and tag reach what they name", () =>
+    it.effect("invalidations by keys and pattern reach what they name, and clear all", () =>
       Effect.gen(function*() {
         const cache = yield* CacheClient
-        const set = (key: string, tags: ReadonlyArray<string> = []) =>
-          cache.set(key, key, { schema: Schema.String, tags })
+        const set = (key: string) => cache.set(key, key, { schema: Schema.String })
         const there = (...keys: ReadonlyArray<string>) =>
           Effect.map(
             Effect.forEach(keys, (key) => cache.get(key, Schema.String)),
@@ -20,14 +19,8 @@ for (const [name, layer] of inProcess) {
         assert.deepStrictEqual(yield* there("user:1", "user:2"), [false, true])
         yield* invalidatePattern("*:list:*")
         assert.deepStrictEqual(yield* there("user:2", "users:list:1", "a:list:b"), [true, false, false])
-        yield* set("t1", ["x", "y"])
-        yield* set("t2", ["y"])
-        yield* invalidateTags(["x"])
-        assert.deepStrictEqual(yield* there("t1", "t2"), [false, true])
-        yield* set("t1", ["x"])
-        assert.deepStrictEqual(yield* there("t1"), [true])
         yield* cache.clear
-        assert.deepStrictEqual(yield* there("t1", "t2", "user:2"), [false, false, false])
+        assert.deepStrictEqual(yield* there("user:2"), [false])
       }).pipe(Effect.provide(layer))
     )
   })
