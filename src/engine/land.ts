@@ -3,7 +3,7 @@
  * every store; where nothing takes time, it has ended when `land` returns.
  */
 import { type Context, Effect, Exit } from "effect"
-import type { CacheError } from "../CacheError.ts"
+import { CacheError } from "../CacheError.ts"
 import type { Region } from "../region/region.ts"
 import type { RegionCounters } from "../observe/stats.ts"
 import { paramsOf, type Request } from "./contract.ts"
@@ -42,7 +42,14 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   const { context, createdAt, flight, loadMillis, request, store, value } = landing
   // The epoch of before the load: an invalidation during the load makes the entry stale.
   const origin = { born: flight.epoch, createdAt, loadMillis, defaultTtl: context.defaultTtlMillis }
-  const sealed = store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), origin, services)
+  const { region } = request.plan
+  const { key, token } = flight
+  if (store.inPlace && store.sealer.asIs) {
+    const sealed = store.sealer.sealHere(region, key, value, paramsOf(request), origin, services)
+    if (sealed instanceof CacheError) return unstored(landing, sealed)
+    return landed(landing, store.fillHere(key, token, sealed))
+  }
+  const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)
   return isDone(sealed) ? fill(landing, sealed.value) : fillLater(landing, sealed)
 }
 

@@ -54,19 +54,3 @@ export const askingOf = ({ backend, tags }: Primitives): Asking => {
       )
   }
 }
-
-/**
- * The answer to a question, as an effect. Where it is told in place it is that answer, and costs no step of the run loop;
- * elsewhere the question is asked by the step that waits for it, so whoever is interrupted has not asked, or breaks it off.
- */
-export const answerOf = <A, E, R>(
-  inPlace: boolean,
-  ask: (tell: (answer: Effect.Effect<A, E, R>) => void) => Leave
-): Effect.Effect<A, E, R> => {
-  if (!inPlace) return Effect.callback<A, E, R>(ask)
-  let answer: Effect.Effect<A, E, R> | undefined
-  ask((told) => {
-    answer = told
-  })
-  return answer!
-}

@@ -14,7 +14,6 @@ import { board, Flight, launch } from "./flights.ts"
 import type { LoadContext } from "./land.ts"
 import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
-import { answerOf } from "./lookup.ts"
 import { momentOf } from "./moment.ts"
 import { cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
@@ -69,7 +68,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const getOrLoad = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) =>
     readThrough(request.plan.region.codec === undefined ? local : primary, request, fiber)
 
-  /** Looks, and goes on by what was found. A span covers the trip, and nothing where there is none. */
+  /**
+   * Looks, and goes on by what was found. Where it takes a trip, the question is asked by the step that waits for it, under a
+   * span if somebody looks at spans: whoever is interrupted has not asked, or breaks it off.
+   */
   const readThrough = (
     store: Store,
     request: Request,
@@ -77,15 +79,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
     const { region } = plan
-    if (store.inPlace) {
-      return goOn(
-        store,
-        request,
-        fiber,
-        answerOf(true, (tell) => store.look(region, key, fiber.context, tell))
-      )
-    }
-    return answerOf(false, (tell) => {
+    if (store.inPlace) return use(store, request, fiber, store.here(region, key, momentOf(fiber.context).now()))
+    return Effect.callback((tell) => {
       const span = openSpan(fiber, "cache.read", () => attributesOf(region, key))
       const leave = store.look(region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.

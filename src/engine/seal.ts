@@ -35,11 +35,14 @@ export interface Sealed extends Write {
 }
 
 export class Sealer {
+  /** Values are stored as they are, so `sealHere` is enough. */
+  readonly asIs: boolean
   readonly #backend: CacheBackend["Service"]
   readonly #same: SealOptions["same"]
   readonly #maxTtlMillis: number
 
   constructor(backend: CacheBackend["Service"], options: SealOptions) {
+    this.asIs = backend.format === "values" && backend.isolation === "reference"
     this.#backend = backend
     this.#same = options.same
     this.#maxTtlMillis = options.maxTtlMillis ?? Infinity
@@ -57,14 +60,15 @@ export class Sealer {
     origin: Origin,
     services: Context.Context<never>
   ): Effect.Effect<Sealed, CacheError, unknown> {
+    if (this.asIs) {
+      const sealed = this.sealHere(region, key, value, params, origin, services)
+      return sealed instanceof CacheError ? Exit.fail(sealed) : Exit.succeed(sealed)
+    }
     const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
-    if ("reason" in life) return Exit.fail(life)
+    if (life instanceof CacheError) return Exit.fail(life)
     const { tags, ttlMillis } = life
     const { createdAt } = origin
     const backend = this.#backend
-    if (backend.format === "values" && backend.isolation === "reference") {
-      return Exit.succeed({ stored: entryOf(region, life, origin, value), ttlMillis, createdAt, tags })
-    }
     const sealed = (stored: Stored): Sealed => ({ stored, ttlMillis, createdAt, tags })
     if (backend.format === "values") {
       return Effect.mapBothEager(cloneOf(region, value), {
@@ -83,6 +87,21 @@ export class Sealer {
         return Exit.fail(failed(cause))
       }
     })
+  }
+
+  /** `seal` where values are stored as they are: no effect. */
+  sealHere(
+    region: Region,
+    key: string,
+    value: unknown,
+    params: unknown,
+    origin: Origin,
+    services: Context.Context<never>
+  ): Sealed | CacheError {
+    const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
+    if (life instanceof CacheError) return life
+    const { tags, ttlMillis } = life
+    return { stored: entryOf(region, life, origin, value), ttlMillis, createdAt: origin.createdAt, tags }
   }
 
   /** `seal` at the time of the fiber that asks, as an effect. */

@@ -15,7 +15,7 @@ import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 import { Flights } from "./flights.ts"
 import { KnownTags } from "./knownTags.ts"
-import { answerOf, type Asking, askingOf, type Leave } from "./lookup.ts"
+import { type Asking, askingOf, type Leave } from "./lookup.ts"
 import { momentOf } from "./moment.ts"
 import { Orphans } from "./orphans.ts"
 import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
@@ -90,11 +90,21 @@ export class Store implements Primitives {
   })
 
   /**
-   * Reads one key. `lookMany` reads many, and `pick` is the one-step hit of a store in this process; all end in one judgement.
-   *
-   * It tells `done`, once, with an effect that has ended already in most cases. A store in this process is asked in place, and
-   * tells before this returns. Any other is asked in trip 1, for the entry and, in the same flush, for the markers of the tags
-   * known beforehand.
+   * What a store in this process holds for a key. No trip, so the answer is told in place, and is no effect. `now` is that of
+   * the moment (`moment.ts`).
+   */
+  here(region: Region, key: string, now: number): Found {
+    const entry = this.#local!.get(key, now)
+    if (entry === undefined) return "miss"
+    const verdict = this.#judge(region, entry, this.#markerOf)
+    // Every marker was asked for, so none is unknown.
+    return verdict === "valid" ? entry : (verdict as Exclude<typeof verdict, "unknown">)
+  }
+
+  /**
+   * Reads one key, whatever the store: tells `done`, once, with an effect that has ended already in most cases. In this process
+   * that is `here`; elsewhere it is trip 1, for the entry and, in the same flush, for the markers of the tags known beforehand.
+   * `lookMany` reads many, and `pick` is the one-step hit of a store in this process; all end in one judgement.
    *
    * `services` are those of the fiber that asks.
    */
@@ -104,9 +114,8 @@ export class Store implements Primitives {
     services: Context.Context<never>,
     done: (found: Effect.Effect<Found, CacheError, unknown>) => void
   ): Leave {
-    if (this.#local !== undefined) {
-      const found = this.#judgeLocal(this.#local, region, key, momentOf(services).now())
-      done(typeof found === "object" ? Exit.succeed(found) : told[found])
+    if (this.inPlace) {
+      done(Exit.succeed(this.here(region, key, momentOf(services).now())))
       return undefined
     }
     const known = this.#known.of(key, region)
@@ -126,7 +135,7 @@ export class Store implements Primitives {
 
   /** `look`, as an effect. */
   read(region: Region, key: string): Effect.Effect<Found, CacheError, unknown> {
-    return Effect.withFiber((fiber) => answerOf(this.inPlace, (tell) => this.look(region, key, fiber.context, tell)))
+    return Effect.withFiber((fiber) => Effect.callback((tell) => this.look(region, key, fiber.context, tell)))
   }
 
   /**
@@ -138,17 +147,16 @@ export class Store implements Primitives {
       const value = this.#fast.pick(key, region.stamp, now)
       if (value !== absent || region.tagsOf === undefined) return value
     }
-    const found = this.#judgeLocal(this.#local!, region, key, now)
+    const found = this.here(region, key, now)
     return typeof found === "object" ? found.value : absent
   }
 
   /** `look` for many keys: one trip, and one more for all whose tags turned up only in the header. */
   lookMany(region: Region, keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Found>, CacheError, unknown> {
-    const local = this.#local
-    if (local !== undefined) {
+    if (this.inPlace) {
       return Effect.withFiber((fiber) => {
         const now = momentOf(fiber.context).now()
-        return Effect.succeed(keys.map((key) => this.#judgeLocal(local, region, key, now)))
+        return Effect.succeed(keys.map((key) => this.here(region, key, now)))
       })
     }
     const wanted = new Set<string>()
@@ -175,15 +183,6 @@ export class Store implements Primitives {
         ? Effect.succeed(found)
         : Effect.as(Effect.all(later, { concurrency: "unbounded", discard: true }), found)
     })
-  }
-
-  /** What is in this process. */
-  #judgeLocal(local: LocalPrimitives, region: Region, key: string, now: number): Found {
-    const entry = local.get(key, now)
-    if (entry === undefined) return "miss"
-    const verdict = this.#judge(region, entry, this.#markerOf)
-    // Every marker was asked for, so none is unknown.
-    return verdict === "valid" ? entry : (verdict as Exclude<typeof verdict, "unknown">)
   }
 
   /** Whether an entry is one of this region, and valid. */
@@ -272,15 +271,19 @@ export class Store implements Primitives {
     sealed: Sealed,
     onLost: "keep" | "unlink"
   ): Effect.Effect<boolean, CacheError> {
-    const { createdAt, stored, tags, ttlMillis } = sealed
-    if (this.#local !== undefined && onLost === "keep") {
-      if (tags.length > 0) this.#local.ensure(tags)
-      return this.#local.fill(key, token, stored as CacheEntry, ttlMillis, createdAt) ? accepted : rejected
-    }
+    if (this.inPlace && onLost === "keep") return Exit.succeed(this.fillHere(key, token, sealed))
+    const { tags, ttlMillis } = sealed
     const fill = this.backend.fill(key, token, sealed, onLost)
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
     return Effect.map(together(this.tags.ensure(tags, ttlMillis), fill), ([, filled]) => filled)
+  }
+
+  /** The same in this process, with `"keep"`. */
+  fillHere(key: string, token: string, { createdAt, stored, tags, ttlMillis }: Sealed): boolean {
+    const local = this.#local!
+    if (tags.length > 0) local.ensure(tags)
+    return local.fill(key, token, stored as CacheEntry, ttlMillis, createdAt)
   }
 
   /** Gives a lease back: at once, or as soon as the store answers. */
@@ -330,9 +333,6 @@ export interface Claim {
   readonly epoch: number
   readonly found: Found
 }
-
-const accepted = Exit.succeed(true)
-const rejected = Exit.succeed(false)
 
 /** Made once: what is not there is told often. */
 const told = {

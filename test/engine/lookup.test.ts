@@ -1,93 +1,12 @@
 /**
- * How a store is asked: an answer reaches whoever asked however it is told, and who leaves leaves nothing behind.
+ * How a store without a fast path is asked, and that who leaves leaves nothing behind.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Schema, Tracer } from "effect"
 import { cacheAside, CacheClient, CacheError, CacheLayer, type CachePrimitives, Unavailable } from "effect-cache"
-import { answerOf, askingOf } from "../../src/engine/lookup.ts"
+import { askingOf } from "../../src/engine/lookup.ts"
 import type { Lookup } from "../../src/services/CacheBackend.ts"
 import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
-
-type Tell = (answer: Effect.Effect<number, string>) => void
-
-/** A question that a test answers by hand, once it was asked. */
-const question = (leave?: Effect.Effect<void>) => {
-  const tells: Array<Tell> = []
-  const answer = answerOf<number, string, never>(false, (tell) => {
-    tells.push(tell)
-    return leave
-  })
-  return { answer, tells }
-}
-
-describe("answerOf", () => {
-  it.effect("told in place, it is the answer itself", () =>
-    Effect.sync(() => {
-      const told = Exit.succeed(1)
-      const answer = answerOf<number, never, never>(true, (tell) => {
-        tell(told)
-        return undefined
-      })
-      assert.strictEqual(answer, told)
-    })
-  )
-
-  it.effect("asked by the step that waits, and told in it", () =>
-    Effect.gen(function*() {
-      let asked = 0
-      const answer = answerOf<number, string, never>(false, (tell) => {
-        asked++
-        tell(asked === 1 ? Effect.succeed(1) : Effect.fail("no"))
-        return Effect.die("nobody waits")
-      })
-      assert.strictEqual(asked, 0)
-      assert.strictEqual(yield* answer, 1)
-      assert.strictEqual(yield* Effect.flip(answer), "no")
-    })
-  )
-
-  it.effect("told later, it resumes who waits, once", () =>
-    Effect.gen(function*() {
-      const { answer, tells } = question(Effect.die("it was told"))
-      let ran = 0
-      const fiber = yield* Effect.forkChild(answer, { startImmediately: true })
-      assert.isUndefined(fiber.pollUnsafe())
-      for (const value of [1, 2]) {
-        tells[0]!(
-          Effect.sync(() => {
-            ran++
-            return value
-          })
-        )
-      }
-      assert.strictEqual(yield* Fiber.join(fiber), 1)
-      assert.strictEqual(ran, 1)
-    })
-  )
-
-  it.effect("never told and interrupted, it is broken off, and what is told then is nobody's", () =>
-    Effect.gen(function*() {
-      let left = 0
-      let ran = 0
-      const { answer, tells } = question(Effect.sync(() => void left++))
-      const fiber = yield* Effect.forkChild(answer, { startImmediately: true })
-      yield* Fiber.interrupt(fiber)
-      assert.strictEqual(left, 1)
-      tells[0]!(Effect.sync(() => ++ran))
-      yield* Effect.yieldNow
-      assert.strictEqual(ran, 0)
-      // One that cannot be broken off.
-      const other = question()
-      const waiting = yield* Effect.forkChild(other.answer, { startImmediately: true })
-      yield* Fiber.interrupt(waiting)
-      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(waiting)))
-      // Whoever is interrupted before has not asked.
-      const never = question()
-      yield* Fiber.interrupt(yield* Effect.forkChild(never.answer))
-      assert.strictEqual(never.tells.length, 0)
-    })
-  )
-})
 
 const gone = new CacheError({
   reason: new Unavailable({ backend: "fake", operation: "read", cause: new Error("gone") })

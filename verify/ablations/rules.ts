@@ -87,9 +87,17 @@ export const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: land,
-        find: "const sealed = store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), origin, services)",
-        replace:
-          "const sealed = Effect.flatMap(store.tags.epoch, (born) => store.sealer.seal(request.plan.region, flight.key, value, paramsOf(request), { ...origin, born }, services))"
+        find: "const origin = { born: flight.epoch,",
+        // Lands twice: once to read the epoch, now that the load has ended.
+        replace: `const late = landing as { late?: boolean }
+  if (late.late !== true) {
+    late.late = true
+    return Effect.flatMap(Effect.orDie(store.tags.epoch), (born) => {
+      flight.epoch = born
+      return land(landing, services)
+    })
+  }
+  const origin = { born: flight.epoch,`
       }
     ]
   },

@@ -135,44 +135,45 @@ const more: ReadonlyArray<Hunt> = [
   }
 ]
 
-const thrown = 'throw new Error("there is no such way")\n    '
+/** Throws where a way begins. */
+const block = (file: string, find: string): Patch => ({
+  file,
+  find,
+  replace: `throw new Error("there is no such way")\n    ${find}`
+})
 
 /** The model goes the ways that ship: with one blocked, the programs that take it fail. */
 const ways: ReadonlyArray<Hunt> = [
   {
     rule: "the way of a read",
-    programs: ["key", "tag", "peek", "get", "shared-tag", "plain-key", "memory-key"],
+    programs: ["key", "tag", "peek", "get", "shared-tag", "plain-key"],
     finds: /there is no such way/,
-    patches: [
-      {
-        file: "src/engine/store.ts",
-        find: "if (this.#local !== undefined) {\n      const found",
-        replace: `${thrown}if (this.#local !== undefined) {\n      const found`
-      }
-    ]
+    patches: [block("src/engine/store.ts", "if (this.inPlace) {\n      done(")]
+  },
+  {
+    rule: "the way of a read in a process",
+    programs: ["memory-key", "memory-tag"],
+    finds: /there is no such way/,
+    patches: [block("src/engine/store.ts", "const entry = this.#local!.get(key, now)")]
+  },
+  {
+    rule: "the hit of one step",
+    programs: ["memory-key"],
+    finds: /there is no such way/,
+    patches: [block("src/engine/store.ts", "if (region.stamp !== 0 && this.#since === 0")]
   },
   {
     rule: "the way of a read of many",
     programs: ["many", "many-tag", "plain-many"],
     finds: /there is no such way/,
-    patches: [
-      {
-        file: "src/engine/store.ts",
-        find: "const local = this.#local\n",
-        replace: `${thrown}const local = this.#local\n`
-      }
-    ]
+    patches: [block("src/engine/store.ts", "if (this.inPlace) {\n      return Effect.withFiber")]
   },
   {
     rule: "the landing of a load",
     programs: ["key", "one", "plain-key", "memory-key"],
     finds: /there is no such way/,
     patches: [
-      {
-        file: "src/engine/land.ts",
-        find: "const { context, createdAt, flight, loadMillis, request, store, value } = landing",
-        replace: `${thrown}const { context, createdAt, flight, loadMillis, request, store, value } = landing`
-      }
+      block("src/engine/land.ts", "const { context, createdAt, flight, loadMillis, request, store, value } = landing")
     ]
   }
 ]
