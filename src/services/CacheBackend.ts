@@ -86,7 +86,8 @@ export interface Write {
 
 /**
  * Primitives that answer without an Effect, for a backend whose entries live in this process: the same as those of the
- * backend, and of its `TagIndex`, that have their names.
+ * backend, and of its `TagIndex`, that have their names. Reads, and the leases and fills of loads, go by these and not by their
+ * namesakes: whoever wraps one wraps the other.
  */
 export interface LocalPrimitives {
   /** The entry of `key` when it is present and not past its hard TTL at `now` (milliseconds of Effect's Clock). */

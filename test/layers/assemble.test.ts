@@ -2,7 +2,7 @@
  * What layers are put together from: stores, one client over them, and services that are guarded.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import {
   cacheAside,
   CacheBackend,
@@ -12,9 +12,11 @@ import {
   CacheLayer,
   CacheMemory,
   type CachePrimitives,
+  LockManager,
   TagIndex
 } from "effect-cache"
 import { CacheError, Unavailable } from "../../src/CacheError.ts"
+import { make as makeLockManager } from "../../src/engine/locks.ts"
 import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 
 /** Memory as a store that needs trips; how often it was opened and closed, and whether it is broken. */
@@ -94,6 +96,68 @@ describe("layers", () => {
         assert.strictEqual(yield* Effect.provide(answer, fallback), 42)
       }
       assert.deepStrictEqual([state.opened, state.closed], [2, 2])
+    })
+  )
+
+  it.effect("what somebody put around a service of a primary stays around it", () =>
+    Effect.gen(function*() {
+      const { layer } = remote()
+      let reads = 0
+      const counting = Layer.effect(
+        CacheBackend,
+        Effect.map(CacheBackend, (backend) => ({
+          ...backend,
+          fast: undefined,
+          read: (key: string) =>
+            Effect.suspend(() => {
+              reads++
+              return backend.read(key)
+            })
+        }))
+      ).pipe(Layer.provideMerge(layer))
+      const fallback = CacheFallback.layer({ primary: counting, fallback: CacheMemory.layer() })
+      assert.strictEqual(yield* Effect.provide(answer, fallback), 42)
+      assert.isAtLeast(reads, 1)
+    })
+  )
+
+  it.effect("services that were made by hand are taken, and not those of a cache around", () =>
+    Effect.gen(function*() {
+      const { backend, locks, tags } = yield* makeMemoryPrimitives({ name: "by hand" })
+      const { layer, state } = remote()
+      const byHand = Layer.mergeAll(
+        Layer.succeed(CacheBackend, { ...backend, local: undefined, fast: undefined }),
+        Layer.succeed(TagIndex, tags),
+        Layer.succeed(LockManager, makeLockManager(locks, { defaultTtl: Duration.seconds(7) })),
+        Layer.mock(CacheClient, {})
+      )
+      const fallback = CacheFallback.layer({ primary: byHand, fallback: CacheMemory.layer() })
+      const inner = CacheClient.use((client) => client.stats).pipe(Effect.provide(fallback))
+      const { backend: name } = yield* Effect.provide(inner, layer)
+      assert.strictEqual(name, "by hand")
+      assert.deepStrictEqual([state.opened, state.closed], [1, 1])
+    })
+  )
+
+  it.effect("the locks of a primary keep the settings they were made with", () =>
+    Effect.gen(function*() {
+      const ttls: Array<number> = []
+      const primary = CacheLayer.make(
+        Effect.map(makeMemoryPrimitives({}), ({ backend, locks, tags }) => ({
+          backend: { ...backend, local: undefined, fast: undefined },
+          tags,
+          locks: {
+            ...locks,
+            acquire: (name: string, token: string, ttlMillis: number) => {
+              ttls.push(ttlMillis)
+              return locks.acquire(name, token, ttlMillis)
+            }
+          }
+        }))
+      ).pipe(Layer.provide(CacheConfig.layer({ lockTtl: "7 seconds" })))
+      const fallback = CacheFallback.layer({ primary, fallback: CacheMemory.layer() })
+      yield* LockManager.use((manager) => manager.withLock("job")(Effect.void)).pipe(Effect.provide(fallback))
+      assert.deepStrictEqual(ttls, [7_000])
     })
   )
 
