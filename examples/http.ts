@@ -77,15 +77,17 @@ const program = Effect.gen(function*() {
   const client = (yield* HttpClient.HttpClient).pipe(
     HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://127.0.0.1:${address.port}`))
   )
-  const ask = Effect.fnUntraced(function*(path: string, headers: Record<string, string> = {}) {
-    const response = yield* client.get(path, { headers })
-    const text = yield* response.text
-    const cache = response.headers["x-cache"] ?? "-"
-    yield* Console.log(
-      `GET ${path.padEnd(12)} ${response.status} ${cache.padEnd(6)} ${response.headers["age"] === undefined ? "no age" : "an age"}  ${text}`
-    )
-    return { status: response.status, cache, text, etag: response.headers["etag"] ?? "" }
+  const get = Effect.fnUntraced(function*(path: string, headers: Record<string, string> = {}) {
+    const { headers: answered, status, text } = yield* client.get(path, { headers })
+    const [age, cache, etag] = [answered["age"], answered["x-cache"] ?? "-", answered["etag"] ?? ""]
+    return { status, cache, text: yield* text, etag, age }
   })
+  const ask = (path: string, headers?: Record<string, string>) =>
+    Effect.tap(get(path, headers), ({ age, cache, status, text }) =>
+      Console.log(
+        `GET ${path.padEnd(12)} ${status} ${cache.padEnd(6)} ${age === undefined ? "no age" : "an age"}  ${text}`
+      )
+    )
 
   // Entries of an earlier run of this program, when the cache is shared.
   yield* invalidatePattern("http:expensive:*")
@@ -94,9 +96,11 @@ const program = Effect.gen(function*() {
 
   yield* Console.log("ten requests at once, one load")
   const burst = yield* Effect.all(
-    Array.from({ length: 10 }, () => ask("/expensive")),
+    Array.from({ length: 10 }, () => get("/expensive")),
     { concurrency: "unbounded" }
   )
+  // Whether one came while the load was under way or after it, is a matter of time.
+  yield* Console.log(`10 answers: ${[...new Set(burst.map(({ text }) => text))].join(", ")}`)
   assert.equal(runs.expensive, 1)
   assert.equal(new Set(burst.map(({ text }) => text)).size, 1)
 
@@ -122,9 +126,7 @@ const program = Effect.gen(function*() {
   assert.equal((yield* ask("/users/7")).text, JSON.stringify({ id: "7", run: 3 }))
 
   const { regions } = yield* getCacheStats
-  for (const { hits, loads, misses, region } of regions) {
-    yield* Console.log(`${region}: ${hits} hits, ${misses} misses, ${loads} loads`)
-  }
+  for (const { loads, region } of regions) yield* Console.log(`${region}: ${loads} loads`)
 })
 
 // Not `fetch`: given an `If-None-Match`, it adds `Cache-Control: no-cache`, which asks for a fresh load.
