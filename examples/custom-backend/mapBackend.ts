@@ -41,9 +41,10 @@ const step = <A>(f: (now: number) => A): Effect.Effect<A> =>
 const makeBackend = (store: MapStore): CacheBackend["Service"] => {
   const { entries, leases } = store
   /** Whether `token` holds the lease. An absent lease is a lost one. */
-  const holds = (key: string, token: string, onLost: "keep" | "unlink", now: number): boolean => {
+  const holds = (key: string, token: string, onLost: "keep" | "unlink" | "empty", now: number): boolean => {
     if (leases.live(key, now) === token) return true
     if (onLost === "unlink") store.remove(key, now)
+    if (onLost === "empty") entries.delete(key)
     return false
   }
   return {

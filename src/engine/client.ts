@@ -154,7 +154,9 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     /**
      * A write without a fence of its caller's, with one of its own: older loads in flight lose the lease, so they cannot
-     * overwrite it; and if it is overtaken itself, by an invalidation or a newer write, it stores nothing.
+     * overwrite it. The old entry stays until the new one takes its place, so a reader finds one of the two. If it is overtaken
+     * itself, by an invalidation, a newer write or the loss of its lease, it stores nothing and empties the slot: whose value is
+     * the newest is not known, and the old one must not outlive it. The lease that is there then is another's, and stays.
      */
     const setNow = (key: string, value: unknown, region: Region) =>
       Effect.uninterruptible(
@@ -163,12 +165,11 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           const { defaultLeaseMillis, defaultTtlMillis } = context
           yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
           const store = Effect.gen(function*() {
-            // The epoch of its own start: a tag invalidated from here on makes the entry stale. The old entry goes at once:
-            // if another write overtakes this one, what was there before both must not be read in between.
-            const born = yield* primary.takeOver(key, token, defaultLeaseMillis, true)
+            // The epoch of its own start: a tag invalidated from here on makes the entry stale.
+            const born = yield* primary.takeOver(key, token, defaultLeaseMillis, false)
             const origin = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
             const sealed = yield* primary.sealer.sealNow(region, key, value, undefined, origin)
-            return yield* primary.fill(region, key, token, sealed, "keep")
+            return yield* primary.fill(region, key, token, sealed, "empty")
           })
           // A step that failed may have been carried out all the same.
           yield* Effect.onError(store, () => primary.giveBack(key, token, defaultLeaseMillis))

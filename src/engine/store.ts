@@ -269,7 +269,7 @@ export class Store implements Primitives {
     key: string,
     token: string,
     sealed: Sealed,
-    onLost: "keep" | "unlink"
+    onLost: "keep" | "unlink" | "empty"
   ): Effect.Effect<boolean, CacheError> {
     if (this.inPlace && onLost === "keep") return Exit.succeed(this.fillHere(key, token, sealed))
     const { tags, ttlMillis } = sealed

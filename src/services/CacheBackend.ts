@@ -164,17 +164,18 @@ export class CacheBackend extends Context.Service<
 
     /**
      * The fenced fill: only if `token` holds the lease, writes the entry and drops the lease (`true`). Otherwise (`false`)
-     * `onLost: "keep"` changes nothing, and `"unlink"` removes entry and lease. An absent lease is a lost one.
+     * `onLost: "keep"` changes nothing, `"unlink"` removes entry and lease, and `"empty"` removes the entry and leaves the lease
+     * that is there. An absent lease is a lost one.
      */
     readonly fill: (
       key: string,
       token: string,
       write: Write,
-      onLost: "keep" | "unlink"
+      onLost: "keep" | "unlink" | "empty"
     ) => Effect.Effect<boolean, CacheError>
 
     /**
-     * Drops the lease if `token` holds it (`true`). Otherwise (`false`) `onLost` as in `fill`.
+     * Drops the lease if `token` holds it (`true`). Otherwise (`false`) `onLost` as in `fill`, but for `"empty"`.
      */
     readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
 

@@ -36,7 +36,8 @@ export const makeBytesBackend: Effect.Effect<BytesBackend, CacheError, Scope.Sco
         local: undefined,
         read: (key) => Effect.sync(() => entries.get(key)),
         fill: (key, token, { stored }, onLost) =>
-          Effect.map(memory.backend.release(key, token, onLost), (held) => {
+          Effect.map(memory.backend.release(key, token, onLost === "unlink" ? "unlink" : "keep"), (held) => {
+            if (!held && onLost === "empty") entries.delete(key)
             if (held && stored instanceof Uint8Array) entries.set(key, stored)
             return held
           })

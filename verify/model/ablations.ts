@@ -72,6 +72,40 @@ const more: ReadonlyArray<Hunt> = [
     ]
   },
   {
+    rule: "a set that was overtaken empties the slot",
+    programs: ["set-set"],
+    patches: [
+      {
+        file: "src/engine/client.ts",
+        find: 'primary.fill(region, key, token, sealed, "empty")',
+        replace: 'primary.fill(region, key, token, sealed, "keep")'
+      }
+    ]
+  },
+  {
+    rule: "a set that lost its lease empties the slot",
+    programs: ["set-set-evict"],
+    patches: [
+      {
+        file: "src/stores/memory/primitives.ts",
+        find: 'if (!filled && onLost === "empty") state.entries.delete(key, now)',
+        replace: 'if (!filled && onLost === "empty" && state.leases.has(key)) state.entries.delete(key, now)'
+      }
+    ]
+  },
+  {
+    rule: "a set leaves the old entry until its own is there",
+    programs: ["set-gap"],
+    finds: /^GAP/,
+    patches: [
+      {
+        file: "src/engine/client.ts",
+        find: "primary.takeOver(key, token, defaultLeaseMillis, false)",
+        replace: "primary.takeOver(key, token, defaultLeaseMillis, true)"
+      }
+    ]
+  },
+  {
     rule: "the epoch of a new marker is read after its pending text is in place",
     programs: ["tag-evict-once"],
     patches: [

@@ -24,6 +24,8 @@ export interface Op {
   readonly free: boolean
   /** Not before. */
   readonly when?: ((world: World) => boolean) | undefined
+  /** Finding nothing is wrong. */
+  readonly finds?: boolean | undefined
   /** A timeout may reach its caller. */
   readonly mayFail?: boolean | undefined
   /** It succeeds also when the store could not be told. */
@@ -66,6 +68,8 @@ const key = "row:1"
 export const read = (of: Name = "plain", id = first): Op => look(`read ${of}`, () => cached[of](id))
 export const refresh = (of: Name = "plain"): Op => look(`refresh ${of}`, () => cached[of].refresh(first))
 export const peek = (of: Name = "plain"): Op => ({ ...look(`peek ${of}`, () => cached[of].peek(first)), mayFail: true })
+/** Must find something: old or new. */
+export const found: Op = { ...peek(), name: "peek at what is there", finds: true }
 export const afterCommit: Op = { ...read(), when: ({ server }) => server.rows.size > 0 }
 export const taggedAfterCommit: Op = { ...read("tagged"), when: ({ server }) => server.rows.size > 0 }
 export const afterBump: Op = { ...read("tagged"), when: ({ server }) => server.clock > 0 }
@@ -139,6 +143,13 @@ export const set: Op = {
       const done = CacheClient.use((client) => client.set(key, row, { schema: Schema.Any, ttl: "1 hour" }))
       return Effect.as(done, [row])
     })
+}
+
+/** The same beside other sets: of those that overlap none is the later, but what was there before them all must be gone. */
+export const setAmong: Op = {
+  ...set,
+  name: "CacheClient.set among others",
+  run: (process) => Effect.as(set.run(process), [process.row(key, 1)])
 }
 
 /** Begins once a lease was taken over: with nobody else about, by a set. */

@@ -12,6 +12,7 @@ import {
   byTags,
   clear,
   failingWrite,
+  found,
   get,
   getMany,
   keyAfterTakeOver,
@@ -20,6 +21,7 @@ import {
   read,
   refresh,
   set,
+  setAmong,
   tagAndInvalidate,
   taggedAfterCommit,
   write,
@@ -46,6 +48,8 @@ export interface Program {
   readonly deadWritesCount?: boolean | undefined
   readonly keys?: ReadonlyArray<string> | undefined
   readonly tags?: ReadonlyArray<string> | undefined
+  /** There is a valid entry already, of row version 0. */
+  readonly filled?: boolean | undefined
   /** There is an entry already, with a tag whose marker is a pending text of somebody who died. */
   readonly unsettled?: boolean | undefined
 }
@@ -133,6 +137,10 @@ export const small: ReadonlyArray<Program> = [
   program("pattern-evict", [[r], [[byPattern]]], { evictions: 1 }),
   program("clear", [[t], [[clear]]], {}, tagged),
   program("set", [[r], [[set]]], { evictions: 1 }),
+  program("set-gap", [[[found]], [[set]]], {}, { filled: true }),
+  program("set-set", [[r], [[setAmong]], [[setAmong]]], {}, { filled: true }),
+  program("set-set-evict", [[[setAmong]], [[setAmong]]], { evictions: 2 }, { filled: true }),
+  program("set-set-dies", [[[setAmong]], [[setAmong]]], { crashes: 1 }, { filled: true }),
   program("set-key", [[[set]], [[keyAfterTakeOver]]], { evictions: 1 }),
   program("tag-key", [[r], [[tagAndInvalidate]]], {}, { tags: ["X"] }),
   program("one", [[one], [one]], {}, { oneLoad: "ever" }),

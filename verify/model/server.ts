@@ -47,28 +47,25 @@ export class Server {
 
   /** As somebody left it who filled, and died before its tag's marker was confirmed. */
   leaveUnsettled(key: string, tag: string): void {
-    this.epoch = ++this.clock
     this.markers.set(tag, "?of the dead")
-    this.memory.state.acquire(key, "of the dead")
-    this.run(
-      this.memory.backend.fill(
-        key,
-        "of the dead",
-        {
-          stored: {
-            born: this.epoch,
-            createdAt: now,
-            freshUntil: now + 3_600_000,
-            loadMillis: 0,
-            fingerprint: fingerprint(Schema.Any),
-            tags: [tag],
-            value: new Row(key, 0, "of the dead")
-          },
-          ttlMillis: 3_600_000
-        },
-        "keep"
-      )
-    )
+    this.leaveFilled(key, [tag])
+  }
+
+  /** As somebody left it who filled. */
+  leaveFilled(key: string, tags: ReadonlyArray<string> = []): void {
+    const { memory } = this
+    this.epoch = ++this.clock
+    memory.state.acquire(key, "of the dead")
+    const stored = {
+      born: this.epoch,
+      createdAt: now,
+      freshUntil: now + 3_600_000,
+      loadMillis: 0,
+      fingerprint: fingerprint(Schema.Any),
+      tags,
+      value: new Row(key, 0, "of the dead")
+    }
+    this.run(memory.backend.fill(key, "of the dead", { stored, ttlMillis: 3_600_000 }, "keep"))
   }
 
   /** Carries out a primitive of memory. */

@@ -78,6 +78,7 @@ export class World {
     this.tags = program.tags ?? ["T"]
     this.tellStory = tellStory
     this.left = { ...program.budget }
+    if (program.filled === true) this.server.leaveFilled(this.keys[0]!)
     if (program.unsettled === true) this.server.leaveUnsettled(this.keys[0]!, this.tags[0]!)
     this.processes = program.processes.map((_, i) => new Process(this, "ABCD"[i]!, this.#turns))
     program.processes.forEach((actors, p) => {
@@ -206,7 +207,10 @@ export class World {
 
   #checkRow(actor: Actor, call: Call, found: unknown): void {
     const row = Option.isOption(found) ? Option.getOrUndefined(found) : found
-    if (row === undefined) return
+    if (row === undefined) {
+      if (call.op.finds === true) this.#fail(`GAP: ${actor.name} finds nothing, and nothing was invalidated`)
+      return
+    }
     if (!(row instanceof Row)) return this.#fail(`${actor.name}: ${call.op.name} gives ${String(row)}`)
     // While the store is away a process hears nothing of the others, and shares its loads in memory. See docs/protocol.md.
     const { process } = actor

@@ -180,7 +180,7 @@ export const guard = (
         case "takeOver":
           return of.args[3].unlink ? boundedWrite : bounded
         case "fill":
-          return of.args[3] === "unlink" ? boundedWrite : bounded
+          return of.args[3] === "keep" ? bounded : boundedWrite
         case "release":
           return of.args[2] === "unlink" ? boundedWrite : bounded
         default:

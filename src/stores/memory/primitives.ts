@@ -129,6 +129,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         const filled = state.fill(key, token, write.stored, write.ttlMillis, now)
         // The losing writer unlinks.
         if (!filled && onLost === "unlink") state.remove(key, now)
+        if (!filled && onLost === "empty") state.entries.delete(key, now)
         return filled
       }),
     release: (key, token, onLost) =>

@@ -137,7 +137,6 @@ export const makeBackend = (
     fill: (key, token, { stored, ttlMillis }, onLost) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      const unlinks = onLost === "unlink"
       const fill = (on: Commands) =>
         oneByOne(
           on.script(
@@ -149,19 +148,19 @@ export const makeBackend = (
               token,
               bytes,
               millisOrNever(ttlMillis),
-              unlinks ? "1" : "0",
+              { keep: "0", unlink: "1", empty: "2" }[onLost],
               names.channel(key)
             ],
             isOne
           ),
           // What cannot look at the lease must not fill.
-          () =>
-            Effect.as<number | boolean, CacheError, never, boolean>(
-              unlinks ? unlinkBoth(on, key) : dropLease(on, key, token),
-              false
-            )
+          () => {
+            if (onLost === "unlink") return Effect.as(unlinkBoth(on, key), false)
+            const dropped = Effect.as(dropLease(on, key, token), false)
+            return onLost === "keep" ? dropped : Effect.andThen(dropped, Effect.as(unlink(on, names.entry(key)), false))
+          }
         )
-      return unlinks ? replicated(fill, lost) : fill(commands)
+      return onLost === "keep" ? fill(commands) : replicated(fill, lost)
     },
 
     release: (key, token, onLost) =>

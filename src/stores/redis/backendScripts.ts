@@ -26,8 +26,9 @@ return redis.call("PEXPIRE", KEYS[1], ARGV[2])`
 )
 
 /**
- * ARGV: token, entry, ttl (0 for none), "1" to unlink when lost, channel. Fence on fill: the entry is written only while the token
- * holds the lease. An absent lease rejects: GET gives false, which equals no token. The losing writer unlinks.
+ * ARGV: token, entry, ttl (0 for none), what to do when lost ("1": unlink both, "2": unlink the entry), channel. Fence on fill: the
+ * entry is written only while the token holds the lease. An absent lease rejects: GET gives false, which equals no token. The
+ * losing writer unlinks.
  */
 export const fill = script(
   2,
@@ -40,7 +41,8 @@ if redis.call("GET", KEYS[2]) == ARGV[1] then
   hint(ARGV[5], ARGV[1])
   return 1
 end
-if ARGV[4] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2]) end
+if ARGV[4] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2])
+elseif ARGV[4] == "2" then redis.call("UNLINK", KEYS[1]) end
 return 0`
 )
 

@@ -173,6 +173,23 @@ export const backendCases: ReadonlyArray<Script> = [
   ),
 
   backendCase(
+    "a refused fill with empty removes the entry, and leaves the lease that is there",
+    Effect.fnUntraced(function*(backend) {
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* backend.takeOver("k", "a", 10_000, { unlink: false })
+      expect("the value meanwhile", yield* read(backend, "k")).is("old")
+      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      expect("the fill of who was overtaken", yield* backend.fill("k", "a", write(backend, "a"), "empty")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+      expect("the fill of the holder", yield* backend.fill("k", "b", write(backend, "b"), "empty")).is(true)
+      expect("the value after it", yield* read(backend, "k")).is("b")
+      expect("the fill without a lease", yield* backend.fill("k", "a", write(backend, "a"), "empty")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+      expect("the holder after it", yield* backend.acquire("k", "c", 10_000)).is("c")
+    })
+  ),
+
+  backendCase(
     "release drops the lease of its holder only",
     Effect.fnUntraced(function*(backend) {
       yield* plant(backend, "k", write(backend, "old"))
