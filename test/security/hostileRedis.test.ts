@@ -187,6 +187,30 @@ describe("a compromised Redis", () => {
     )
   )
 
+  it.live("an epoch that is no count acknowledges nothing", () =>
+    Effect.gen(function*() {
+      for (const reply of [
+        bulk("x"),
+        bulk("-1"),
+        bulk("1e3"),
+        bulk("99999999999999999999"),
+        ":5\r\n",
+        "$-1\r\n",
+        "+OK\r\n"
+      ]) {
+        const server = yield* HostileRedis.scoped(
+          refuseSubscription(withHandshake(([name]) => (name.startsWith("eval") ? reply : "$-1\r\n")))
+        )
+        const context = yield* Layer.build(Layer.fresh(CacheRedis.layer({ url: server.url, timeout: "2 seconds" })))
+        const client = Context.get(context, CacheClient)
+        for (const invalidation of [client.invalidateTags(["a"]), client.clear]) {
+          const error = yield* Effect.flip(invalidation)
+          assert.strictEqual(error.reason._tag, "Unavailable", String(reply))
+        }
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a script that is never known is not sent for ever", () =>
     Effect.gen(function*() {
       let commands = 0

@@ -2,7 +2,7 @@
  * `TagIndex` on Redis: the epoch and the markers, each a key of its own, so that every script stays on one slot.
  */
 import { randomBytes } from "node:crypto"
-import { Effect } from "effect"
+import { Effect, identity } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
@@ -10,6 +10,7 @@ import type { Replicated } from "./durable.ts"
 import { readMarkers, readOne, textOf } from "./lookups.ts"
 import { isNoScript, luaClock, runOnce, script } from "./script.ts"
 import { luaCount, parseCount } from "./wire/counts.ts"
+import { unavailable } from "./wire/describe.ts"
 import { isPending } from "./wire/reads.ts"
 
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
@@ -111,9 +112,16 @@ export interface RedisTagIndex {
 export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
   const nonce = nonces()
 
-  const toCount = (reply: unknown): number => parseCount(reply) ?? 0
-  const create = commands.script("epoch", createEpoch, [names.epoch], toCount)
-  const bump = (on: Commands) => on.script("invalidate", bumpEpoch, [names.epoch], toCount)
+  // A reply that is no count has failed. As a count it would be below every `born`, and what it invalidates would stay valid.
+  const counted = (operation: string, self: Effect.Effect<unknown, CacheError>): Effect.Effect<number, CacheError> =>
+    Effect.flatMap(self, (reply) => {
+      const count = parseCount(reply)
+      return count === undefined
+        ? Effect.fail(unavailable(operation, `what came back for ${names.epoch} is no count`))
+        : Effect.succeed(count)
+    })
+  const create = counted("epoch", commands.script("epoch", createEpoch, [names.epoch], identity))
+  const bump = (on: Commands) => counted("invalidate", on.script("invalidate", bumpEpoch, [names.epoch], identity))
   const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
     const found = parseCount(text)
     return found === undefined ? create : Effect.succeed(found)
