@@ -199,7 +199,7 @@ describe("a compromised Redis", () => {
         "+OK\r\n"
       ]) {
         const server = yield* HostileRedis.scoped(
-          refuseSubscription(withHandshake(([name]) => (name.startsWith("eval") ? reply : "$-1\r\n")))
+          refuseSubscription(withHandshake(([name]) => (name.startsWith("eval") ? reply : "+OK\r\n")))
         )
         const context = yield* Layer.build(Layer.fresh(CacheRedis.layer({ url: server.url, timeout: "2 seconds" })))
         const client = Context.get(context, CacheClient)
