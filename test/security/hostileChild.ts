@@ -6,16 +6,22 @@ import { Redis } from "ioredis"
 import { handshake, HostileRedis, isHandshake } from "./hostileRedis.ts"
 
 const kind = process.argv[2]
+const broken = { push: ">1\r\n_\r\n", null: "+OK\r\n_\r\n", subscribe: ":1\r\n" }[kind ?? ""]
 await Effect.runPromise(
   Effect.scoped(
     Effect.gen(function*() {
-      const server = yield* HostileRedis.scoped((command) =>
-        isHandshake(command) ? handshake(command) : kind === "push" ? ">1\r\n_\r\n" : ":1\r\n"
-      )
+      const server = yield* HostileRedis.scoped((command) => (isHandshake(command) ? handshake(command) : broken))
       const client = new Redis({ port: server.port, host: "127.0.0.1", protocol: 2 }).on("error", () => {})
       yield* Effect.promise(() =>
         Promise.race([
-          kind === "push" ? client.get("a") : client.subscribe("a"),
+          kind === "subscribe"
+            ? client.subscribe("a")
+            : Effect.runPromise(
+                Effect.andThen(
+                  Effect.promise(() => client.get("a")),
+                  Effect.never
+                )
+              ),
           new Promise((resolve) => setTimeout(resolve, 5_000))
         ])
       )

@@ -180,7 +180,10 @@ describe("a compromised Redis", () => {
     surviveAll(
       Array.from({ length: 30 }, (_, seed) => {
         const dice = diceOf(seed)
-        const all = Object.values(replies)
+        // A null that nobody waits for, as after two replies to one command, is the known limit below.
+        const { null: tooMany, ...rest } = replies
+        assert.isDefined(tooMany)
+        const all = Object.values(rest)
         const answer = () => (dice.chance(0.02) ? "close" : dice.chance(0.02) ? undefined : dice.pick(all))
         return [`seed ${seed}`, withHandshake(answer)]
       })
@@ -189,15 +192,7 @@ describe("a compromised Redis", () => {
 
   it.live("an epoch that is no count acknowledges nothing", () =>
     Effect.gen(function*() {
-      for (const reply of [
-        bulk("x"),
-        bulk("-1"),
-        bulk("1e3"),
-        bulk("99999999999999999999"),
-        ":5\r\n",
-        "$-1\r\n",
-        "+OK\r\n"
-      ]) {
+      for (const reply of [bulk("x"), bulk("-1"), bulk("1e3"), bulk("99999999999999999999"), ":5\r\n", "+OK\r\n"]) {
         const server = yield* HostileRedis.scoped(
           refuseSubscription(withHandshake(([name]) => (name.startsWith("eval") ? reply : "+OK\r\n")))
         )
@@ -230,11 +225,11 @@ describe("a compromised Redis", () => {
   // Here ioredis 6.0.0 throws where nobody can catch. When this fails it has been mended: then `refuseSubscription` and the
   // line in docs/security.md can go.
   it(
-    "known limit: a reply to SUBSCRIBE that is none, or a push frame that is none, ends the process",
+    "known limit: a reply to SUBSCRIBE that is none, a push frame that is none, or a null too many ends the process",
     { timeout: 30_000 },
     () =>
       Promise.all(
-        ["subscribe", "push"].map(
+        ["subscribe", "push", "null"].map(
           (kind) =>
             new Promise<void>((resolve, reject) => {
               const child = fileURLToPath(new URL("./hostileChild.ts", import.meta.url))
