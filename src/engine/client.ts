@@ -15,6 +15,7 @@ import { codecOf } from "../schema/codec.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import { type Engine, withEngine } from "./contract.ts"
+import { NotCopied } from "./copy.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
 import { momentOf } from "./moment.ts"
@@ -42,6 +43,9 @@ export interface ClientOptions {
 
 /** The label of what `CacheClient.get` and `set` do, which belong to no region. */
 const manual = "(client)"
+
+const uncopied =
+  'effect-cache: a value is not cached, because isolation "clone" has no copy of it that is equal; with a schema it has'
 
 const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
 
@@ -91,7 +95,15 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     const record = (region: string, error: CacheError): Effect.Effect<void> =>
       Effect.withFiber((fiber) => {
-        counters.of(region).error(error, fiber.context)
+        const stats = counters.of(region)
+        stats.error(error, fiber.context)
+        const { reason } = error
+        if (reason._tag === "EncodeFailed" && reason.cause instanceof NotCopied) {
+          // True of every value of the region, as a rule, so it is said once.
+          if (stats.saidUncopied) return Effect.void
+          stats.saidUncopied = true
+          return Effect.logWarning(uncopied, { region, value: reason.cause.message })
+        }
         // A store that fails is reported by its guard, once an outage; a bad key may be what a client sent. What is left is
         // a mistake in the program, and worth a line each.
         const expected = error.reason._tag !== "EncodeFailed" && error.reason._tag !== "InvalidOption"
@@ -103,7 +115,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
       })
 
-    const { bypass, getOrLoad, handOut, hit, refresh } = makeReads({
+    const { bypass, getOrLoad, handOut, handOutStored, hit, refresh } = makeReads({
       context,
       counters,
       primary,
@@ -116,7 +128,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       const store = region.codec === undefined ? local : primary
       return Effect.flatMap(store.read(region, key), (found) =>
         typeof found === "object"
-          ? Effect.asSome(Effect.orDie(handOut(store, region, found.value)))
+          ? Effect.catch(Effect.asSome(handOutStored(store, region, found.value)), () => Effect.succeedNone)
           : Effect.succeedNone
       )
     }
@@ -128,7 +140,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         const stats = counters.of(manual)
         const moment = momentOf(fiber.context)
         const values: Array<Option.Option<unknown>> = []
-        const copies: Array<Effect.Effect<void, unknown, unknown>> = []
+        const copies: Array<Effect.Effect<void, never, unknown>> = []
         for (let i = 0; i < entries.length; i++) {
           const entry = entries[i]!
           if (typeof entry !== "object") {
@@ -140,15 +152,13 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           values.push(Option.some(entry.value))
           if (copied) {
             copies.push(
-              Effect.map(handOut(primary, region, entry.value), (value) => {
-                values[i] = Option.some(value)
+              Effect.map(Effect.option(handOutStored(primary, region, entry.value)), (copy) => {
+                values[i] = copy
               })
             )
           }
         }
-        return copies.length === 0
-          ? Effect.succeed(values)
-          : Effect.as(Effect.orDie(Effect.all(copies, { discard: true })), values)
+        return copies.length === 0 ? Effect.succeed(values) : Effect.as(Effect.all(copies, { discard: true }), values)
       })
     }
 

@@ -36,6 +36,8 @@ export class Flight {
   holder: string | undefined = undefined
   /** The epoch of that moment. */
   epoch = Number.NaN
+  /** There is no copy of what it loaded: all its callers share that. */
+  uncopied = false
   /** The next flight of the same key. */
   next: Flight | undefined = undefined
 

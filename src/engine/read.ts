@@ -15,7 +15,7 @@ import type { LoadContext } from "./land.ts"
 import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
-import { cloneOf } from "./seal.ts"
+import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
 
 interface Parts {
@@ -36,15 +36,35 @@ type Way = (
 
 export const makeReads = ({ context, counters, local, primary, spare, spareKeeps }: Parts) => {
   const layer = primary.backend.name
-  /** A value that several callers are given: the object itself, or a copy where they must not share. */
-  const share = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
-    store.backend.isolation === "clone"
-      ? Effect.catch(cloneOf(region, value), () => Effect.succeed(value))
+  /**
+   * A value that was loaded, for one of several callers: the object itself, or a copy where they must not share. One of which
+   * there is no copy is not stored either, and they share it.
+   */
+  const share = (
+    store: Store,
+    region: Region,
+    value: unknown,
+    flight?: Flight
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.isolation === "clone" && flight?.uncopied !== true
+      ? Effect.catch(cloneOf(region, value), () => {
+          if (flight !== undefined) flight.uncopied = true
+          return Exit.succeed(value)
+        })
       : Exit.succeed(value)
 
-  /** The same of what is stored, which is nobody's where the store holds bytes. */
+  /** The same for one caller alone, whose it is where the store holds bytes. */
   const handOut = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
     store.backend.format === "values" ? share(store, region, value) : Exit.succeed(value)
+
+  /**
+   * What is stored, as a caller gets it: nobody's yet where the store holds bytes. Fails where no copy can be made, as on a
+   * stack that is nearly full: nobody is given what others will be given copies of.
+   */
+  const handOutStored = (store: Store, region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
+    store.backend.format === "values" && store.backend.isolation === "clone"
+      ? cloneAgain(region, value)
+      : Exit.succeed(value)
 
   const attributesOf = (region: Region, key: string) => ({
     "cache.region": region.name,
@@ -117,7 +137,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const stats = counters.of(region.name)
     if (typeof found === "object") {
       stats.hit(momentOf(fiber.context))
-      return handOut(store, region, found.value)
+      const copy = handOutStored(store, region, found.value)
+      const exit = Exit.isExit(copy) ? (copy as Exit.Exit<unknown, unknown>) : undefined
+      return exit?._tag === "Success" ? exit : Effect.catch(copy, () => loadShared(store, request, fiber))
     }
     stats.miss(found, fiber.context)
     return loadShared(store, request, fiber)
@@ -171,7 +193,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   ): Effect.Effect<unknown, unknown, unknown> => {
     if (Exit.isSuccess(exit)) {
       const { region } = request.plan
-      return flight.boarded > 1 ? share(store, region, exit.value) : handOut(store, region, exit.value)
+      return flight.boarded > 1 ? share(store, region, exit.value, flight) : handOut(store, region, exit.value)
     }
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
@@ -228,5 +250,5 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
     })
 
-  return { hit, getOrLoad, bypass, refresh, handOut }
+  return { hit, getOrLoad, bypass, refresh, handOut, handOutStored }
 }

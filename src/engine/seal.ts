@@ -6,6 +6,7 @@ import { type CacheEntry, encode, type EntryHeader } from "../CacheEntry.ts"
 import { CacheError, EncodeFailed } from "../CacheError.ts"
 import type { CacheBackend, Stored, Write } from "../services/CacheBackend.ts"
 import type { Region } from "../region/region.ts"
+import { copyOf } from "./copy.ts"
 
 export interface SealOptions {
   /** For tests: a value that does not come back from its schema as the same, by this measure, is a defect. */
@@ -189,8 +190,21 @@ const encodeStrictly = (
     )
   )
 
-/** A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. */
+/**
+ * A copy of a value that no caller shares: through the schema where there is one, so that classes stay classes. Fails with
+ * `NotCopied` for a value without a schema that would be another one.
+ */
 export const cloneOf = (region: Region, value: unknown): Effect.Effect<unknown, unknown, unknown> =>
-  region.codec === undefined
-    ? Effect.try({ try: () => structuredClone(value), catch: (cause) => cause })
-    : region.codec.clone(value)
+  region.codec === undefined ? attempt(() => copyOf(value)) : region.codec.clone(value)
+
+/** The same of a value that is such a copy, which needs no look at what it is made of. */
+export const cloneAgain = (region: Region, stored: unknown): Effect.Effect<unknown, unknown, unknown> =>
+  region.codec === undefined ? attempt(() => structuredClone(stored)) : region.codec.clone(stored)
+
+const attempt = (copy: () => unknown): Exit.Exit<unknown, unknown> => {
+  try {
+    return Exit.succeed(copy())
+  } catch (cause) {
+    return Exit.fail(cause)
+  }
+}

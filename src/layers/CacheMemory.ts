@@ -10,8 +10,12 @@ import { type CacheServices, layerOf } from "./assemble.ts"
  * The system's clock is read once in a run of synchronous code, such as the whole of an `Effect.runSync`: what expires during
  * the run is handed out until it ends.
  *
- * With `isolation: "reference"` callers share one object and must not change it; with `"clone"` each gets a copy, made
- * through the schema. Options out of range fail with `CacheError` (`InvalidOption`).
+ * With `isolation: "reference"` callers share one object and must not change it; with `"clone"` each gets a copy, made through
+ * the schema. Without one (`memoize`) it is a structured clone, of what that gives back as it was: primitives, plain objects,
+ * arrays, `Map`, `Set`, `Date`, `RegExp`, errors of the language, buffers and typed arrays, up to 50,000 values, 8 MiB and 500
+ * levels, because a clone holds the event loop. Any other value, such as an `Option` or an instance of a class, is not stored:
+ * the callers of one load share it, and one warning for each region says so. Options out of range fail with `CacheError`
+ * (`InvalidOption`).
  *
  * @example
  * ```ts

@@ -29,6 +29,8 @@ export class RegionCounters {
     rejectedFills: 0
   }
   readonly errors: Partial<Record<CacheErrorReason["_tag"], number>> = {}
+  /** Whether somebody was told that values of this region cannot be copied. */
+  saidUncopied = false
   readonly #layer: string
   /** Where hits were counted last. */
   #hits: HitSeries | undefined = undefined

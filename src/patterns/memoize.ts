@@ -120,7 +120,8 @@ const plan = (options: Options & { readonly name?: string | undefined }): ((load
  * and the call goes uncached. By `key`, it is made of the named parameters, as in every pattern.
  *
  * With a schema, values go through the store; when that fails, they are kept in memory for up to ten seconds. Without
- * one, they never leave the process.
+ * one, they never leave the process. On a layer with `isolation: "clone"`, values without a schema are cached only if a
+ * structured clone gives them back as they were: see `CacheMemory.layer`.
  *
  * @example
  * ```ts

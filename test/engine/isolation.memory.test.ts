@@ -2,8 +2,9 @@
  * Who is given the same object as somebody else, in memory.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Schema } from "effect"
-import { cacheAside, CacheMemory } from "effect-cache"
+import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { cacheAside, CacheClient, CacheMemory } from "effect-cache"
+import { warnings, withoutSchema } from "./withoutSchema.ts"
 
 describe("isolation", () => {
   const Box = Schema.Struct({ items: Schema.mutable(Schema.Array(Schema.Number)) })
@@ -49,5 +50,29 @@ describe("isolation", () => {
       assert.strictEqual(second.upper, "ADA")
       assert.notStrictEqual(first, second)
     }).pipe(Effect.provide(CacheMemory.layer({ isolation: "clone" })))
+  )
+
+  const layer = CacheMemory.layer({ isolation: "clone" })
+  withoutSchema((test) => Effect.provide(test, layer))
+
+  it.effect(
+    "a value without a copy, where a failure of the cache is to be seen: the call fails, and nothing is stored",
+    () =>
+      Effect.gen(function*() {
+        const logged = warnings()
+        // No type allows it, but nothing refuses it either.
+        const find = cacheAside({ key: "find", onCacheError: "fail" } as never)(
+          Effect.succeed(Option.none()) as never
+        ) as unknown as Effect.Effect<unknown, { readonly reason: { readonly _tag: string } }, CacheClient>
+        yield* Effect.gen(function*() {
+          for (let i = 0; i < 2; i++) {
+            const error = yield* Effect.flip(find)
+            assert.strictEqual(error.reason._tag, "EncodeFailed")
+          }
+          const { inFlight, size } = yield* CacheClient.use((client) => client.stats)
+          assert.deepStrictEqual([size, inFlight], [0, 0])
+        }).pipe(Effect.provide(Layer.merge(layer, logged.layer)))
+        assert.strictEqual(logged.texts.length, 1)
+      })
   )
 })

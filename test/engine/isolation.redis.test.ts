@@ -6,6 +6,7 @@ import { Effect, Option, Schema } from "effect"
 import { cacheAside, CacheClient, CacheFallback, CacheMemory, memoize, stampedeProtect } from "../../src/index.ts"
 import { CacheRedis, type RedisOptions } from "../../src/redis/index.ts"
 import { buildClient, freshNamespace, sharedRedis } from "../support/client.ts"
+import { withoutSchema } from "./withoutSchema.ts"
 
 const server = sharedRedis()
 
@@ -138,4 +139,14 @@ describe("isolation", () => {
       })
     )
   )
+
+  withoutSchema((test) => Effect.scoped(Effect.flatMap(open({ isolation: "clone" }), ({ run }) => run(test))))
+
+  describe("while Redis is away", () => {
+    withoutSchema((test) => {
+      const primary = CacheRedis.layer({ port: 1, isolation: "clone", timeout: "100 millis" })
+      const layer = CacheFallback.layer({ primary, fallback: CacheMemory.layer() })
+      return Effect.scoped(Effect.flatMap(buildClient(layer), ({ run }) => run(test)))
+    })
+  })
 })

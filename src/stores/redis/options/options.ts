@@ -86,7 +86,8 @@ export interface RedisOptions {
   /**
    * Whether callers of one load, and those who read one key in one turn of the event loop, may be given one object, which they
    * must not change (`"reference"`), or each gets their own (`"clone"`). Copies of what was loaded are made through the schema, and
-   * by `structuredClone` where there is none; what cannot be copied is shared. Default: `"reference"`.
+   * where there is none as `CacheMemory.layer` makes them: a value that a structured clone would change is shared, and not
+   * stored. Default: `"reference"`.
    */
   readonly isolation?: "reference" | "clone" | undefined
   /** The name of the connection in `CLIENT LIST`: printable characters, no spaces. Default: `"effect-cache"`. */
