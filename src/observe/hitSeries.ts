@@ -29,24 +29,21 @@ export class HitSeries {
   }
 }
 
-const tallies = new WeakMap<object, Map<string, { count: number }>>()
+/** Whose reading a state is. The registry keeps the series, so nothing else has to. */
+const tallies = new WeakMap<object, { count: number }>()
 
 /** The series of a metric in the registry of a moment, registered the first time. */
 export const hitSeries = (metric: Metric.Counter<number>, moment: Meter): HitSeries => {
-  const { attributes = {}, context, registry } = moment
-  let inRegistry = tallies.get(registry!)
-  if (inRegistry === undefined) {
-    inRegistry = new Map()
-    tallies.set(registry!, inRegistry)
-  }
-  const labels = Object.entries({ ...metric.attributes, ...attributes })
-  const key = JSON.stringify(labels.sort(([a], [b]) => (a < b ? -1 : 1)))
-  let tally = inRegistry.get(key)
+  const { context } = moment
+  let tally = tallies.get(metric.valueUnsafe(context))
   if (tally === undefined) {
     const made = { count: 0 }
-    const get = () => ({ count: made.count, incremental: true })
+    const get = () => {
+      const state = { count: made.count, incremental: true }
+      tallies.set(state, made)
+      return state
+    }
     Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })
-    inRegistry.set(key, made)
     tally = made
   }
   return new HitSeries(moment, tally)

@@ -15,6 +15,19 @@ const loadBoundaries = Metric.exponentialBoundaries({ start: 1, factor: 2, count
 
 /** The most region labels a client keeps; regions beyond it are counted together as `"(other)"`. */
 const maxRegions = 1_000
+/** The most that metrics have, of all clients together: a registry keeps what it was told of, and clients come and go. */
+const maxLabels = 10_000
+
+const other = "(other)"
+
+const labels = new Set<string>()
+
+const labelOf = (region: string): string => {
+  if (labels.has(region)) return region
+  if (labels.size >= maxLabels) return other
+  labels.add(region)
+  return region
+}
 
 export class RegionCounters {
   readonly region: string
@@ -32,6 +45,8 @@ export class RegionCounters {
   /** Whether somebody was told that values of this region cannot be copied. */
   saidUncopied = false
   readonly #layer: string
+  /** What metrics call it. */
+  readonly #label: string
   /** Where hits were counted last. */
   #hits: HitSeries | undefined = undefined
   // One metric instance per attribute set: a shared one would look its series up again on each update.
@@ -43,11 +58,12 @@ export class RegionCounters {
   constructor(region: string, layer: string) {
     this.region = region
     this.#layer = layer
+    const label = (this.#label = labelOf(region))
     const requests = (outcome: Outcome) =>
       Metric.counter("effect_cache_requests_total", {
         description: "Reads by outcome",
         incremental: true,
-        attributes: { region, outcome, layer }
+        attributes: { region: label, outcome, layer }
       })
     this.#hit = requests("hit")
     this.#miss = requests("miss")
@@ -55,7 +71,7 @@ export class RegionCounters {
     this.#load = Metric.timer("effect_cache_load", {
       description: "Duration of loads",
       boundaries: loadBoundaries,
-      attributes: { region, layer }
+      attributes: { region: label, layer }
     })
   }
 
@@ -89,7 +105,7 @@ export class RegionCounters {
     Metric.counter("effect_cache_errors_total", {
       description: "Cache failures by reason",
       incremental: true,
-      attributes: { region: this.region, reason, layer: this.#layer }
+      attributes: { region: this.#label, reason, layer: this.#layer }
     }).updateUnsafe(1, context)
   }
 
@@ -120,7 +136,7 @@ export class Counters {
   #find(region: string): RegionCounters {
     let found = this.#regions.get(region)
     if (found === undefined) {
-      const label = this.#regions.size < maxRegions ? region : "(other)"
+      const label = this.#regions.size < maxRegions ? region : other
       found = this.#regions.get(label) ?? new RegionCounters(label, this.#layer)
       this.#regions.set(label, found)
     }

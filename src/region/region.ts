@@ -5,7 +5,7 @@ import type { Duration } from "effect"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
-import { stampOf } from "../internal/stamp.ts"
+import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
 import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
 import type { OnCacheError, RegionSettings } from "./settings.ts"
@@ -30,6 +30,9 @@ export interface Region {
 }
 
 const noTags: ReadonlyArray<string> = []
+
+/** Of values without a schema. The stamp of a schema is held by its codec. */
+const schemaless = stamps.of("")
 
 export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
   readonly ttl?: Duration.Input | ((value: never, params: never) => Duration.Input) | undefined
@@ -68,7 +71,7 @@ export const makeUnsafe = (options: Options): Region => {
     onCacheError,
     codec: codec as EntryCodec<unknown, unknown> | undefined,
     fingerprint,
-    stamp: staticTags.length === 0 ? stampOf(fingerprint) : 0,
+    stamp: staticTags.length === 0 ? (codec?.stamp ?? schemaless).number : 0,
     ttl:
       ttl === undefined
         ? undefined

@@ -3,6 +3,7 @@
  */
 import { Cause, Effect, Exit, Schema } from "effect"
 import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { type Stamp, stamps } from "../internal/stamp.ts"
 import { asStored } from "./asStored.ts"
 import { acceptsAnything, fingerprint } from "./fingerprint.ts"
 
@@ -14,6 +15,8 @@ import { acceptsAnything, fingerprint } from "./fingerprint.ts"
  */
 export interface EntryCodec<A, R = never> {
   readonly fingerprint: string
+  /** Of its fingerprint. */
+  readonly stamp: Stamp
   /**
    * The JSON of a value, or `undefined` for itself. Fails with the cause for an `EncodeFailed`, also when the value is
    * not of the schema's type.
@@ -83,8 +86,10 @@ const make = <S extends Schema.Constraint>(
     ? (stored) => (stored === undefined ? undefinedValue : decodeJson(stored))
     : decodeJson
   const copy = guarded((encoded: unknown) => Exit.succeed(copyJson(encoded)))
+  const shape = fingerprint(schema)
   return {
-    fingerprint: fingerprint(schema),
+    fingerprint: shape,
+    stamp: stamps.of(shape),
     encode,
     decode,
     // Encoding and decoding hand parts of some values on as they are (those of `Schema.Unknown` and `Schema.Json`).

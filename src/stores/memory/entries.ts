@@ -3,7 +3,7 @@
  * would cost more than twice as much, and be more to collect.
  */
 import type { CacheEntry } from "../../CacheEntry.ts"
-import { stampOf } from "../../internal/stamp.ts"
+import { type Stamp, stamps } from "../../internal/stamp.ts"
 import { S3Fifo } from "./s3fifo.ts"
 
 /** What entries have in common that bear no tags, or the same list of tags one after the other. */
@@ -12,10 +12,13 @@ class Kind {
   readonly tags: ReadonlyArray<string>
   /** Of entries that bear no tag: by it alone they are known to be of this fingerprint. Otherwise 0. */
   readonly stamp: number
+  /** Held for as long as an entry has its number. */
+  readonly held: Stamp | undefined
   constructor(fingerprint: string, tags: ReadonlyArray<string>) {
     this.fingerprint = fingerprint
     this.tags = tags
-    this.stamp = tags.length === 0 ? stampOf(fingerprint) : 0
+    this.held = tags.length === 0 ? stamps.of(fingerprint) : undefined
+    this.stamp = this.held === undefined ? 0 : this.held.number
   }
 }
 
@@ -26,13 +29,16 @@ interface Options {
   readonly onLeave: (tags: ReadonlyArray<string>) => void
 }
 
+/** A program has as many fingerprints as it has schemas, unless it makes schemas for each request. */
+const maxUntagged = 1_000
+
 const none = new Float64Array(0)
 const noMillis = new Float32Array(0)
 
 /** The methods that are not here are those of `S3Fifo`. */
 export class MemoryEntries {
   private readonly fifo: S3Fifo<Kind>
-  /** By fingerprint. A program has as many as it has schemas. */
+  /** By fingerprint, so that entries share them. One that was forgotten is made again, of the same stamp. */
   private readonly untagged = new Map<string, Kind>()
   private tagged: Kind | undefined = undefined
   private born = none
@@ -52,6 +58,10 @@ export class MemoryEntries {
   }
   get evictions(): number {
     return this.fifo.evictions
+  }
+  /** The kinds that are remembered, besides those of entries. */
+  get kinds(): number {
+    return this.untagged.size
   }
   get ghostSize(): number {
     return this.fifo.ghostSize
@@ -132,6 +142,7 @@ export class MemoryEntries {
     }
     let kind = this.untagged.get(fingerprint)
     if (kind === undefined) {
+      if (this.untagged.size >= maxUntagged) this.untagged.clear()
       kind = new Kind(fingerprint, tags)
       this.untagged.set(fingerprint, kind)
     }

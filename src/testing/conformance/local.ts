@@ -4,7 +4,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { CacheEntry } from "../../CacheEntry.ts"
-import { absent, stampOf } from "../../internal/stamp.ts"
+import { absent, stamps } from "../../internal/stamp.ts"
 import type { FastPath, LocalPrimitives } from "../../services/CacheBackend.ts"
 import type { ConformanceStore, Script } from "./case.ts"
 import { expect } from "./expect.ts"
@@ -181,8 +181,9 @@ export const localCases: ReadonlyArray<Script> = [
   pickCase(
     "pick gives the value of an entry of its stamp, without a tag, before its end, and of no other",
     Effect.fnUntraced(function*({ backend, pick, store }) {
-      const [stamp, another] = [stampOf(header().fingerprint), stampOf("another")]
-      const picked = (key: string, by = stamp) => Effect.map(Clock.currentTimeMillis, (now) => pick(key, by, now))
+      const [stamp, another] = [stamps.of(header().fingerprint), stamps.of("another")]
+      const picked = (key: string, by = stamp) =>
+        Effect.map(Clock.currentTimeMillis, (now) => pick(key, by.number, now))
       expect("the pick of a key that was never stored", yield* picked("k")).is(absent)
       for (const value of [{ n: 1 }, 0, "", false, null, undefined]) {
         yield* plant(backend, "k", write(backend, value))

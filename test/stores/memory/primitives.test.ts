@@ -8,7 +8,7 @@ import {
   type MemoryOptions
 } from "../../../src/stores/memory/primitives.ts"
 import type { MemoryState } from "../../../src/stores/memory/state.ts"
-import { absent, stampOf } from "../../../src/internal/stamp.ts"
+import { absent, stamps } from "../../../src/internal/stamp.ts"
 import { header, plant, type Primitives } from "../../support/primitives.ts"
 
 const entry = (value: unknown, tags: ReadonlyArray<string> = [], born = 1): CacheEntry => ({
@@ -361,7 +361,7 @@ describe("memoryPrimitives", () => {
       for (const [key, expected] of kept) {
         assert.deepStrictEqual(state.entries.peek(key, 0), expected)
         assert.deepStrictEqual(state.entries.get(key, 0), expected)
-        const stamp = stampOf(expected.fingerprint)
+        const stamp = stamps.of(expected.fingerprint).number
         assert.strictEqual(state.entries.pick(key, stamp, 0), expected.tags.length === 0 ? expected.value : absent)
         assert.strictEqual(state.entries.pick(key, 0, 0), absent)
       }
