@@ -2,7 +2,7 @@
  * Who is given the same object as somebody else, in memory.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { Duration, Effect, Layer, Option, Schema, SchemaGetter } from "effect"
 import { cacheAside, CacheClient, CacheMemory } from "effect-cache"
 import { warnings, withoutSchema } from "./withoutSchema.ts"
 
@@ -74,5 +74,42 @@ describe("isolation", () => {
         }).pipe(Effect.provide(Layer.merge(layer, logged.layer)))
         assert.strictEqual(logged.texts.length, 1)
       })
+  )
+
+  it.effect("nobody is given what is stored, also where no copy of it can be made", () =>
+    Effect.gen(function*() {
+      let broken = false
+      let loads = 0
+      const Items = Schema.mutable(Schema.Array(Schema.Number))
+      const Breaking = Items.pipe(
+        Schema.decodeTo(Items, {
+          decode: SchemaGetter.transform((items: Array<number>) => items),
+          encode: SchemaGetter.transform((items: Array<number>) => {
+            if (broken) throw new Error("broken")
+            return items
+          })
+        })
+      )
+      const get = cacheAside({ key: "items", schema: Breaking })(
+        Effect.sync(() => {
+          loads++
+          return [loads]
+        })
+      )
+      assert.deepStrictEqual(yield* get, [1])
+      assert.deepStrictEqual(yield* get, [1])
+      broken = true
+      assert.isTrue(Option.isNone(yield* get.peek))
+      const many = CacheClient.use((client) => client.getMany(["items"], Breaking))
+      assert.deepStrictEqual(yield* many, [Option.none()])
+      const loaded = yield* get
+      assert.deepStrictEqual(loaded, [2])
+      loaded.push(3)
+      broken = false
+      // It is as it was stored.
+      assert.deepStrictEqual(yield* get, [1])
+      assert.deepStrictEqual(yield* many, [Option.some([1])])
+      assert.strictEqual(loads, 2)
+    }).pipe(Effect.provide(layer))
   )
 })
