@@ -32,12 +32,15 @@ const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer({ acl: leastPr
 afterAll(() => runtime.dispose())
 const server = Effect.promise(() => runtime.runPromise(RedisServer))
 
+/** Not 0, where everybody is who was not let in. */
+const db = 3
+
 /** A connection as somebody, until the scope closes. */
 const connect = (user: { readonly username: string; readonly password: string }) =>
   Effect.acquireRelease(
     Effect.flatMap(server, ({ host, port }) =>
       Effect.promise(async () => {
-        const client = new Redis({ host, port, ...user, lazyConnect: true, replyMapping: "legacy", protocol: 2 })
+        const client = new Redis({ host, port, db, ...user, lazyConnect: true, replyMapping: "legacy", protocol: 2 })
         client.on("error", () => {})
         await client.connect()
         return client
@@ -62,7 +65,7 @@ const openStore = Effect.gen(function*() {
   const names = makeNames(namespace)
   const { password } = cacheUser
   return {
-    connect: makeRedisPrimitives({ url, username, password, namespace, timeout: "10 seconds" }),
+    connect: makeRedisPrimitives({ url, username, password, db, namespace, timeout: "10 seconds" }),
     advance: (millis) => Effect.sleep(millis),
     evict: (kind, name) =>
       Effect.asVoid(asOperator((client) => client.del(kind === "epoch" ? names.epoch : names[kind](name))))
@@ -88,7 +91,7 @@ const tour = (username: string, namespace: string): Effect.Effect<Failed, CacheE
     const { password } = cacheUser
     const build = Layer.build(
       Layer.fresh(
-        CacheRedis.layer({ url, username, password, namespace, timeout: "5 seconds" }).pipe(
+        CacheRedis.layer({ url, username, password, db, namespace, timeout: "5 seconds" }).pipe(
           Layer.provide(CacheConfig.layer({ lockTtl: "300 millis" }))
         )
       )

@@ -23,6 +23,8 @@ export const cacheCommands = [
   "publish",
   "subscribe",
   "unsubscribe",
+  // The database, if it is not 0.
+  "select",
   // The ready check, and the figures of getCacheStats.
   "info",
   "dbsize"

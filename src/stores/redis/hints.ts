@@ -5,7 +5,9 @@
 import { Effect } from "effect"
 import type { Redis } from "ioredis"
 import type { Nodes } from "./nodes/nodes.ts"
-import { closeClient } from "./wire/redisClient.ts"
+import type { Connection } from "./wire/connection.ts"
+import { watchHandshake } from "./wire/handshake.ts"
+import { closeClient, duplicated } from "./wire/redisClient.ts"
 
 interface Waiter {
   /** Asks whether the lease is gone already; called once the subscription is in force. */
@@ -30,6 +32,8 @@ export class Hints {
   private readonly nodes: Nodes
   private readonly channels = new Map<string, Channel>()
   private subscriber: Redis | undefined
+  /** The connection that it is a duplicate of. */
+  private from: Connection | undefined
   private closed = false
   private reopening: NodeJS.Timeout | undefined
 
@@ -58,7 +62,7 @@ export class Hints {
         if (!waiters.delete(waiter) || waiters.size > 0 || this.channels.get(channel)?.waiters !== waiters) return
         this.channels.delete(channel)
         const subscriber = this.subscriber
-        if (subscriber?.status === "ready") subscriber.unsubscribe(channel).catch(noop)
+        if (subscriber?.status === "ready") subscriber.unsubscribe(channel).catch(this.refused("unsubscribe"))
       }
       const waiter: Waiter = {
         wake: () => {
@@ -90,7 +94,7 @@ export class Hints {
     // Otherwise `ready` subscribes to all of them.
     if (subscriber?.status !== "ready" || channels.length === 0) return
     subscriber.subscribe(...channels, (error?: Error | null) => {
-      if (error) return
+      if (error) return this.refused("subscribe")(error)
       for (const name of channels) {
         const channel = this.channels.get(name)
         if (channel === undefined) continue
@@ -98,6 +102,12 @@ export class Hints {
         for (const waiter of [...channel.waiters]) waiter.check()
       }
     })
+  }
+
+  /** Without hints callers poll, and nobody would see why. */
+  private refused(name: string): (error: unknown) => void {
+    const { from } = this
+    return (error) => from?.reports.refused(name, from.describe(error))
   }
 
   private reopenSoon(): void {
@@ -116,10 +126,11 @@ export class Hints {
       this.reopenSoon()
       return undefined
     }
-    const { client } = from
+    this.from = from
+    const { client, describe, reports } = from
     const name = client.options.connectionName
     const subscriber = client.duplicate({
-      lazyConnect: true,
+      ...duplicated,
       enableOfflineQueue: false,
       autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
@@ -131,6 +142,9 @@ export class Hints {
     })
     // An outage is reported by the main connection.
     subscriber.on("error", noop)
+    watchHandshake(subscriber, describe, (_command, problem) => {
+      if (from.ready) reports.withoutHints(problem)
+    })
     subscriber.on("ready", () => this.subscribe([...this.channels.keys()]))
     subscriber.on("close", () => {
       for (const channel of this.channels.values()) channel.subscribed = false

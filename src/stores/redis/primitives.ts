@@ -1,7 +1,7 @@
 /**
  * The primitives of the Redis layer over its connections, closed with the scope.
  */
-import { Context, Effect, Random, References, type Scope } from "effect"
+import { Context, Effect, Random, type Scope } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../CacheError.ts"
 import { invalidOptionAs } from "../../internal/invalidOption.ts"
@@ -20,7 +20,7 @@ import { type RedisOptions, type ResolvedOptions, resolve } from "./options/opti
 import { makeTagIndex } from "./tagIndex.ts"
 import { Connection } from "./wire/connection.ts"
 import { sendsLate } from "./wire/job.ts"
-import { makeClient } from "./wire/redisClient.ts"
+import { duplicated, makeClient } from "./wire/redisClient.ts"
 import type { Turn } from "./wire/wire.ts"
 
 export interface RedisPrimitives {
@@ -37,11 +37,13 @@ export const openNodes = (
   options: ResolvedOptions,
   context: Context.Context<never>,
   client: Redis | undefined,
-  owned = client === undefined
+  owned = client === undefined,
+  othersReport?: () => boolean
 ): Nodes => {
   const generator = Context.get(context, Random.Random)
   const random = () => generator.nextDoubleUnsafe()
-  if (options.target.mode === "cluster") return new Cluster(options, options.target.seeds, context, random)
+  if (options.target.mode === "cluster")
+    return new Cluster(options, options.target.seeds, context, random, othersReport)
   const turn: Turn = { count: 0 }
   const { connectTimeoutMillis, timeoutMillis } = options
   const connection = new Connection(
@@ -51,7 +53,8 @@ export const openNodes = (
       timeoutMillis,
       connectTimeoutMillis,
       turn,
-      primaryOnly: true
+      primaryOnly: true,
+      othersReport
     },
     context
   )
@@ -59,12 +62,21 @@ export const openNodes = (
 }
 
 /** Connections for writes that wait for replicas, which may take longer: behind another wait, and then for their own. */
-const openDurable = (options: ResolvedOptions, waitMillis: number, context: Context.Context<never>): Nodes => {
+const openDurable = (
+  options: ResolvedOptions,
+  waitMillis: number,
+  context: Context.Context<never>,
+  others: Nodes
+): Nodes => {
   const { client, name, timeoutMillis } = options
   const settings = { ...options, name: `${name}:durable`, timeoutMillis: timeoutMillis + 2 * waitMillis }
-  // An outage is reported by the other connections.
-  const silent = Context.add(context, References.MinimumLogLevel, "None")
-  return openNodes(settings, silent, client?.duplicate({ lazyConnect: true, enableOfflineQueue: false }), true)
+  return openNodes(
+    settings,
+    context,
+    client?.duplicate({ ...duplicated, enableOfflineQueue: false, enableReadyCheck: true }),
+    true,
+    () => others.primaries().some(({ ready }) => !ready)
+  )
 }
 
 /**
@@ -92,7 +104,7 @@ export const makeRedisPrimitives = (
         const nodes = openNodes(resolved, context, resolved.client)
         return {
           nodes,
-          durable: durability === undefined ? nodes : openDurable(resolved, durability.timeoutMillis, context),
+          durable: durability === undefined ? nodes : openDurable(resolved, durability.timeoutMillis, context, nodes),
           hints: new Hints(nodes)
         }
       }),

@@ -43,7 +43,7 @@ export const runOnce = (
   const loaded = nodes.of(key)?.loaded
   const known = !whole && loaded?.has(sha) === true
   // Commands of a connection are carried out in order, so whatever follows in this flush finds it loaded.
-  if (!known) loaded?.add(sha)
+  if (!known) loaded?.set(sha, lua)
   nodes.command(
     key,
     operation,

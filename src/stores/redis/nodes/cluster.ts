@@ -61,6 +61,7 @@ export class Cluster implements Nodes {
   private readonly options: ResolvedOptions
   private readonly context: Context.Context<never>
   private readonly random: () => number
+  private readonly othersReport: (() => boolean) | undefined
   private readonly slots = new Array<Connection | undefined>(slotCount).fill(undefined)
   private readonly connections = new Map<string, Connection>()
   private readonly closing = new Set<Promise<void>>()
@@ -77,11 +78,13 @@ export class Cluster implements Nodes {
     options: ResolvedOptions,
     seeds: ReadonlyArray<Address>,
     context: Context.Context<never>,
-    random: () => number
+    random: () => number,
+    othersReport?: () => boolean
   ) {
     this.options = options
     this.context = context
     this.random = random
+    this.othersReport = othersReport
     this.timeoutMillis = options.timeoutMillis
     this.addresses = seeds
     for (const seed of seeds) this.connect(seed)
@@ -229,6 +232,7 @@ export class Cluster implements Nodes {
         connectTimeoutMillis: this.options.connectTimeoutMillis,
         turn: this.turn,
         primaryOnly: false,
+        othersReport: this.othersReport,
         onChange: () => this.refreshSoon(),
         onRefused: (reads, error, at) => this.refused(reads, error, at, connection)
       },

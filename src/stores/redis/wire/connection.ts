@@ -2,8 +2,8 @@
  * One connection to Redis: commands of one tick go out in one write, each has a deadline, and nothing waits for a server
  * that is away. Reads of one tick go out behind them, in as few commands as they take: see `reads.ts`.
  *
- * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready`, `down` (commands
- * fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
+ * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready` (all of the handshake
+ * was answered well), `down` (commands fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
  * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
  */
 import { type Context, Effect } from "effect"
@@ -12,9 +12,11 @@ import type { CacheError } from "../../../CacheError.ts"
 import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
 import { makeDescribe, timedOut, unavailable } from "./describe.ts"
+import { checkDatabase, checkRole, type Checked, watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
 import { Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, type ConnectionOptions, endpointOf, secretsOf, within } from "./redisClient.ts"
+import { Reports } from "./reports.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
 // The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
@@ -35,9 +37,10 @@ export class Connection implements Link {
   readonly owned: boolean
   readonly endpoint: string
   readonly timeoutMillis: number
-  /** Scripts that this connection has sent. Forgotten when it reconnects: the server may be a new one. */
-  readonly loaded = new Set<string>()
+  /** Scripts that this connection has sent, by hash. Forgotten when it reconnects: the server may be a new one. */
+  readonly loaded = new Map<string, string>()
   readonly describe: (error: unknown) => string
+  readonly reports: Reports
 
   /** Grows with every connect: what one connection wrote, the next one knows nothing of. */
   incarnation = 0
@@ -45,10 +48,8 @@ export class Connection implements Link {
   private readonly turn: Turn
   private readonly primaryOnly: boolean
   private readonly onChange: () => void
-  private readonly log: (effect: Effect.Effect<void>) => void
   private state: "first" | "ready" | "down" | "closed"
   private lastProblem: string | undefined
-  private reported = false
   private queue: Array<Job> = []
   private readonly gathered: Gathered
   /** When the first of what waits for the flush was asked for. */
@@ -64,7 +65,6 @@ export class Connection implements Link {
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
   constructor(options: ConnectionOptions, context: Context.Context<never>) {
-    this.log = Effect.runForkWith(context)
     this.timeoutMillis = options.timeoutMillis
     this.owned = options.owned
     this.client = options.client
@@ -82,6 +82,7 @@ export class Connection implements Link {
     this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
+    this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
     this.flush = () => {
       this.scheduled = false
       if (this.state === "ready") this.send()
@@ -90,15 +91,18 @@ export class Connection implements Link {
     }
     const { connectTimeoutMillis } = options
     this.listeners = [
-      ["connect", () => this.watchHandshake(connectTimeoutMillis)],
+      ["connect", () => this.limitHandshake(connectTimeoutMillis)],
       ["ready", () => this.onReady()],
       ["error", (error) => this.onError(this.describe(error))],
       ["close", () => this.onClose()],
-      ["end", () => this.onEnd()]
+      ["end", () => this.onEnd()],
+      ["select", () => this.onSelect()]
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
     const status = this.client.status
-    this.state = status === "ready" ? "ready" : coming.has(status) ? "first" : "down"
+    this.state = status === "ready" || coming.has(status) ? "first" : "down"
+    if (this.owned) watchHandshake(this.client, this.describe, (command, problem) => this.onError(problem, command))
+    if (status === "ready") this.onReady()
     // Failures arrive as events.
     if (status === "wait") this.client.connect().catch(noop)
   }
@@ -234,6 +238,7 @@ export class Connection implements Link {
         if (job.done) return
         if (!error) return this.settle(job, undefined, reply)
         const problem = this.describe(error)
+        this.reports.refused(job.name, problem, () => this.loaded.get(String(job.args[0])) ?? String(job.args[0]))
         this.settle(job, this.refused(job.operation, problem), undefined)
         if (problem.startsWith("READONLY ")) this.leaveReplica()
       }
@@ -290,24 +295,36 @@ export class Connection implements Link {
   }
 
   // ioredis limits the time of the TCP connect, but would wait for ever for a server that accepts and then says nothing.
-  private watchHandshake(millis: number): void {
+  private limitHandshake(millis: number): void {
     if (!this.owned) return
     clearTimeout(this.handshake)
     const stream = this.client.stream
     this.handshake = setTimeout(() => stream.destroy(), millis).unref()
   }
 
-  private onReady(): void {
+  private onReady(moved = false): void {
+    const { client, owned } = this
     if (this.state === "closed") return
-    if (!this.primaryOnly || !this.owned) return this.open()
-    // A replica answers reads, with what it knows: older values.
-    this.client.info("replication", (error, info) => {
-      if (this.state === "closed" || this.client.status !== "ready") return
-      if (error || !/^role:slave/m.test(String(info))) return this.open()
-      clearTimeout(this.handshake)
-      this.onClose("the server is a replica, expected a primary")
-      setTimeout(() => this.state === "down" && this.client.disconnect(true), againMillis).unref()
-    })
+    if (owned && !this.primaryOnly) return this.open()
+    const done: Checked = (problem, refused) => {
+      if (this.state === "closed" || client.status !== "ready") return
+      if (problem === undefined) return this.open()
+      this.onClose(problem, refused)
+      this.handshake = setTimeout(() => {
+        if (this.state !== "down") return
+        if (owned) client.disconnect(true)
+        else if (client.status === "ready") this.onReady(true)
+      }, againMillis).unref()
+    }
+    if (owned) checkRole(client, this.describe, done)
+    else checkDatabase(client, this.describe, done, moved)
+  }
+
+  /** Its owner moves a client that was brought along to another database. */
+  private onSelect(): void {
+    if (this.owned || this.state !== "ready") return
+    this.state = "first"
+    this.onReady(true)
   }
 
   private open(): void {
@@ -318,25 +335,22 @@ export class Connection implements Link {
     this.loaded.clear()
     this.silentFrom = undefined
     this.lastProblem = undefined
-    if (this.reported) {
-      this.reported = false
-      this.log(Effect.logInfo(`Redis at ${this.endpoint} is back`))
-    }
+    this.reports.back()
     this.onChange()
     this.send()
   }
 
   // Sentinels that cannot be reached close no connection, because none was opened.
-  private onError(problem: string): void {
-    if (this.state === "first") this.onClose(problem)
-    else this.onProblem(problem)
+  private onError(problem: string, refused?: string): void {
+    if (this.state === "first") this.onClose(problem, refused)
+    else this.onProblem(problem, refused)
   }
 
-  private onClose(problem?: string): void {
+  private onClose(problem?: string, refused?: string): void {
     clearTimeout(this.handshake)
     if (this.state === "closed") return
     this.state = "down"
-    this.onProblem(problem ?? this.lastProblem ?? "the connection was closed")
+    this.onProblem(problem ?? this.lastProblem ?? "the connection was closed", refused)
     this.failAll()
     this.onChange()
   }
@@ -350,17 +364,11 @@ export class Connection implements Link {
     }, againMillis).unref()
   }
 
-  private onProblem(problem: string): void {
+  private onProblem(problem: string, refused?: string): void {
     if (this.state === "closed") return
     this.lastProblem = problem
-    // Once per outage. A problem on a connection that stays up is the next reply's to report.
-    if (this.reported || this.state === "ready") return
-    this.reported = true
-    this.log(
-      Effect.logWarning(
-        `Redis at ${this.endpoint} is unavailable: ${problem}. Cache operations on it fail until it is back.`
-      )
-    )
+    // A problem on a connection that stays up is the next reply's to report.
+    if (this.state !== "ready") this.reports.away(problem, refused)
   }
 
   private failAll(): void {

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly onChange?: (() => void) | undefined
   /** On Cluster, where a command reads keys of one slot only: takes over reads that failed. */
   readonly onRefused?: OnRefused | undefined
+  /** Given where another connection reports outages: whether it has one itself. */
+  readonly othersReport?: (() => boolean) | undefined
 }
 
 const noop = () => {}
@@ -38,6 +40,8 @@ const common = (options: ResolvedOptions, random: () => number) => ({
   ...(options.tls === undefined ? {} : { tls: options.tls }),
   lazyConnect: true,
   protocol: 2 as const,
+  // The name of the library is nobody's business, and one more command to allow.
+  disableClientInfo: true,
   noDelay: true,
   // A command whose caller was told that it failed must not be carried out later.
   enableOfflineQueue: false,
@@ -46,6 +50,14 @@ const common = (options: ResolvedOptions, random: () => number) => ({
   disconnectTimeout: 500,
   retryStrategy: (attempt: number) => Math.min(20 * 2 ** Math.min(attempt, 10), 400) + random() * 100
 })
+
+/** What our duplicate of a client that was brought along does not take over: it is watched, and speaks as our own do. */
+export const duplicated = {
+  lazyConnect: true,
+  protocol: 2,
+  replyMapping: "legacy",
+  disableClientInfo: true
+} as const
 
 /** A client of one server. In a cluster that is a node; by default it is the one the options name. */
 export const makeClient = (options: ResolvedOptions, random: () => number, node?: Address): Redis => {
