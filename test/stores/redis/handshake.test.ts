@@ -197,6 +197,31 @@ describe("AUTH", () => {
     ).pipe(Effect.provide(logs.layer))
   })
 
+  it.effect("of a connection beside the first is refused, while that one stays", () => {
+    const logs = captureLogs()
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped({ acl: aclOf([...cacheRules("ec"), "+client|setname", "+wait"]) })
+        const admin = yield* openClient({ port: server.port, ...operator })
+        const options = { port: server.port, ...cacheUser, durability: { replicas: 1, timeout: "50 millis" } } as const
+        const { backend, tags } = yield* makeRedisPrimitives(options)
+        assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "NotReplicated")
+        yield* Effect.promise(async () => {
+          await admin.call("ACL", "SETUSER", cacheUser.username, "resetpass", ">other")
+          const list = String(await admin.call("CLIENT", "LIST"))
+          const id = /id=(\d+) .*name=effect-cache:durable /.exec(list)![1]!
+          await admin.call("CLIENT", "KILL", "ID", id)
+        })
+        yield* eventually(Effect.sync(() => warnings(logs).some((line) => /AUTH was refused: WRONGPASS/.test(line))))
+        assert.strictEqual(warnings(logs).length, 1)
+        yield* Effect.forkScoped(backend.awaitRelease("k", "a"))
+        yield* eventually(Effect.sync(() => warnings(logs).length > 1))
+        assert.match(warnings(logs)[1]!, /sends no hints: AUTH was refused: WRONGPASS/)
+        yield* backend.read("k")
+      })
+    ).pipe(Effect.provide(logs.layer))
+  })
+
   it.effect(
     "is refused by the nodes of a cluster",
     () => {
@@ -249,6 +274,21 @@ describe("INFO", () => {
   })
 })
 
+it.effect("a client that was brought along and may not say HELLO is used as it is", () => {
+  const logs = captureLogs()
+  return Effect.scoped(
+    Effect.gen(function*() {
+      const server = yield* RedisServer.scoped({ args: ["--rename-command", "HELLO", "hidden"] })
+      const client = yield* openClient({ port: server.port, protocol: 3, db: 2 })
+      const { backend } = yield* makeRedisPrimitives({ client, durability: { replicas: 1, timeout: 50 } })
+      yield* plant(backend, "k", write(backend, 1))
+      assert.isAbove((yield* keysOf(client, 2)).length, 0)
+      assert.strictEqual(yield* reasonOf(Effect.asVoid(backend.remove(["k"]))), "NotReplicated")
+      assert.deepStrictEqual(warnings(logs), [])
+    })
+  ).pipe(Effect.provide(logs.layer))
+})
+
 it.effect("CLIENT SETINFO is not sent, by none of the connections", () =>
   Effect.scoped(
     Effect.gen(function*() {
@@ -261,7 +301,7 @@ it.effect("CLIENT SETINFO is not sent, by none of the connections", () =>
       for (const options of [{ port: server.port }, { client }] satisfies ReadonlyArray<RedisOptions>) {
         const { backend } = yield* makeRedisPrimitives({ ...options, durability: { replicas: 1 } })
         yield* backend.read("k")
-        yield* Effect.forkScoped(backend.awaitRelease!("k", "a"))
+        yield* Effect.forkScoped(backend.awaitRelease("k", "a"))
       }
       yield* eventually(Effect.sync(() => sent.filter((line) => line.startsWith("subscribe")).length > 1))
       assert.isFalse(sent.some((line) => line.includes("setinfo")))
@@ -311,7 +351,7 @@ describe("a command that is needed and missing", () => {
                 { discard: true }
               )
             }
-            yield* Effect.forkScoped(backend.awaitRelease!("k", "a"))
+            yield* Effect.forkScoped(backend.awaitRelease("k", "a"))
             yield* TestClock.withLive(Effect.sleep(100))
             const told = warnings(logs)
             assert.strictEqual(told.length, 1, `${command}: ${told.join("\n")}`)

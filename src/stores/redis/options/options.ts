@@ -50,7 +50,7 @@ export interface RedisOptions {
   /** The ACL user. */
   readonly username?: string | undefined
   readonly password?: string | Redacted.Redacted | undefined
-  /** The number of the database, 0 or more. A cluster has only 0. */
+  /** The number of the database, 0 or more. A cluster has only 0. For others the ACL needs `+select`. */
   readonly db?: number | undefined
   /** TLS: `true` for the system's certificates, or options of `node:tls`. Also to sentinels. */
   readonly tls?: boolean | ConnectionOptions | undefined
