@@ -90,7 +90,8 @@ export interface CacheEnvironment {
 interface Variable<A> {
   readonly name: string
   readonly fallback: A
-  readonly expected: string
+  /** What is expected, of a text that was refused or of any. */
+  readonly expected: string | ((text: string) => string)
   readonly parse: (text: string) => Option.Option<A>
   /** What may be shown of a value that was refused. */
   readonly show: (text: string) => string
@@ -99,15 +100,19 @@ interface Variable<A> {
 const variable = <A>(
   name: string,
   fallback: A,
-  expected: string,
+  expected: Variable<A>["expected"],
   parse: (text: string) => Option.Option<A>,
   show: (text: string) => string = describe
 ): Variable<A> => ({ name, fallback, expected, parse, show })
 
-/** A duration between two bounds, in milliseconds. Plain digits are seconds, as in the environment of the original. */
-const durationFrom = (min: number, max: number) => {
-  const decode = Schema.decodeUnknownOption(
-    Schema.DurationFromString.pipe(
+const bareNumber = /^\d+(\.\d+)?$/
+
+/** A duration between two bounds, in milliseconds. No duration that anybody means takes more than 64 characters. */
+const durationFrom = (min: number, max: number) =>
+  Schema.decodeUnknownOption(
+    Schema.String.pipe(
+      Schema.check(Schema.isMaxLength(64)),
+      Schema.decodeTo(Schema.DurationFromString),
       Schema.check(
         Schema.makeFilter((duration: Duration.Duration) => {
           const millis = Duration.toMillis(duration)
@@ -116,8 +121,23 @@ const durationFrom = (min: number, max: number) => {
       )
     )
   )
-  return (text: string) => decode(/^\d+(\.\d+)?$/.test(text) ? `${text} seconds` : text)
+
+/** A duration that says its unit. A bare number is seconds to one reader and milliseconds to the next: it is refused. */
+const durationWithUnit = (name: string, fallback: Duration.Duration, example: string, min: number, max: number) => {
+  const parse = durationFrom(min, max)
+  const expected = (text: string): string => {
+    const meant = [`${text} millis`, `${text} seconds`].filter(
+      (one) => bareNumber.test(text) && Option.isSome(parse(one))
+    )
+    return meant.length === 0
+      ? `a duration with its unit, such as ${example}`
+      : `${listed(meant)}: a number needs its unit here`
+  }
+  return variable(name, fallback, expected, parse)
 }
+
+/** Plain digits are seconds here, and only here: so TTLs are written everywhere. */
+const secondsOrDuration = durationFrom(1, Infinity)
 
 const Decimal = Schema.String.pipe(
   Schema.check(Schema.isPattern(/^\d+(\.\d+)?$/)),
@@ -182,23 +202,16 @@ const variables = {
   ),
   memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, wholeNumberFrom(1), count),
   memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
-  timeout: variable(
-    "CACHE_TIMEOUT",
-    Duration.seconds(1),
-    "seconds, or a duration such as 500 millis, up to an hour",
-    durationFrom(1, 3_600_000)
+  timeout: durationWithUnit("CACHE_TIMEOUT", Duration.seconds(1), "500 millis, up to an hour", 1, 3_600_000),
+  defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", (text) =>
+    secondsOrDuration(bareNumber.test(text) ? `${text} seconds` : text)
   ),
-  defaultTtl: variable(
-    "CACHE_DEFAULT_TTL",
-    defaults.defaultTtl,
-    "seconds, or a duration such as 5 minutes",
-    durationFrom(1, Infinity)
-  ),
-  lockTtl: variable(
+  lockTtl: durationWithUnit(
     "CACHE_LOCK_TTL",
     defaults.lockTtl,
-    "seconds, or a duration such as 30 seconds, from 10 millis to a day",
-    durationFrom(minLeaseMillis, maxLeaseMillis)
+    "30 seconds, from 10 millis to a day",
+    minLeaseMillis,
+    maxLeaseMillis
   )
 }
 
@@ -216,7 +229,10 @@ const environment: Effect.Effect<CacheEnvironment, Config.ConfigError> = Effect.
     const text = (yield* Config.option(Config.String(name))).pipe(Option.map((found) => found.trim()))
     const value = Option.isNone(text) || text.value === "" ? Option.some(fallback) : parse(text.value)
     if (Option.isSome(value)) values[field] = value.value
-    else problems.push(`${name} is ${show(Option.getOrElse(text, () => ""))}, expected ${expected}`)
+    else {
+      const given = Option.getOrElse(text, () => "")
+      problems.push(`${name} is ${show(given)}, expected ${typeof expected === "string" ? expected : expected(given)}`)
+    }
   }
   if (problems.length > 0) {
     return yield* Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message: problems.join("; ") })))

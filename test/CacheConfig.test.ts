@@ -28,12 +28,12 @@ describe("the environment", () => {
     })
   )
 
-  it.effect("takes seconds or durations, and an empty variable for none", () =>
+  it.effect("takes durations, of a TTL also seconds, and an empty variable for none", () =>
     Effect.gen(function*() {
       const found = yield* read({
         CACHE_DEFAULT_TTL: "90",
         CACHE_LOCK_TTL: "2 minutes",
-        CACHE_TIMEOUT: "0.25",
+        CACHE_TIMEOUT: " 0.25  seconds\n",
         CACHE_BACKEND: "",
         CACHE_MEMORY_MAX_MB: " 1.5 ",
         CACHE_NAMESPACE: "shop:v2"
@@ -66,11 +66,57 @@ describe("the environment", () => {
         'CACHE_NAMESPACE is "a{b}"',
         'CACHE_MEMORY_MAX_ENTRIES is "1.5", expected a whole number of at least 1',
         'CACHE_MEMORY_MAX_MB is "-1"',
-        'CACHE_TIMEOUT is "soon", expected seconds, or a duration such as 500 millis',
-        'CACHE_LOCK_TTL is "-3 seconds"'
+        'CACHE_TIMEOUT is "soon", expected a duration with its unit, such as 500 millis, up to an hour',
+        'CACHE_LOCK_TTL is "-3 seconds", expected a duration with its unit, such as 30 seconds, from 10 millis to a day'
       ])
         assert.include(text, part)
       assert.notInclude(text, "hunter2")
+    })
+  )
+
+  it.effect("refuses a bare number that may be seconds or milliseconds, and spells out what it may mean", () =>
+    Effect.gen(function*() {
+      const meant = {
+        "250": '"250 millis" or "250 seconds"',
+        "0.25": '"0.25 seconds"',
+        " 1.5 ": '"1.5 millis" or "1.5 seconds"',
+        // 5,000 seconds are more than an hour.
+        "5000": '"5000 millis"'
+      }
+      for (const [text, both] of Object.entries(meant)) {
+        const said = `CACHE_TIMEOUT is ${JSON.stringify(text.trim())}, expected ${both}: a number needs its unit here`
+        assert.include(yield* message({ CACHE_TIMEOUT: text }), said)
+      }
+      // A lease of less than 10 milliseconds is refused anyhow.
+      assert.include(yield* message({ CACHE_LOCK_TTL: "5" }), 'CACHE_LOCK_TTL is "5", expected "5 seconds": a number')
+      assert.include(yield* message({ CACHE_LOCK_TTL: "30" }), 'expected "30 millis" or "30 seconds": a number')
+      assert.strictEqual(Duration.toMillis((yield* read({ CACHE_DEFAULT_TTL: "250" })).defaultTtl), 250_000)
+    })
+  )
+
+  it.effect("refuses a duration that is none, and says little of a long one", () =>
+    Effect.gen(function*() {
+      const bad = ["0", "-0", "-250", "+250", "1e3", "0x10", ".5", "5.", "1_000", "1,5", "١٢", "Infinity", "-Infinity"]
+      bad.push("NaN", "0 seconds", "-1 seconds", "2minutes", "250ms", "PT1S", "1 seconds 2", "seconds", "9".repeat(40))
+      bad.push(
+        "0".repeat(100_000) + "250",
+        `0.${"1".repeat(1_000_000)} seconds`,
+        "\u0000",
+        "250 seconds; CACHE_BACKEND=x"
+      )
+      for (const name of ["CACHE_TIMEOUT", "CACHE_LOCK_TTL"]) {
+        for (const text of bad) {
+          const said = yield* message({ [name]: text })
+          assert.include(said, `${name} is `)
+          assert.include(said, "expected a duration with its unit, such as ")
+          assert.isBelow(said.length, 400)
+        }
+        // Spaces alone are an empty variable.
+        for (const text of ["", "  ", "\t"]) assert.deepStrictEqual(yield* read({ [name]: text }), yield* read({}))
+      }
+      for (const text of ["0", "-1", "soon", "-Infinity", "0.0001", `${"9".repeat(100)}`]) {
+        assert.include(yield* message({ CACHE_DEFAULT_TTL: text }), "expected seconds, or a duration such as 5 minutes")
+      }
     })
   )
 
@@ -91,7 +137,7 @@ describe("the environment", () => {
   it.effect("refuses what a layer would refuse later", () =>
     Effect.gen(function*() {
       const bad = {
-        CACHE_LOCK_TTL: "0.001",
+        CACHE_LOCK_TTL: "1 millis",
         CACHE_TIMEOUT: "Infinity",
         CACHE_MEMORY_MAX_MB: "9".repeat(30),
         CACHE_NAMESPACE: "a:t"

@@ -45,8 +45,8 @@ const redis = (environment: CacheEnvironment) =>
  * | `CACHE_NAMESPACE` | what every key in Redis starts with | `ec` |
  * | `CACHE_MEMORY_MAX_ENTRIES` | entries in memory, also of the fallback | 10000 |
  * | `CACHE_MEMORY_MAX_MB` | megabytes in memory, also of the fallback | 64 |
- * | `CACHE_TIMEOUT` | the longest a Redis command takes | 1 second |
- * | `CACHE_LOCK_TTL` | how long a lease outlives a holder that died | 30 seconds |
+ * | `CACHE_TIMEOUT` | the longest a Redis command takes: a duration with its unit, such as `500 millis` | 1 second |
+ * | `CACHE_LOCK_TTL` | how long a lease outlives a holder that died: a duration with its unit | 30 seconds |
  *
  * Bad values fail the layer with one `ConfigError` that names each. With Redis out of reach it starts all the same, warns
  * once, and runs on the fallback until Redis is there.
