@@ -3,7 +3,7 @@
  */
 import { Effect, type Exit, type Fiber, type Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { AnyFunction } from "../internal/erased.ts"
+import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import { absent } from "../internal/stamp.ts"
 import type { Meter } from "../observe/hitSeries.ts"
 import type { Region } from "../region/region.ts"
@@ -33,7 +33,13 @@ export interface Request {
   readonly plan: Plan
   readonly key: string
   readonly args: ReadonlyArray<unknown>
+  /** The `this` of the call, which is the loader's too. No key is made of it. */
+  readonly receiver: unknown
 }
+
+/** Calls the loader as the wrapped function was called. */
+export const callLoader = ({ args, plan, receiver }: Omit<Request, "key">): AnyEffect =>
+  Reflect.apply(plan.load, receiver, args)
 
 /** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
 export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown =>
@@ -79,11 +85,7 @@ export interface Engine {
   ) => Effect.Effect<unknown, unknown, unknown>
 
   /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. */
-  readonly bypass: (
-    plan: Plan,
-    args: ReadonlyArray<unknown>,
-    error: CacheError
-  ) => Effect.Effect<unknown, unknown, unknown>
+  readonly bypass: (call: Omit<Request, "key">, error: CacheError) => Effect.Effect<unknown, unknown, unknown>
 
   /** Loads now, stores, returns. */
   readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>

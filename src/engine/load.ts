@@ -3,7 +3,7 @@
  */
 import { Clock, Context, Effect, Exit, Fiber, identity, Option, Random, Scope } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
-import type { Request } from "./contract.ts"
+import { callLoader, type Request } from "./contract.ts"
 import { board, type Flight } from "./flights.ts"
 import { land, type LoadContext } from "./land.ts"
 import type { Store } from "./store.ts"
@@ -66,14 +66,14 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 export const runLoader = (
   context: LoadContext,
   store: Store,
-  request: Pick<Request, "args" | "plan"> & { readonly key: string | undefined },
+  request: Omit<Request, "key"> & { readonly key: string | undefined },
   options: { readonly restore: Restore; readonly shared: boolean }
 ) =>
   Effect.withFiber<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, unknown>((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
     const startedAt = clock.currentTimeMillisUnsafe()
-    const { args, key, plan } = request
-    const loader = Effect.suspend(() => plan.load(...args))
+    const { key, plan } = request
+    const loader = Effect.suspend(() => callLoader(request))
     const scoped = options.shared && Option.isSome(Context.getOption(fiber.context, Scope.Scope))
     const load = options.restore(scoped ? Effect.scoped(loader) : loader)
     const parent = fiber.getRef(CurrentLoads)

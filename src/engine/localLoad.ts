@@ -6,7 +6,7 @@ import { Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
 import { spanned } from "../observe/span.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
-import type { Request } from "./contract.ts"
+import { callLoader, type Request } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { type Landing, land, type LoadContext } from "./land.ts"
 import { type Ancestry, CurrentLoads } from "./load.ts"
@@ -109,7 +109,7 @@ export const loadLocal = (
   flight.holder = flight.local.acquire(flight.key, flight.token)
   // Before the load starts, or an invalidation during the load would go unseen.
   flight.epoch = flight.local.epoch()
-  const loader = Effect.suspend(() => request.plan.load(...request.args))
+  const loader = Effect.suspend(() => callLoader(request))
   // The scope of the caller who started it may close while others wait.
   const scoped = Context.getOrUndefined(services, Scope.Scope) === undefined ? loader : Effect.scoped(loader)
   const body = Effect.flatMap(scoped, (value) => flight.land(value))

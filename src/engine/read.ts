@@ -9,7 +9,7 @@ import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
-import type { Plan, Request, When } from "./contract.ts"
+import { callLoader, type Plan, type Request, type When } from "./contract.ts"
 import { board, Flight, launch } from "./flights.ts"
 import type { LoadContext } from "./land.ts"
 import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
@@ -224,10 +224,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   /** Whether a store keeps what is loaded for a plan: the spare may be there to share loads only. */
   const keeps = (store: Store, plan: Plan): boolean => store !== spare || store === primary || spareKeeps || plan.memory
 
-  const bypass = (plan: Plan, args: ReadonlyArray<unknown>, error: CacheError) =>
+  const bypass = (call: Omit<Request, "key">, error: CacheError) =>
     Effect.andThen(
-      context.record(plan.region, error),
-      plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.suspend(() => plan.load(...args))
+      context.record(call.plan.region, error),
+      call.plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.suspend(() => callLoader(call))
     )
 
   const refresh = (request: Request) =>

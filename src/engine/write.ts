@@ -58,7 +58,7 @@ const steps = Effect.fnUntraced(function*(
   if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
 
   const key = slot?.key
-  const run = runLoader(context, store, { plan, args: request.args, key }, { restore, shared: false })
+  const run = runLoader(context, store, { ...request, key }, { restore, shared: false })
   const [exit, loadMillis] = yield* slot === undefined ? run : slot.whileHeld(run)
   if (slot !== undefined) yield* slot.end(exit, loadMillis)
 

@@ -234,7 +234,7 @@ const serve = (
     // A parameter is missing, or there are two: that is what a client sent, and no failure of the cache.
     return error instanceof CacheError ? around : Effect.die(error)
   }
-  const question = { plan, key, args: [call] }
+  const question = { plan, key, args: [call], receiver: undefined }
   const maxAge = wish === "refresh" ? 0 : wish.maxAge
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
@@ -268,7 +268,7 @@ const serve = (
     // A look at what is there, without a load: its response would be taken for that to a GET.
     if (wish === "refresh") return around
     return Effect.matchEffect(engine.peek(plan.region, key), {
-      onFailure: (error) => engine.bypass(direct, [call], error),
+      onFailure: (error) => engine.bypass({ plan: direct, args: [call], receiver: undefined }, error),
       onSuccess: Option.match({
         onNone: () => around,
         onSome: (value) =>

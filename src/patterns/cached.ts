@@ -17,11 +17,14 @@ export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : 
 
 /** A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs. */
 export interface Cached<Args extends ReadonlyArray<unknown>, A, E = never, R = never, S = never> {
-  /** The value: from the cache, or loaded and stored. */
+  /** The value: from the cache, or loaded and stored. The `this` of the call is the loader's; no key is made of it. */
   (...args: Args): Effect.Effect<A, E, R | S | CacheClient>
   /** Removes the entry of these arguments, and stops loads in flight from storing it. */
   readonly invalidate: (...args: Args) => Effect.Effect<void, CacheError, CacheClient>
-  /** Loads now, stores, and returns the new value, also when there is a valid entry. */
+  /**
+   * Loads now, stores, and returns the new value, also when there is a valid entry. A loader with a `this` needs it here too:
+   * `repo.find.refresh.call(repo, id)`.
+   */
   readonly refresh: (...args: Args) => Effect.Effect<A, E, R | S | CacheClient>
   /** The value when there is a valid entry; never loads. */
   readonly peek: (...args: Args) => Effect.Effect<Option.Option<A>, CacheError, S | CacheClient>
@@ -98,10 +101,12 @@ export type Call = (
   fiber: Fiber.Fiber<unknown, unknown>
 ) => AnyEffect
 
-const read: Call = (engine, { args, key, plan }, fiber) =>
-  typeof key === "string" ? engine.getOrLoad({ plan, key, args }, fiber) : engine.bypass(plan, args, key)
-const refresh: Call = (engine, { args, key, plan }) =>
-  typeof key === "string" ? engine.refresh({ plan, key, args }) : engine.bypass(plan, args, key)
+const read: Call = (engine, { args, key, plan, receiver }, fiber) =>
+  typeof key === "string"
+    ? engine.getOrLoad({ plan, key, args, receiver }, fiber)
+    : engine.bypass({ plan, args, receiver }, key)
+const refresh: Call = (engine, { args, key, plan, receiver }) =>
+  typeof key === "string" ? engine.refresh({ plan, key, args, receiver }) : engine.bypass({ plan, args, receiver }, key)
 
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
@@ -139,37 +144,49 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
   const through =
     (call: Call) =>
-    (key: string | CacheError, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>): AnyEffect =>
+    (
+      key: string | CacheError,
+      args: ReadonlyArray<unknown>,
+      receiver: unknown,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): AnyEffect =>
       call(
         engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)),
-        { plan, key, args },
+        { plan, key, args, receiver },
         fiber
       )
   const orRefused =
     (run: ReturnType<typeof through>): Reader["refused"] =>
-    (error, args, fiber) =>
-      error instanceof CacheError ? run(error, args, fiber) : Effect.die(error)
+    (error, args, receiver, fiber) =>
+      error instanceof CacheError ? run(error, args, receiver, fiber) : Effect.die(error)
   const lazily = (call: Call) => {
     const run = through(call)
     const refused = orRefused(run)
-    return (...args: ReadonlyArray<unknown>): AnyEffect =>
-      Effect.withFiber((fiber) => {
+    return function (this: unknown, ...args: ReadonlyArray<unknown>): AnyEffect {
+      // As `get.refresh(id)` it is a method of the wrapped function, which is nobody's `this`.
+      const receiver = this === main ? undefined : this
+      return Effect.withFiber((fiber) => {
         let key: string
         try {
           key = build(args)
         } catch (error) {
-          return refused(error, args, fiber)
+          return refused(error, args, receiver, fiber)
         }
-        return run(key, args, fiber)
+        return run(key, args, receiver, fiber)
       })
+    }
   }
   const reader = (call: Call): Reader => {
     const run = through(call)
     return { region: plan.region, build, run, refused: orRefused(run) }
   }
   const reading = reader(call)
-  const main =
-    call === read ? (...args: ReadonlyArray<unknown>): AnyEffect => new Read(reading, args) as never : lazily(call)
+  const main: (...args: ReadonlyArray<unknown>) => AnyEffect =
+    call === read
+      ? function (this: unknown, ...args) {
+          return new Read(reading, args, this) as never
+        }
+      : lazily(call)
   /** The same for what a person asks for by name, where a bad key is the caller's to see. */
   const byName =
     <A, R>(use: (engine: Engine, key: string) => Effect.Effect<A, CacheError, R>) =>

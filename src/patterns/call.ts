@@ -25,9 +25,19 @@ export interface Reader {
   /** The key; throws `CacheError` when none can be made. */
   readonly build: (args: ReadonlyArray<unknown>) => string
   /** The way of a call, in the evaluation of the fiber that asks. */
-  readonly run: (key: string, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
+  readonly run: (
+    key: string,
+    args: ReadonlyArray<unknown>,
+    receiver: unknown,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => AnyEffect
   /** What becomes of a call without a key: it goes uncached; what is thrown otherwise is a defect. */
-  readonly refused: (error: unknown, args: ReadonlyArray<unknown>, fiber: Fiber.Fiber<unknown, unknown>) => AnyEffect
+  readonly refused: (
+    error: unknown,
+    args: ReadonlyArray<unknown>,
+    receiver: unknown,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => AnyEffect
 }
 
 const hitOf = (region: Region, key: string, fiber: Fiber.Fiber<unknown, unknown>): unknown => {
@@ -40,9 +50,12 @@ const hitOf = (region: Region, key: string, fiber: Fiber.Fiber<unknown, unknown>
 export class Read {
   readonly reader: Reader
   readonly args: ReadonlyArray<unknown>
-  constructor(reader: Reader, args: ReadonlyArray<unknown>) {
+  /** The `this` of the call. A field, because a function that is a method has one at every hit, too. */
+  readonly receiver: unknown
+  constructor(reader: Reader, args: ReadonlyArray<unknown>, receiver: unknown) {
     this.reader = reader
     this.args = args
+    this.receiver = receiver
   }
 
   /** As a step of the run loop. */
@@ -52,10 +65,10 @@ export class Read {
     try {
       key = reader.build(args)
     } catch (error) {
-      return reader.refused(error, args, fiber)
+      return reader.refused(error, args, this.receiver, fiber)
     }
     const value = hitOf(reader.region, key, fiber)
-    return value === absent ? reader.run(key, args, fiber) : Exit.succeed(value)
+    return value === absent ? reader.run(key, args, this.receiver, fiber) : Exit.succeed(value)
   }
 }
 
@@ -106,7 +119,7 @@ class Asked {
     const { key, read } = this
     if (key === undefined) return read.run(fiber)
     this.key = undefined
-    return read.reader.run(key, read.args, fiber)
+    return read.reader.run(key, read.args, read.receiver, fiber)
   }
 
   /** Taken once, right after the question. */
@@ -203,5 +216,5 @@ const tryDrivers = (): boolean => {
   )
 }
 
-keepOne(new Read(undefined as never, []))
+keepOne(new Read(undefined as never, [], undefined))
 keepOne(new Asked(undefined as never))
