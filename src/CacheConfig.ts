@@ -11,7 +11,9 @@ import {
   listed,
   maxLeaseMillis,
   minLeaseMillis,
+  percentEncode,
   positiveMillis,
+  seemsUnencoded,
   wholeNumber,
   wholeNumberFrom
 } from "./region/checks.ts"
@@ -166,7 +168,7 @@ const redisPath = (text: string): RegExp =>
 
 const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
   const plain = oneHost(text)
-  if (!URL.canParse(plain)) return Option.none()
+  if (seemsUnencoded(text) || !URL.canParse(plain)) return Option.none()
   const url = new URL(plain)
   const ok = (url.protocol === "redis:" || url.protocol === "rediss:") && redisPath(text).test(url.pathname)
   return ok ? Option.some(Redacted.make(text)) : Option.none()
@@ -175,7 +177,7 @@ const redisUrl = (text: string): Option.Option<Redacted.Redacted<string>> => {
 // A URL may hold a password: of one that was refused, only the scheme and the host are shown, if that much can be told.
 const showUrl = (text: string): string => {
   const plain = oneHost(text)
-  const url = URL.canParse(plain) ? new URL(plain) : undefined
+  const url = !seemsUnencoded(text) && URL.canParse(plain) ? new URL(plain) : undefined
   // Without `//` there is no host, and what follows the scheme may be anything.
   const known = url !== undefined && /^(rediss?|https?):\/\//i.test(plain) && url.host !== ""
   if (!known) return `<redacted, ${text.length} characters>`
@@ -189,8 +191,9 @@ const variables = {
   redisUrl: variable(
     "REDIS_URL",
     Redacted.make("redis://localhost:6379/0"),
-    "a URL such as redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or " +
-      "redis+sentinel://host:26379,host:26379/name, or with rediss for TLS",
+    (text) =>
+      "a URL such as redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or " +
+      `redis+sentinel://host:26379,host:26379/name, or with rediss for TLS${seemsUnencoded(text) ? `; ${percentEncode}` : ""}`,
     redisUrl,
     showUrl
   ),

@@ -134,6 +134,32 @@ describe("the environment", () => {
     })
   )
 
+  it.effect("says of a password that is not percent-encoded what to do, and shows nothing of it", () =>
+    Effect.gen(function*() {
+      const urls = [
+        "redis://:hunter2/x@db:6379/0",
+        "redis://app:hunter2?x@db",
+        "rediss://app:hunter2#x@db/0",
+        // So far it would be a host and a port, or a host.
+        "redis://hunter2:123/x@db",
+        "redis://app-hunter2:123?x@db",
+        "redis://hunter2/3@db",
+        "redis://app:hunter2%x@db",
+        "redis+cluster://app:hunter2/x@a,b",
+        "redis+sentinel://hunter2:12/x@a/main",
+        "redis+sentinel://hunter2/x@a"
+      ]
+      for (const url of urls) {
+        const said = yield* message({ REDIS_URL: url })
+        assert.include(said, 'percent-encode user and password: "/" is %2F')
+        assert.notInclude(said, "hunter2")
+      }
+      const encoded = `redis://app:${encodeURIComponent("p/?#@%[]:s")}@db:6379/1`
+      assert.strictEqual(Redacted.value((yield* read({ REDIS_URL: encoded })).redisUrl), encoded)
+      assert.notInclude(yield* message({ REDIS_URL: "redis://db/x" }), "percent-encode")
+    })
+  )
+
   it.effect("refuses what a layer would refuse later", () =>
     Effect.gen(function*() {
       const bad = {
@@ -154,7 +180,9 @@ describe("the environment", () => {
         "redis+cluster://a:6379,b:6380,[::1]:6381",
         "rediss+cluster://user:p,ss@a,b/",
         "redis+sentinel://:pw@a:26379,b/main/2",
-        "redis+sentinel://a/main"
+        "redis+sentinel://a/main",
+        "redis://[::1]:6379/0",
+        "redis+sentinel://:pw@[::1]:26379,[::2]/main"
       ]
       for (const url of good) assert.strictEqual(Redacted.value((yield* read({ REDIS_URL: url })).redisUrl), url)
       const bad = ["redis+cluster://u:hunter2@a,b/3", "redis+sentinel://u:hunter2@a,b", "redis+x://u:hunter2@a"]

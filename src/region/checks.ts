@@ -109,6 +109,17 @@ export const millisBetween = (
   )
 }
 
+/** What is said of a URL with a character that ends the part before the host. */
+export const percentEncode =
+  'percent-encode user and password: "/" is %2F, "?" is %3F, "#" is %23, "@" is %40 and "%" is %25 in them'
+
+/**
+ * Whether the password of a URL stands there as it is: a `%` of it is no escape; or there is an `@` behind the first `/`, `?` or
+ * `#`, so that this one is part of a password, and what seems to be the host may be its beginning.
+ */
+export const seemsUnencoded = (url: string): boolean =>
+  /^[a-z+]+:\/\/[^/?#]*[/?#].*@/is.test(url) || /%(?![\da-f]{2})/i.test(/^[a-z+]+:\/\/([^/?#]*)@/i.exec(url)?.[1] ?? "")
+
 /** The shortest lease: less would end before a command has come back. */
 export const minLeaseMillis = 10
 /** The longest: a crash keeps others waiting for as long. A load may take longer, because leases are renewed. */

@@ -45,6 +45,86 @@ describe("modes", () => {
     })
   )
 
+  it.effect("hosts of IPv6, in brackets or without where no port follows", () =>
+    Effect.gen(function*() {
+      for (const host of ["[::1]", "::1"]) {
+        for (const port of [6379, 7000]) {
+          const { target, tls } = yield* resolve({ host, port, tls: true })
+          assert.deepStrictEqual(target, { mode: "standalone", address: at("::1", port) })
+          // An address is no server name.
+          assert.deepStrictEqual(tls, {})
+        }
+      }
+      const hosts = ["[fe80::1%eth0]", "[::ffff:10.0.0.1]", "[2001:DB8::1]"]
+      for (const host of hosts) {
+        assert.deepStrictEqual((yield* resolve({ host })).target, {
+          mode: "standalone",
+          address: at(host.slice(1, -1), 6379)
+        })
+      }
+      assert.deepStrictEqual((yield* resolve({ url: "redis://:pw@[::1]:7000/2" })).target, {
+        mode: "standalone",
+        address: at("::1", 7000)
+      })
+      const seeds = [at("::1", 7000), at("2001:db8::1", 6379), at("b", 7001)] as const
+      for (const options of [
+        { url: "redis+cluster://u:p%40ss@[::1]:7000,[2001:db8::1],b:7001" },
+        { mode: "cluster" as const, nodes: ["[::1]:7000", "[2001:db8::1]", "b:7001"] }
+      ]) {
+        assert.deepStrictEqual((yield* resolve(options)).target, { mode: "cluster", seeds })
+      }
+      assert.deepStrictEqual((yield* resolve({ url: "redis+sentinel://[::1],[::2]:26380/main" })).target, {
+        mode: "sentinel",
+        sentinels: [at("::1", 26_379), at("::2", 26_380)],
+        primaryName: "main",
+        username: undefined,
+        password: undefined
+      })
+      const nat = { mode: "cluster", nodes: ["[::1]"], natMap: { "[fd00::1]:6379": "[::1]:7000" } } as const
+      assert.deepStrictEqual([...(yield* resolve(nat)).natMap], [["fd00::1:6379", at("::1", 7000)]])
+    })
+  )
+
+  it.effect("a URL with a password that is not percent-encoded says so, and shows nothing of it", () =>
+    Effect.gen(function*() {
+      for (const scheme of ["redis", "rediss", "redis+cluster", "redis+sentinel"]) {
+        for (const user of [
+          "u:hush/1",
+          "u:1/hush",
+          "u:hush?",
+          "u:#hush",
+          ":hush%",
+          ":hush%zz",
+          "hush:1/",
+          "u:hush%ff/"
+        ]) {
+          const error = yield* Effect.flip(resolve({ url: Redacted.make(`${scheme}://${user}@h:1/main`) }))
+          assert.include(error.message, 'percent-encode user and password: "/" is %2F')
+          assert.notInclude(inspect(error, { depth: 10 }), "hush")
+        }
+      }
+      const password = "/?#@%[]:, \u00e9"
+      for (const [scheme, path] of [
+        ["redis", ""],
+        ["redis+cluster", ""],
+        ["redis+sentinel", "/main"]
+      ]) {
+        const { password: found } = yield* resolve({ url: `${scheme}://u:${encodeURIComponent(password)}@h${path}` })
+        assert.strictEqual(found && Redacted.value(found), password)
+      }
+    })
+  )
+
+  it.effect("an IPv6 address without its brackets is told to have them", () =>
+    Effect.gen(function*() {
+      for (const url of ["redis://::1", "redis+cluster://a,fe80::1", "redis+sentinel://::1/main"]) {
+        assert.include((yield* Effect.flip(resolve({ url }))).message, "put an IPv6 address in brackets")
+      }
+      const { message } = yield* Effect.flip(resolve({ mode: "cluster", nodes: ["::1"] }))
+      assert.include(message, "an IPv6 host in brackets")
+    })
+  )
+
   const refused: ReadonlyArray<readonly [RedisOptions, string]> = [
     [{ url: "redis+cluster://u:hush@" }, "url"],
     [{ url: "redis+cluster://u:hush@a,,b" }, "url"],

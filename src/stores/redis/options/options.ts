@@ -1,14 +1,14 @@
 /**
  * The options of the Redis layer, checked before anything is opened.
  */
-import { isIP } from "node:net"
+import { isIP, isIPv6 } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import { type Duration, type Effect, Redacted } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
 import { describe, invalidOption, invalidOptionAs } from "../../../internal/invalidOption.ts"
 import { checked, millisBetween, oneOf, wholeNumber } from "../../../region/checks.ts"
-import { type Address, parseAddress, parseUrl, reveal, type UrlParts } from "./url.ts"
+import { type Address, addressForm, parseAddress, parseUrl, reveal, type UrlParts, withoutBrackets } from "./url.ts"
 
 /** An acknowledgement that waits for replicas. */
 export interface Durability {
@@ -26,7 +26,8 @@ export interface RedisOptions {
    */
   readonly mode?: "standalone" | "cluster" | "sentinel" | undefined
   /**
-   * Where Redis is; `rediss` instead of `redis` for TLS. The single fields below win over its parts.
+   * Where Redis is; `rediss` instead of `redis` for TLS. The single fields below win over its parts. Characters such as `/`, `?`,
+   * `#` and `%` in user and password are percent-encoded (`encodeURIComponent`), an IPv6 host is in brackets.
    * - `redis://user:password@host:port/db`
    * - `redis+cluster://user:password@host:port,host:port`: some nodes of the cluster, which tell of the others
    * - `redis+sentinel://user:password@host:port,host:port/name/db`: the sentinels, and what they call the primary
@@ -34,11 +35,11 @@ export interface RedisOptions {
    * Default: `redis://localhost:6379/0`.
    */
   readonly url?: string | Redacted.Redacted | undefined
-  /** Standalone only. */
+  /** Standalone only. An IPv6 address with or without brackets. */
   readonly host?: string | undefined
   /** Standalone only. 1 to 65535. */
   readonly port?: number | undefined
-  /** `host:port` of some nodes of the cluster, or of the sentinels. */
+  /** `host:port` of some nodes of the cluster, or of the sentinels; an IPv6 host in brackets. */
   readonly nodes?: ReadonlyArray<string> | undefined
   /** Sentinel: what the sentinels call the primary. */
   readonly primaryName?: string | undefined
@@ -132,7 +133,7 @@ const hidden = (value: string | Redacted.Redacted | undefined): Redacted.Redacte
 const address = (option: string, text: string, defaultPort: number): Address => {
   const found = typeof text === "string" ? parseAddress(text, defaultPort) : undefined
   // Not shown: an address that cannot be read may be a URL with a password.
-  if (found === undefined) throw invalidOptionAs(option, "<unreadable>", "host or host:port")
+  if (found === undefined) throw invalidOptionAs(option, "<unreadable>", addressForm)
   return found
 }
 
@@ -172,9 +173,11 @@ const targetOf = (options: RedisOptions, url: UrlParts | undefined): Target => {
   ])
   if (foreign !== undefined) throw invalidOptionAs(foreign, "given", `nothing in mode "${mode}"`)
   if (mode === "standalone") {
-    const host = options.host ?? url?.addresses[0].host ?? "localhost"
-    if (typeof host !== "string" || !/^[^\s/@]{1,255}$/.test(host)) {
-      throw invalidOptionAs("host", "<unreadable>", "a host name or an address")
+    const given = options.host ?? url?.addresses[0].host ?? "localhost"
+    const host = typeof given === "string" ? withoutBrackets(given) : ""
+    // With a port it would be looked up as a name, and never found.
+    if (!isIPv6(host) && !/^[^\s/@:[\]]{1,255}$/.test(host)) {
+      throw invalidOptionAs("host", "<unreadable>", "a host name or an address, without a port")
     }
     return {
       mode,

@@ -1,7 +1,9 @@
 /**
  * Redis URLs: one server, the seeds of a cluster, or sentinels and the name of their primary.
  */
+import { isIPv6 } from "node:net"
 import { Redacted } from "effect"
+import { percentEncode, seemsUnencoded } from "../../../region/checks.ts"
 
 /** Where a server, a node of a cluster, or a sentinel listens. */
 export interface Address {
@@ -31,6 +33,15 @@ const forms = {
 
 const shape = /^(rediss?)(?:\+(cluster|sentinel))?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(\/[^?#]*)?([?#].*)?$/i
 
+/** A host as it is looked up: an IPv6 address without its brackets. */
+export const withoutBrackets = (host: string): string => {
+  const inner = /^\[(.*)\]$/.exec(host)?.[1]
+  return inner !== undefined && isIPv6(inner) ? inner : host
+}
+
+/** What is said of an address that cannot be read. */
+export const addressForm = "host or host:port, an IPv6 host in brackets"
+
 export const reveal = (value: string | Redacted.Redacted): string =>
   typeof value === "string" ? value : Redacted.value(value)
 
@@ -40,17 +51,21 @@ export const parseAddress = (text: string, defaultPort: number): Address | undef
   if (text === "" || /[/@?#\s\\]/.test(text) || !URL.canParse(`redis://${text}`)) return undefined
   const { hostname, port } = new URL(`redis://${text}`)
   if (hostname === "" || port === "0") return undefined
-  return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? defaultPort : Number(port) }
+  return { host: withoutBrackets(hostname), port: port === "" ? defaultPort : Number(port) }
 }
 
 /** Parses a URL. Otherwise: what was expected of it. What was given is never shown: it may hold a password. */
 export const parseUrl = (input: string | Redacted.Redacted): UrlParts | string => {
-  const found = shape.exec(reveal(input).trim())
+  const text = reveal(input).trim()
+  const found = shape.exec(text)
   if (found === null) return forms.standalone
   const [, scheme, kind, user, hosts, path = "", rest] = found
   const mode = (kind?.toLowerCase() ?? "standalone") as UrlParts["mode"]
   const form = forms[mode]
+  // Before anything else is said, or done: what looks like a host here may be the beginning of a password.
+  if (seemsUnencoded(text)) return `${form}; ${percentEncode}`
   if (rest !== undefined) return `${form}, without a query; use the options instead`
+  if (hosts!.split(",").some((host) => isIPv6(host))) return `${form}; put an IPv6 address in brackets`
   if (hosts === "" || hosts!.startsWith(":")) return `${form}; the host is missing`
   const addresses = hosts!.split(",").map((host) => parseAddress(host, mode === "sentinel" ? 26_379 : 6379))
   const [first, ...others] = addresses
@@ -66,7 +81,7 @@ export const parseUrl = (input: string | Redacted.Redacted): UrlParts | string =
     username = decodeURIComponent(colon === -1 ? (user ?? "") : user!.slice(0, colon))
     password = colon === -1 ? undefined : decodeURIComponent(user!.slice(colon + 1))
   } catch {
-    return `${form}; user, password and name must be percent-encoded`
+    return `${form}; ${mode === "sentinel" ? "the name too: " : ""}${percentEncode}`
   }
   if (primaryName === "") return `${form}; the name of the primary is missing`
   const [db, ...more] = parts

@@ -111,9 +111,13 @@ export const closeClient = async (client: Redis): Promise<void> => {
 }
 
 /** Where a client leads to, for people. */
-export const endpointOf = ({ options }: Redis): string =>
-  (options as { readonly path?: string }).path ??
-  (options.sentinels ? `sentinels of ${options.name}` : `${options.host ?? "localhost"}:${options.port ?? 6379}`)
+export const endpointOf = ({ options }: Redis): string => {
+  const { path } = options as { readonly path?: string }
+  if (path !== undefined) return path
+  if (options.sentinels) return `sentinels of ${options.name}`
+  const host = options.host ?? "localhost"
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${options.port ?? 6379}`
+}
 
 /** What no message may repeat, in both of its spellings. */
 export const secretsOf = ({ options }: Redis): ReadonlyArray<string> =>
