@@ -14,9 +14,9 @@ describe("no schedule breaks the promise", () => {
   ] as const) {
     for (const { name } of programs) {
       it(name, () => {
-        const { schedules: done, violation } = outcomeOf(how, schedules, name)
+        const { complete, schedules: done, violation } = outcomeOf(how, schedules, name)
         assert.isUndefined(violation, violation?.story.join("\n"))
-        assert.isAbove(done, 50)
+        assert.isTrue(complete || done > 50, `${done} schedules`)
       })
     }
   }
