@@ -40,7 +40,7 @@ export interface CacheSettingsOptions {
 
 const defaults: CacheSettings = {
   defaultTtl: Duration.minutes(5),
-  lockTtl: Duration.seconds(30),
+  lockTtl: Duration.seconds(5),
   localMaxEntries: 10_000
 }
 

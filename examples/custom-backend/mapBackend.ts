@@ -66,6 +66,12 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
         leases.set(key, { value: token, end: now + ttlMillis })
         if (unlink) entries.delete(key)
       }),
+    takeOverFrom: (key, from, token, ttlMillis) =>
+      step((now) => {
+        const held = [from, token].includes(leases.live(key, now) ?? "")
+        if (held) leases.set(key, { value: token, end: now + ttlMillis })
+        return held
+      }),
     renew: (key, token, ttlMillis) =>
       step((now) => {
         const held = holds(key, token, "keep", now)

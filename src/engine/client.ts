@@ -6,7 +6,7 @@ import type { CacheSettings } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
-import { makeTokens } from "../internal/token.ts"
+import { asWriteToken, makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
 import { checked, positiveMillis } from "../region/checks.ts"
@@ -14,6 +14,7 @@ import { makeUnsafe, type Region } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
+import { closeFlights } from "./close.ts"
 import { type Engine, withEngine } from "./contract.ts"
 import { NotCopied } from "./copy.ts"
 import { makeInvalidations } from "./invalidate.ts"
@@ -171,7 +172,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const setNow = (key: string, value: unknown, region: Region) =>
       Effect.uninterruptible(
         Effect.gen(function*() {
-          const token = context.makeToken()
+          const token = asWriteToken(context.makeToken())
           const { defaultLeaseMillis, defaultTtlMillis } = context
           yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
           const store = Effect.gen(function*() {
@@ -204,7 +205,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     })
 
     yield* Effect.addFinalizer(() =>
-      Effect.forEach(stores, ({ flights, orphans }) => Effect.andThen(flights.close, orphans.close), { discard: true })
+      Effect.andThen(
+        closeFlights(stores.map(({ flights }) => flights)),
+        Effect.forEach(stores, ({ orphans }) => orphans.close, { discard: true })
+      )
     )
 
     const engine: Engine = {

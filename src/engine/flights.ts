@@ -1,11 +1,13 @@
 /**
- * Loads in flight in this process, and who waits for them.
+ * Loads of this process, by key, and which of them a caller may join.
  *
  * A shared load belongs to no caller: it survives the interruption of any of them, and is interrupted when the last one
  * leaves. Its end, whatever it is, reaches all who wait.
  */
-import { Effect, type Exit, Fiber } from "effect"
+import type { Exit, Fiber } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
+import type { Alarms, Limit } from "./patience.ts"
+import { holders, Waiter, Waiters, Work } from "./work.ts"
 
 /**
  * What tells whether two calls may share one load: the codec that gives values their type, and the function that loads, which
@@ -15,58 +17,121 @@ export interface Party {
   readonly region: { readonly codec: object | undefined }
 }
 
+/** Grows with everything that has a place in time here: who came before whom. */
+let moments = 0
+const nextMoment = (): number => ++moments
+
+/**
+ * A load of this process, from before its trip to its end: first it is *open*, then it *asks*, and then it *runs*, or its callers
+ * are taken along by one that does.
+ */
 export class Flight {
   readonly key: string
-  /** What it takes the lease with. */
+  /** What it takes the lease with. One that was given back is not taken again with the same. */
   token: string
-  /** With what it held the lease that it gave back. It is not taken twice with one token. */
-  former: Array<string> | undefined = undefined
   readonly party: Party
   /** What it does: a refresh loads also when there is a valid entry. */
   readonly kind: "load" | "refresh"
+  readonly work: Work
+  readonly came = nextMoment()
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  waiters = 0
-  /** How many have waited, also those who left. */
+  exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  readonly callers = new Waiters<Caller>()
+  /** How many callers it had, also those who left. */
   boarded = 0
-  /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. */
-  open = true
-  /** The last waiter left: it is being interrupted, and nobody may join. */
+  /** Of callers that do not wait for ever. */
+  alarms: Alarms | undefined = undefined
+  /** The last caller left: it is being interrupted, and nobody may join. */
   abandoned = false
-  /** Who held the lease when this flight's trip was carried out: its own token, or that of somebody else. */
+  /** When it began to run. */
+  ran = 0
+  /**
+   * Its witness, by which a caller knows whether it may join: who held the lease when its trip was carried out (itself, or
+   * somebody else), and the epoch of that moment. Where nobody held it, because the store refused, there is none.
+   */
   holder: string | undefined = undefined
-  /** The epoch of that moment. */
   epoch = Number.NaN
   /** There is no copy of what it loaded: all its callers share that. */
   uncopied = false
   /** The next flight of the same key. */
   next: Flight | undefined = undefined
+  #former: Array<string> | undefined = undefined
 
-  constructor(key: string, token: string, party: Party, kind: "load" | "refresh") {
+  constructor(
+    store: object,
+    key: string,
+    token: string,
+    party: Party,
+    kind: "load" | "refresh",
+    parent: Work | undefined
+  ) {
     this.key = key
     this.token = token
     this.party = party
     this.kind = kind
+    this.work = new Work("load", store, key, parent, false)
+  }
+
+  /** Makes known who works under its token, to all clients of this process. */
+  name(): void {
+    holders.set(this.token, this.work)
+  }
+
+  /** Takes another token. Whoever saw the one before finds it by that as well. */
+  rename(token: string): void {
+    ;(this.#former ??= []).push(this.token)
+    this.token = token
+    this.name()
+  }
+
+  /** What comes with its end, before anybody hears of it. */
+  left(_exit: Exit.Exit<unknown, unknown>): void {
+    holders.delete(this.token)
+    if (this.#former !== undefined) for (const token of this.#former) holders.delete(token)
   }
 }
 
-keepOne(new Flight("", "", { region: { codec: undefined } }, "load"))
+/** One of the callers of a flight. */
+export abstract class Caller extends Waiter {
+  /** The one it waits for: that which it boarded, or which took that one along. */
+  flight: Flight
+  readonly came = nextMoment()
+  /** Only where it does not wait for ever. */
+  limit: Limit | undefined = undefined
+
+  constructor(flight: Flight, owner: Work | undefined) {
+    super(flight.work, owner)
+    this.flight = flight
+  }
+
+  /** Called instead of `tell`, if it waited for too long. */
+  abstract tooLate(): void
+
+  readonly late = (): void => {
+    const { flight } = this
+    if (!flight.callers.remove(this)) return
+    if (flight.callers.size === 0) {
+      flight.abandoned = true
+      flight.fiber?.interruptUnsafe()
+    }
+    this.tooLate()
+  }
+}
+
+keepOne(new Flight({}, "", "", { region: { codec: undefined } }, "load", undefined))
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
 const compatible = (a: Party, b: Party): boolean =>
   a.region.codec === b.region.codec && (a.region.codec !== undefined || a === b)
 
-export class Flights {
-  /** The flights of a key, as a chain: the oldest first. */
-  readonly #byKey = new Map<string, Flight>()
-
-  get size(): number {
-    return this.#all().length
-  }
+/** The flights of each key, as a chain: the oldest first. */
+class Chains {
+  readonly byKey = new Map<string, Flight>()
 
   add(flight: Flight): void {
-    let last = this.#byKey.get(flight.key)
+    let last = this.byKey.get(flight.key)
     if (last === undefined) {
-      this.#byKey.set(flight.key, flight)
+      this.byKey.set(flight.key, flight)
       return
     }
     while (last.next !== undefined) last = last.next
@@ -74,114 +139,116 @@ export class Flights {
   }
 
   remove(flight: Flight): void {
-    const first = this.#byKey.get(flight.key)
+    const first = this.byKey.get(flight.key)
     if (first === flight) {
-      if (flight.next === undefined) this.#byKey.delete(flight.key)
-      else this.#byKey.set(flight.key, flight.next)
-      return
+      if (flight.next === undefined) this.byKey.delete(flight.key)
+      else this.byKey.set(flight.key, flight.next)
+    } else {
+      for (let before = first; before !== undefined; before = before.next) {
+        if (before.next === flight) before.next = flight.next
+      }
     }
-    for (let before = first; before !== undefined; before = before.next) {
-      if (before.next === flight) before.next = flight.next
-    }
+    flight.next = undefined
   }
 
-  /** A flight of this kind whose trip is not sent yet. */
-  open(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
-    return this.#find(
-      key,
-      (flight) => flight.open && flight.kind === kind && !flight.abandoned && compatible(flight.party, party)
-    )
-  }
-
-  /**
-   * A flight that may be joined by a caller whose own trip, sent after that flight's, saw `holder` and `epoch`. The same
-   * holder means that no key or pattern invalidation came between the two trips (it drops the lease, and no token takes it
-   * twice); the same epoch, that no tag invalidation did. So the load began after everything that was acknowledged before the caller started.
-   */
-  joinable(key: string, party: Party, holder: string, epoch: number): Flight | undefined {
-    return this.#find(
-      key,
-      (flight) =>
-        flight.holder === holder &&
-        flight.epoch === epoch &&
-        !flight.abandoned &&
-        flight.fiber !== undefined &&
-        compatible(flight.party, party)
-    )
-  }
-
-  /** The flight of this process that holds the lease with this token, or held it a moment ago, whatever its epoch. */
-  byToken(self: Flight, token: string): Flight | undefined {
-    return this.#find(
-      self.key,
-      (flight) => flight !== self && (flight.token === token || flight.former?.includes(token) === true)
-    )
-  }
-
-  /** Interrupts them all and waits until they are gone. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() =>
-    Fiber.interruptAll(this.#all().flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber])))
-  )
-
-  #find(key: string, matches: (flight: Flight) => boolean): Flight | undefined {
-    for (let flight = this.#byKey.get(key); flight !== undefined; flight = flight.next) {
+  find(key: string, matches: (flight: Flight) => boolean): Flight | undefined {
+    for (let flight = this.byKey.get(key); flight !== undefined; flight = flight.next) {
       if (matches(flight)) return flight
     }
     return undefined
   }
 
-  #all(): ReadonlyArray<Flight> {
-    const all: Array<Flight> = []
-    for (const first of this.#byKey.values()) {
-      for (let flight: Flight | undefined = first; flight !== undefined; flight = flight.next) all.push(flight)
+  *all(): Iterable<Flight> {
+    for (const first of this.byKey.values()) {
+      for (let flight: Flight | undefined = first; flight !== undefined; flight = flight.next) yield flight
     }
+  }
+}
+
+export class Flights {
+  /** Nothing was sent yet: whoever calls now may join, because the trip is still to come. A few a key. */
+  readonly #open = new Chains()
+  /** Their trip is sent, and they load nothing yet: they may be many, and nobody looks for one. */
+  readonly #asking = new Set<Flight>()
+  /** Two a key, or hardly more. */
+  readonly #running = new Chains()
+
+  get size(): number {
+    let size = this.#asking.size
+    for (const chains of [this.#open, this.#running]) for (const _ of chains.all()) size++
+    return size
+  }
+
+  /** Its trip is still to come. */
+  open(flight: Flight): void {
+    this.#open.add(flight)
+  }
+
+  /** Its trip is about to be sent. */
+  ask(flight: Flight): void {
+    this.#open.remove(flight)
+    this.#asking.add(flight)
+  }
+
+  /** Its load is about to begin. */
+  run(flight: Flight): void {
+    this.#asking.delete(flight)
+    flight.ran = nextMoment()
+    this.#running.add(flight)
+  }
+
+  remove(flight: Flight): void {
+    if (flight.ran > 0) this.#running.remove(flight)
+    else if (!this.#asking.delete(flight)) this.#open.remove(flight)
+  }
+
+  /** A flight of this kind whose trip is not sent yet. */
+  opened(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
+    return this.#open.find(
+      key,
+      (flight) => flight.kind === kind && !flight.abandoned && compatible(flight.party, party)
+    )
+  }
+
+  /**
+   * A running flight that may be joined by a caller whose own trip saw `holder` and `epoch`. The same holder means that no key
+   * or pattern invalidation came between the two trips (it drops the lease, and no token takes it twice); the same epoch, that
+   * no tag invalidation did. So the load began after everything that was acknowledged before the caller started, and it does
+   * not matter whether the flight holds the lease itself.
+   */
+  joinable(key: string, party: Party, holder: string | undefined, epoch: number, ranAfter = 0): Flight | undefined {
+    // Nobody's lease is no witness: it may have been lost twice.
+    if (holder === undefined) return undefined
+    return this.#running.find(
+      key,
+      (flight) =>
+        flight.holder === holder &&
+        flight.epoch === epoch &&
+        !flight.abandoned &&
+        flight.exit === undefined &&
+        flight.ran > ranAfter &&
+        compatible(flight.party, party)
+    )
+  }
+
+  /** The running flights of a key, the newest last. */
+  runningOf(key: string): ReadonlyArray<Flight> {
+    const all: Array<Flight> = []
+    for (let flight = this.#running.byKey.get(key); flight !== undefined; flight = flight.next) all.push(flight)
     return all
   }
-}
 
-/**
- * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
- * flight outlives it all the same.
- *
- * Today the fiber has run until it first waits when this returns. Nothing leans on that: a flight that begins later is boarded
- * all the same, and what it reads is the newer.
- */
-export const launch = (
-  flights: Flights,
-  flight: Flight,
-  caller: Fiber.Fiber<unknown, unknown>,
-  body: Effect.Effect<unknown, unknown, unknown>
-): void => {
-  flights.add(flight)
-  const fiber = Effect.runForkWith(caller.context as never)(body as Effect.Effect<unknown, unknown>)
-  flight.fiber = fiber
-  fiber.addObserver(() => {
-    flights.remove(flight)
-  })
-}
-
-/**
- * Waits for a flight as one of its callers. To be run in the same evaluation that found or launched it. `onExit` sees how
- * it ended.
- */
-export const board = <A, E, R>(
-  flight: Flight,
-  resume: (effect: Effect.Effect<A, E, R>) => void,
-  onExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<A, E, R>
-): Effect.Effect<void> => {
-  flight.boarded++
-  const fiber = flight.fiber!
-  const done = fiber.pollUnsafe()
-  if (done !== undefined) {
-    resume(onExit(done))
-    return Effect.void
+  /** Whether loads of this key run, and no further one may begin at once. */
+  isFull(key: string): boolean {
+    return this.#running.byKey.get(key)?.next !== undefined
   }
-  flight.waiters++
-  const forget = fiber.addObserver((exit) => resume(onExit(exit)))
-  return Effect.suspend(() => {
-    forget()
-    if (--flight.waiters > 0 || fiber.pollUnsafe() !== undefined) return Effect.void
-    flight.abandoned = true
-    return Fiber.interrupt(fiber)
-  })
+
+  isRunning(key: string): boolean {
+    return this.#running.byKey.has(key)
+  }
+
+  /** All that have not ended. */
+  all(): ReadonlyArray<Flight> {
+    return [...this.#open.all(), ...this.#asking, ...this.#running.all()]
+  }
 }

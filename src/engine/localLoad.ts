@@ -1,16 +1,17 @@
 /**
- * The load of a key whose entries live in this process: the steps of `load.ts`, of which only the load itself takes time. The
+ * The load of a key whose entries live in this process: the steps of `fly.ts`, of which only the load itself takes time. The
  * others are plain calls, each made in the same evaluation as the one before it.
  */
 import { Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
 import { spanned } from "../observe/span.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
+import { launch } from "./boarding.ts"
 import { callLoader, type Request } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { type Landing, land, type LoadContext } from "./land.ts"
-import { type Ancestry, CurrentLoads } from "./load.ts"
 import type { Store } from "./store.ts"
+import { CurrentWork, type Work } from "./work.ts"
 
 /** Where a load takes place, and whether its value is kept there. */
 export interface Place {
@@ -35,8 +36,6 @@ class LocalFlight extends Flight implements Landing {
   readonly keep: boolean
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
-  /** What the loader sees of this load; it may keep that for longer than the load takes. */
-  readonly ancestry: Ancestry
   readonly startedAt: number
 
   constructor(
@@ -44,9 +43,9 @@ class LocalFlight extends Flight implements Landing {
     request: Request,
     token: string,
     services: Context.Context<never>,
-    parent: Ancestry | undefined
+    parent: Work | undefined
   ) {
-    super(request.key, token, request.plan, "load")
+    super(store, request.key, token, request.plan, "load", parent)
     this.context = context
     this.store = store
     this.flight = this
@@ -55,14 +54,12 @@ class LocalFlight extends Flight implements Landing {
     this.keep = keep
     this.services = services
     this.clock = Context.get(services, Clock.Clock)
-    this.ancestry = { store, key: request.key, parent, done: false }
     this.startedAt = this.clock.currentTimeMillisUnsafe()
-    this.open = false
   }
 
   /** What comes when the load has ended, before anybody hears of it. */
   end(failed: boolean): void {
-    this.ancestry.done = true
+    this.work.ran = true
     this.createdAt = this.clock.currentTimeMillisUnsafe()
     this.loadMillis = Math.max(0, this.createdAt - this.startedAt)
     this.context.counters(this.request.plan.region).load(this.loadMillis, failed, this.services)
@@ -76,10 +73,9 @@ class LocalFlight extends Flight implements Landing {
   }
 
   /** However the load ended, the lease is given back: a fill has done so already. */
-  leave(exit: Exit.Exit<unknown, unknown>): void {
-    if (!this.ancestry.done) this.end(Exit.isFailure(exit))
+  override left(exit: Exit.Exit<unknown, unknown>): void {
     this.local.release(this.key, this.token)
-    this.store.flights.remove(this)
+    if (!this.work.ran) this.end(Exit.isFailure(exit))
   }
 }
 
@@ -105,19 +101,22 @@ export const loadLocal = (
 ): Flight => {
   const { context, store } = place
   const services = caller.context
-  const flight = new LocalFlight(place, request, context.makeToken(), services, caller.getRef(CurrentLoads))
-  flight.holder = flight.local.acquire(flight.key, flight.token)
-  // Before the load starts, or an invalidation during the load would go unseen.
-  flight.epoch = flight.local.epoch()
+  const flight = new LocalFlight(place, request, context.makeToken(), services, caller.getRef(CurrentWork))
   const loader = Effect.suspend(() => callLoader(request))
   // The scope of the caller who started it may close while others wait.
   const scoped = Context.getOrUndefined(services, Scope.Scope) === undefined ? loader : Effect.scoped(loader)
-  const body = Effect.flatMap(scoped, (value) => flight.land(value))
-  store.flights.add(flight)
-  const fiber = Effect.runForkWith(Context.add(services, CurrentLoads, flight.ancestry) as Context.Context<unknown>)(
-    spanned(caller, "cache.load", attributes, body)
+  const body = spanned(
+    caller,
+    "cache.load",
+    attributes,
+    Effect.flatMap(scoped, (value) => flight.land(value))
   )
-  flight.fiber = fiber
-  fiber.addObserver((exit) => flight.leave(exit))
+  const known = Context.add(services, CurrentWork, flight.work) as Context.Context<unknown>
+  // From here on nothing may be thrown that leaves the lease behind.
+  flight.holder = flight.local.acquire(flight.key, flight.token)
+  // Before the load starts, or an invalidation during the load would go unseen.
+  flight.epoch = flight.local.epoch()
+  store.flights.run(flight)
+  launch(store.flights, flight, caller, known, body)
   return flight
 }

@@ -2,21 +2,25 @@
  * The way of a read: look, and on a miss join or start the one load of the key in this process; when the store fails, the
  * same in memory.
  */
-import { Cause, Effect, Exit, type Fiber, Option } from "effect"
-import type { CacheError } from "../CacheError.ts"
+import { Cause, Clock, type Context, Effect, Exit, type Fiber, Option } from "effect"
+import { CacheError, WaitTimeout } from "../CacheError.ts"
 import { absent } from "../internal/stamp.ts"
 import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
+import { board, Boarding, bound, type Ends, launch } from "./boarding.ts"
 import { callLoader, type Plan, type Request, type When } from "./contract.ts"
-import { board, Flight, launch } from "./flights.ts"
+import { Flight } from "./flights.ts"
+import { fly, renewNow } from "./fly.ts"
 import type { LoadContext } from "./land.ts"
-import { CurrentLoads, fly, isLoading, loadUnstored, renewNow, StoreFailure } from "./load.ts"
+import { loadAlone, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
+import { limitOf, monotonicMillis } from "./patience.ts"
 import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
+import { closesCircle, CurrentWork, isWithin, stillRunning } from "./work.ts"
 
 interface Parts {
   readonly context: LoadContext
@@ -152,42 +156,70 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
-    if (isLoading(fiber.getRef(CurrentLoads), store, key)) return loadUnstored(context, store, request)
     const { local } = store.backend
+    const { flights } = store
+    const within = stillRunning(fiber.getRef(CurrentWork))
+    if (within !== undefined && (within.inline || flights.isRunning(key)) && isWithin(within, store, key)) {
+      return loadAlone(context, store, request)
+    }
     return Effect.callback<unknown, unknown, unknown>((resume) => {
+      const boarding = (flight: Flight) => new Boarding(loads, store, request, flight, fiber, within, resume)
       const holder = local?.holder(key)
       // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
-      let flight =
-        local === undefined
-          ? store.flights.open(key, plan, "load")
-          : holder === undefined
-            ? undefined
-            : store.flights.joinable(key, plan, holder, local.epoch())
-      if (flight !== undefined) counters.of(plan.region.name).counts.shared++
-      else if (local !== undefined && holder === undefined) {
-        flight = loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
+      const there =
+        local === undefined ? flights.opened(key, plan, "load") : flights.joinable(key, plan, holder, local.epoch())
+      if (there !== undefined) {
+        if (closesCircle(within, there.work)) return resume(loadAlone(context, store, request))
+        counters.of(plan.region.name).counts.shared++
+        const caller = boarding(there)
+        const leave = board(there, caller)
+        if (local !== undefined && leave !== undefined && plan.wait !== undefined) limitWait(caller, plan, fiber)
+        return leave
+      }
+      if (local !== undefined && holder === undefined && !flights.isFull(key)) {
+        const flight = loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
           attributesOf(plan.region, key)
         )
-      } else {
-        flight = new Flight(key, context.makeToken(), plan, "load")
-        const body = fly(context, store, flight, request, keeps(store, plan))
-        launch(
-          store.flights,
-          flight,
-          fiber,
-          spanned(fiber, "cache.load", () => attributesOf(plan.region, key), body)
-        )
+        return board(flight, boarding(flight))
       }
-      const boarded = flight
-      return board(flight, resume, (exit) => settle(store, request, boarded, exit, readThrough))
+      const flight = newFlight(store, request, "load", fiber)
+      return board(flight, boarding(flight))
     })
+  }
+
+  /** A flight that is still to ask; `impatientSince`: of a caller that will not wait for those before. */
+  const newFlight = (
+    store: Store,
+    request: Request,
+    kind: Flight["kind"],
+    fiber: Fiber.Fiber<unknown, unknown>,
+    impatientSince?: number
+  ): Flight => {
+    const { key, plan } = request
+    const flight = new Flight(store, key, context.makeToken(), plan, kind, fiber.getRef(CurrentWork))
+    const way = { context, store, request, keep: keeps(store, plan), impatientSince }
+    // Nobody else may join a caller that is to wait no longer.
+    if (impatientSince === undefined && (!store.inPlace || kind === "refresh")) store.flights.open(flight)
+    if (!store.inPlace) flight.name()
+    const body = kind === "load" ? fly(way, flight) : renewNow(way, flight)
+    launch(
+      store.flights,
+      flight,
+      fiber,
+      fiber.context as Context.Context<unknown>,
+      spanned(fiber, kind === "load" ? "cache.load" : "cache.refresh", () => attributesOf(plan.region, key), body)
+    )
+    return flight
+  }
+
+  const limitWait = (caller: Boarding<Store>, plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): void => {
+    const limit = limitOf(plan, context.defaultLeaseMillis, monotonicMillis(fiber.getRef(Clock.Clock)))
+    if (limit !== undefined) bound(caller, limit, fiber)
   }
 
   /** How a shared load ended, for one of its callers; `again` is the way it came. */
   const settle = (
-    store: Store,
-    request: Request,
-    flight: Flight,
+    { flight, request, store }: Boarding<Store>,
     exit: Exit.Exit<unknown, unknown>,
     again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
@@ -201,6 +233,18 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     return flight.party === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
   }
 
+  /** It has waited for as long as it wanted. */
+  const late = ({ came, fiber, limit, owner, request, store }: Boarding<Store>) =>
+    request.plan.wait?.onTimeout === "fail"
+      ? Exit.fail(new CacheError({ reason: new WaitTimeout({ name: request.key, millis: limit!.millis }) }))
+      : Effect.callback<unknown, unknown, unknown>((resume) => {
+          const flight = newFlight(store, request, "load", fiber, came)
+          return board(flight, new Boarding(loads, store, request, flight, fiber, owner, resume))
+        })
+
+  const loads: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, readThrough), late }
+  const refreshes: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, refreshOn), late }
+
   /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
   const degrade = (
     store: Store,
@@ -213,7 +257,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       plan.region.onCacheError === "fail" && !plan.memory
         ? Effect.fail(error)
         : store === spare
-          ? loadUnstored(context, store, request)
+          ? loadAlone(context, store, request)
           : Effect.andThen(
               spare.catchUp,
               Effect.withFiber((fiber) => again(spare, request, fiber))
@@ -239,15 +283,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> =>
     Effect.callback<unknown, unknown, unknown>((resume) => {
-      const { key, plan } = request
-      let flight = store.flights.open(key, plan, "refresh")
-      if (flight === undefined) {
-        flight = new Flight(key, context.makeToken(), plan, "refresh")
-        const body = renewNow(context, store, flight, request, keeps(store, plan))
-        launch(store.flights, flight, fiber, spanned(fiber, "cache.refresh", attributesOf(plan.region, key), body))
-      }
-      const boarded = flight
-      return board(flight, resume, (exit) => settle(store, request, boarded, exit, refreshOn))
+      const within = stillRunning(fiber.getRef(CurrentWork))
+      const there = store.flights.opened(request.key, request.plan, "refresh")
+      const flight =
+        there === undefined || closesCircle(within, there.work) ? newFlight(store, request, "refresh", fiber) : there
+      return board(flight, new Boarding(refreshes, store, request, flight, fiber, within, resume))
     })
 
   return { hit, getOrLoad, bypass, refresh, handOut, handOutStored }

@@ -18,6 +18,7 @@ import { KnownTags } from "./knownTags.ts"
 import { type Asking, askingOf, type Leave } from "./lookup.ts"
 import { momentOf } from "./moment.ts"
 import { Orphans } from "./orphans.ts"
+import { Suspects } from "./suspects.ts"
 import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
 
 export interface StoreOptions extends SealOptions {
@@ -40,6 +41,7 @@ export class Store implements Primitives {
   readonly inPlace: boolean
   readonly flights = new Flights()
   readonly orphans: Orphans
+  readonly suspects = new Suspects()
   readonly sealer: Sealer
   readonly #known = new KnownTags()
   /** Of a store in this process. */
@@ -329,7 +331,8 @@ interface Opened {
 
 /** Who holds the lease, and the epoch and the entry of the same moment. */
 export interface Claim {
-  readonly holder: string
+  /** `undefined`: the store refused it, and does not say who has it. */
+  readonly holder: string | undefined
   readonly epoch: number
   readonly found: Found
 }

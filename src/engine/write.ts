@@ -4,12 +4,14 @@
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
+import { asWriteToken } from "../internal/token.ts"
 import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
 import { type Invalidations, paramsOf, type Request, type WriteRequest } from "./contract.ts"
 import type { LoadContext } from "./land.ts"
-import { runLoader, withRenewal } from "./load.ts"
+import { inline, runLoader, withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
+import { holders, type Work } from "./work.ts"
 
 interface Parts {
   readonly context: LoadContext
@@ -53,14 +55,11 @@ const steps = Effect.fnUntraced(function*(
   const slot =
     typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
   if (slot === undefined) yield* note(request.key as CacheError)
-  else yield* slot.begin
-  // Nothing was written yet, so failing here loses nothing.
-  if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
-
-  const key = slot?.key
-  const run = runLoader(context, store, { ...request, key }, { restore, shared: false })
-  const [exit, loadMillis] = yield* slot === undefined ? run : slot.whileHeld(run)
-  if (slot !== undefined) yield* slot.end(exit, loadMillis)
+  const run = (work: Work | undefined) => runLoader(context, work, request, { restore, shared: false })
+  const refused = Effect.suspend(() =>
+    failure !== undefined && region.onCacheError === "fail" ? Effect.fail(failure) : Effect.void
+  )
+  const [exit] = yield* slot === undefined ? Effect.andThen(refused, run(undefined)) : slot.during(refused, run)
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
@@ -91,7 +90,7 @@ const makeSlot = (
   const { key, plan } = request
   const { region } = plan
   const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
-  const token = context.makeToken()
+  const token = asWriteToken(context.makeToken())
   const others = beside.filter((other) => other !== store)
   const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
   const disown = store.orphans.add(key, token, leaseMillis)
@@ -134,10 +133,22 @@ const makeSlot = (
       })
     )
 
-  return {
-    key,
-    begin,
-    end,
-    whileHeld: <A, E, R>(body: Effect.Effect<A, E, R>) => withRenewal(store, key, token, leaseMillis, body)
-  }
+  /** The whole of it: a load of this process that waits for the lease is known to wait for this. */
+  const during = <E, R>(
+    refused: Effect.Effect<void, E>,
+    run: (work: Work) => Effect.Effect<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, R>
+  ) =>
+    inline("write", store, key, (work) =>
+      Effect.gen(function*() {
+        holders.set(token, work)
+        yield* begin
+        // Nothing was written yet, so failing here loses nothing.
+        yield* refused
+        const ran = yield* withRenewal(store, key, token, leaseMillis, run(work))
+        yield* end(...ran)
+        return ran
+      }).pipe(Effect.ensuring(Effect.sync(() => holders.delete(token))))
+    )
+
+  return { during }
 }

@@ -159,6 +159,17 @@ export class CacheBackend extends Context.Service<
       options: { readonly unlink: boolean }
     ) => Effect.Effect<void, CacheError>
 
+    /**
+     * Makes `token` the holder, for `ttlMillis`, if `from` is (`true`), or if `token` is already. Otherwise (`false`), also where
+     * nobody holds the lease, it changes nothing. Of a load whose holder died or hangs.
+     */
+    readonly takeOverFrom: (
+      key: string,
+      from: string,
+      token: string,
+      ttlMillis: number
+    ) => Effect.Effect<boolean, CacheError>
+
     /** Extends the lease to `ttlMillis` from now if `token` still holds it. `false`: it does not. */
     readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
 

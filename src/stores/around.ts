@@ -29,7 +29,7 @@ export type Call =
   | CallOf<Tags, "ensure", "write">
   | CallOf<Backend, "remove" | "removeMatching" | "clear", "invalidation">
   | CallOf<Tags, "invalidate", "invalidation">
-  | CallOf<Backend, "acquire" | "takeOver" | "renew" | "release" | "awaitRelease", "lease">
+  | CallOf<Backend, "acquire" | "takeOver" | "takeOverFrom" | "renew" | "release" | "awaitRelease", "lease">
 
 export type Operation = Call["operation"]
 
@@ -57,6 +57,7 @@ export const around = ({ backend, tags }: Primitives, f: Around): Primitives => 
       read: (...args) => f({ operation: "read", kind: "read", args }, backend.read(...args)),
       acquire: (...args) => f({ operation: "acquire", kind: "lease", args }, backend.acquire(...args)),
       takeOver: (...args) => f({ operation: "takeOver", kind: "lease", args }, backend.takeOver(...args)),
+      takeOverFrom: (...args) => f({ operation: "takeOverFrom", kind: "lease", args }, backend.takeOverFrom(...args)),
       renew: (...args) => f({ operation: "renew", kind: "lease", args }, backend.renew(...args)),
       fill: (...args) => f({ operation: "fill", kind: "write", args }, backend.fill(...args)),
       release: (...args) => f({ operation: "release", kind: "lease", args }, backend.release(...args)),

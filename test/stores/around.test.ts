@@ -25,6 +25,7 @@ const kinds: Record<Operation, Kind> = {
   invalidate: "invalidation",
   acquire: "lease",
   takeOver: "lease",
+  takeOverFrom: "lease",
   renew: "lease",
   release: "lease",
   awaitRelease: "lease"

@@ -26,6 +26,8 @@ export const primitivesOf = (process: Process): Primitives => {
     switch (call.operation) {
       case "acquire":
         return step(call.args[0], `${own(call.args[1])}: take the lease`)
+      case "takeOverFrom":
+        return step(call.args[0], `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`)
       case "renew":
         return step(call.args[0], `${own(call.args[1])}: renew the lease`)
       case "release":

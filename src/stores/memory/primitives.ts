@@ -123,6 +123,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         if (unlink) state.entries.delete(key, now)
         state.takeOver(key, token)
       }),
+    takeOverFrom: (key, from, token) => step((state) => state.takeOverFrom(key, from, token)),
     renew: (key, token) => step((state) => state.holds(key, token)),
     fill: (key, token, write: Write, onLost) =>
       timed((state, now) => {

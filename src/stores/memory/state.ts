@@ -115,6 +115,12 @@ export class MemoryState {
     if (lease !== undefined) wake(lease)
   }
 
+  takeOverFrom(key: string, from: string, token: string): boolean {
+    if (!this.holds(key, token) && !this.holds(key, from)) return false
+    this.takeOver(key, token)
+    return true
+  }
+
   holds(key: string, token: string): boolean {
     return this.leases.get(key)?.token === token
   }

@@ -131,6 +131,14 @@ export const makeBackend = (
       return unlinks ? replicated(take) : take(commands)
     },
 
+    takeOverFrom: (key, from, token, ttlMillis) =>
+      commands.script(
+        "takeOverFrom",
+        Scripts.takeOverFrom,
+        [names.lease(key), from, token, millisOf(ttlMillis)],
+        isOne
+      ),
+
     renew: (key, token, ttlMillis) =>
       commands.script("renew", Scripts.renew, [names.lease(key), token, millisOf(ttlMillis)], isOne),
 

@@ -17,6 +17,16 @@ if ARGV[3] == "1" then redis.call("UNLINK", KEYS[1]) end
 return 1`
 )
 
+/** KEYS: the lease. ARGV: the token that may hold it, its successor, ttl. One that is sent twice finds its own. */
+export const takeOverFrom = script(
+  1,
+  `
+local holder = redis.call("GET", KEYS[1])
+if holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
+return 1`
+)
+
 /** KEYS: the lease. ARGV: token, ttl. */
 export const renew = script(
   1,

@@ -225,6 +225,21 @@ export const backendCases: ReadonlyArray<Script> = [
   ),
 
   backendCase(
+    "takeOverFrom replaces the holder that it names, and no other",
+    Effect.fnUntraced(function*(backend) {
+      expect("of a lease that nobody holds", yield* backend.takeOverFrom("k", "a", "b", 10_000)).is(false)
+      expect("the holder after it", yield* backend.acquire("k", "a", 10_000)).is("a")
+      expect("from another", yield* backend.takeOverFrom("k", "x", "b", 10_000)).is(false)
+      expect("from the holder", yield* backend.takeOverFrom("k", "a", "b", 10_000)).is(true)
+      expect("the same again", yield* backend.takeOverFrom("k", "a", "b", 10_000)).is(true)
+      expect("by a third", yield* backend.takeOverFrom("k", "a", "c", 10_000)).is(false)
+      expect("the fill of the former holder", yield* backend.fill("k", "a", write(backend, "a"), "keep")).is(false)
+      expect("the fill of the holder", yield* backend.fill("k", "b", write(backend, "b"), "keep")).is(true)
+      expect("the value after it", yield* read(backend, "k")).is("b")
+    })
+  ),
+
+  backendCase(
     "addTags adds to the header and leaves value, born and end alone",
     Effect.fnUntraced(function*(backend, { advance }) {
       yield* plant(backend, "k", write(backend, { v: 1 }, 100, { born: 5, tags: ["a"] }))

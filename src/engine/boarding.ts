@@ -1,0 +1,164 @@
+/**
+ * How a flight starts and ends, and how callers wait for it.
+ */
+import { type Context, Effect, Exit, Fiber } from "effect"
+import { enter, later, leave } from "../internal/trampoline.ts"
+import { keepOne } from "../internal/keepOne.ts"
+import type { Request } from "./contract.ts"
+import { Caller, Flight, type Flights } from "./flights.ts"
+import { Alarms, type Limit } from "./patience.ts"
+import type { Work } from "./work.ts"
+
+/**
+ * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
+ * flight outlives it all the same. To be boarded in the same evaluation.
+ *
+ * Today the fiber has run until it first waits when this returns, unless loads are nested deeply. Nothing leans on that: a
+ * flight that begins later is boarded all the same, and what it reads is the newer.
+ */
+export const launch = (
+  flights: Flights,
+  flight: Flight,
+  caller: Fiber.Fiber<unknown, unknown>,
+  services: Context.Context<unknown>,
+  body: Effect.Effect<unknown, unknown, unknown>
+): void => {
+  const start = (): void => {
+    if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
+    let fiber: Fiber.Fiber<unknown, unknown>
+    try {
+      fiber = Effect.runForkWith(services)(body)
+    } catch (defect) {
+      return end(flights, flight, Exit.die(defect), caller)
+    }
+    flight.fiber = fiber
+    fiber.addObserver((exit) => end(flights, flight, exit, fiber))
+  }
+  if (!enter()) return later(start)
+  try {
+    start()
+  } finally {
+    leave()
+  }
+}
+
+/** Leaves nothing behind, whatever is thrown, and tells all who wait. */
+const end = (
+  flights: Flights,
+  flight: Flight,
+  exit: Exit.Exit<unknown, unknown>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): void => {
+  flight.exit = exit
+  flights.remove(flight)
+  flight.alarms?.stop()
+  try {
+    flight.left(exit)
+  } finally {
+    flight.work.end(fiber)
+    flight.callers.tellAll(exit, fiber)
+  }
+}
+
+/** Waits for a flight as one of its callers. To be run in the same evaluation that found or launched it. */
+export const board = (flight: Flight, caller: Caller): Effect.Effect<void> | undefined => {
+  flight.boarded++
+  if (flight.exit !== undefined) {
+    caller.tell(flight.exit)
+    return undefined
+  }
+  flight.callers.add(caller)
+  return Effect.suspend(() => leaveFlight(caller))
+}
+
+/** It waits no more. If nobody does, the flight ends with it, and it waits for that. */
+const leaveFlight = (caller: Caller): Effect.Effect<void> => {
+  const { flight } = caller
+  if (!flight.callers.remove(caller)) return Effect.void
+  flight.alarms?.delete(caller)
+  if (flight.callers.size > 0) return Effect.void
+  flight.abandoned = true
+  return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
+}
+
+/** Bounds how long a caller waits for the flight that it has boarded. */
+export const bound = (caller: Caller, limit: Limit, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  caller.limit = limit
+  ;(caller.flight.alarms ??= new Alarms()).add(caller, fiber)
+}
+
+/** The callers of a flight wait for another one from now on, which is running. */
+export const takeAlong = (
+  flight: Flight,
+  other: Flight,
+  limit: Limit | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): void => {
+  other.boarded += flight.boarded
+  other.callers.take(flight.callers, other.work, (caller) => {
+    caller.flight = other
+    // What began after it came is as good as a load of its own, for which it would wait as long as it takes.
+    if (limit !== undefined && other.ran < caller.came) bound(caller, limit, fiber)
+  })
+}
+
+/** What callers do when the flight that they boarded has ended, or has taken too long. */
+export interface Ends<S> {
+  readonly settle: (
+    boarding: Boarding<S>,
+    exit: Exit.Exit<unknown, unknown>
+  ) => Effect.Effect<unknown, unknown, unknown>
+  readonly late: (boarding: Boarding<S>) => Effect.Effect<unknown, unknown, unknown>
+}
+
+/** A call that waits for a load. */
+export class Boarding<S> extends Caller {
+  readonly ends: Ends<S>
+  readonly store: S
+  readonly request: Request
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly resume: (effect: Effect.Effect<unknown, unknown, unknown>) => void
+
+  constructor(
+    ends: Ends<S>,
+    store: S,
+    request: Request,
+    flight: Flight,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    owner: Work | undefined,
+    resume: (effect: Effect.Effect<unknown, unknown, unknown>) => void
+  ) {
+    super(flight, owner)
+    this.ends = ends
+    this.store = store
+    this.request = request
+    this.fiber = fiber
+    this.resume = resume
+  }
+
+  tell(exit: Exit.Exit<unknown, unknown>): void {
+    let next: Effect.Effect<unknown, unknown, unknown>
+    try {
+      next = this.ends.settle(this, exit)
+    } catch (defect) {
+      next = Exit.die(defect)
+    }
+    this.resume(next)
+  }
+
+  tooLate(): void {
+    this.resume(this.ends.late(this))
+  }
+}
+
+keepOne(
+  new Boarding(
+    {} as never,
+    undefined,
+    {} as never,
+    new Flight({}, "", "", { region: { codec: undefined } }, "load", undefined),
+    {} as never,
+    undefined,
+    () => {}
+  )
+)

@@ -1,0 +1,243 @@
+/**
+ * The way of a flight: its trip, and by the answer it loads and lands, or its callers join a flight that runs, or it waits and
+ * asks anew. Who loads, and when, is decided here, for every pattern and store.
+ */
+import { Clock, Effect, Random } from "effect"
+import { CacheError, WaitTimeout } from "../CacheError.ts"
+import { takeAlong } from "./boarding.ts"
+import type { Request } from "./contract.ts"
+import type { Flight } from "./flights.ts"
+import type { LoadContext } from "./land.ts"
+import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
+import { limitOf, monotonicMillis } from "./patience.ts"
+import type { Store } from "./store.ts"
+import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
+
+const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
+
+export interface Way {
+  readonly context: LoadContext
+  readonly store: Store
+  readonly request: Request
+  /** Whether what is loaded is stored. */
+  readonly keep: boolean
+  /**
+   * For a caller that has waited for as long as it wanted: the moment at which it came. It joins only what began after that,
+   * and waits for nobody's lease.
+   */
+  readonly impatientSince?: number | undefined
+}
+
+const firstPollMillis = 20
+const lastPollMillis = 250
+
+/** Loads of one key that run at once in a process, whatever is invalidated meanwhile. */
+const maxRunning = 2
+
+/** Pauses for an entry that is being settled, doubled: five of them, then it counts as stale. */
+const firstSettleMillis = 5
+const lastSettleMillis = 80
+
+/**
+ * The body of a flight that loads where there is no valid entry. Fails with `StoreFailure` when the store fails before a load
+ * has started.
+ */
+export const fly = (way: Way, flight: Flight) => Effect.uninterruptibleMask((restore) => steps(way, flight, restore))
+
+const steps = Effect.fnUntraced(function*(
+  way: Way,
+  flight: Flight,
+  restore: Restore
+): Effect.fn.Return<unknown, unknown, unknown> {
+  const { context, impatientSince, keep, request, store } = way
+  const { key, plan } = request
+  const { flights } = store
+  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+  // Callers that arrive before the trip is sent share it. A trip to memory takes no time, so there is nothing to share.
+  if (!store.inPlace) yield* Effect.yieldNow
+  flights.ask(flight)
+  if (flight.abandoned) return yield* Effect.interrupt
+  const clock = yield* Clock.Clock
+  const limit = limitOf(
+    plan,
+    context.defaultLeaseMillis,
+    impatientSince === undefined ? monotonicMillis(clock) : -Infinity
+  )
+  const unstored = () => loadUnstored(context, store, flight, request, restore)
+  let pollMillis = firstPollMillis
+  let settleMillis = firstSettleMillis
+  /** Until when it waits for its turn, where enough loads of the key run. */
+  let turnBy: number | undefined
+  for (;;) {
+    // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
+    const claim = yield* Effect.result(store.claim(plan.region, key, flight.token, leaseMillis))
+    if (claim._tag === "Failure") {
+      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+      yield* store.orphans.add(key, flight.token, leaseMillis)
+      return yield* Effect.fail(storeFailure(claim.failure))
+    }
+    const { epoch, found, holder } = claim.success
+    const granted = holder === flight.token
+    if (typeof found === "object") {
+      if (granted) yield* store.giveBack(key, holder, leaseMillis)
+      return found.value
+    }
+    if (found === "unsettled" && granted && plan.wait !== undefined && settleMillis <= lastSettleMillis) {
+      // Another process has just filled, and is about to confirm the markers: one load among all is worth the moment.
+      yield* renounce(way, flight, leaseMillis)
+      yield* restore(Effect.sleep(settleMillis))
+      settleMillis *= 2
+      continue
+    }
+    flight.holder = holder
+    flight.epoch = epoch
+
+    // Join, by the witness of the trip.
+    const other = granted ? undefined : flights.joinable(key, flight.party, holder, epoch, impatientSince)
+    if (other !== undefined) {
+      if (closesCircle(flight.work, other.work)) return yield* unstored()
+      return yield* Effect.withFiber((fiber) => {
+        takeAlong(flight, other, impatientSince === undefined ? limit : undefined, fiber)
+        return Effect.void
+      })
+    }
+
+    const now = monotonicMillis(clock)
+    const left = limit === undefined ? Infinity : limit.deadline - now
+    const runningNow = flights.runningOf(key)
+    const newest = runningNow.at(-1)
+    const holding = granted || holder === undefined ? undefined : workOf(runningNow, holder)
+    const isOurLoad = holding?.kind === "load" && holding.store === store
+    // Whose trip was granted the lease, or saw that of another, came after an invalidation of the key that the newest may not
+    // have seen. Nobody's lease says nothing.
+    const mayBeOlder = newest?.holder !== undefined && holder !== undefined && newest.holder !== holder
+    const overdue =
+      !granted && holder !== undefined && !store.inPlace && store.suspects.isOverdue(key, holder, leaseMillis, now)
+
+    if (left > 0 && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
+      // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
+      if (!(yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], left)))) return yield* unstored()
+    } else if (left > 0 && !granted && holder !== undefined && plan.wait !== undefined && !overdue) {
+      if (holding !== undefined && closesCircle(flight.work, holding)) return yield* unstored()
+      yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
+      pollMillis = Math.min(lastPollMillis, pollMillis * 1.5)
+    } else if (left <= 0 && plan.wait?.onTimeout === "fail" && !granted && !overdue) {
+      if (holder !== undefined) store.suspects.note(key, holder, now)
+      return yield* new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) })
+    } else if (runningNow.length < maxRunning) {
+      if (overdue) {
+        // By comparison: whoever holds it now is not the one that was noted, or it is over with that one.
+        const taken = yield* Effect.result(store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis))
+        if (taken._tag === "Failure") {
+          yield* store.orphans.add(key, flight.token, leaseMillis)
+          return yield* Effect.fail(storeFailure(taken.failure))
+        }
+        store.suspects.forget(key)
+        if (!taken.success) continue
+        flight.holder = flight.token
+      } else if (!granted) {
+        return yield* Effect.ensuring(unstored(), noteLate(way, holder, clock))
+      }
+      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
+    } else {
+      // Enough loads of this key run here: wait for one to end, and come in anew; after a lease, load without storing.
+      if (granted) yield* renounce(way, flight, leaseMillis)
+      turnBy ??= now + leaseMillis
+      if (now >= turnBy) return yield* unstored()
+      const works = runningNow.map(({ work }) => work)
+      if (!(yield* restore(untilEnd(flight.work, works, turnBy - now)))) return yield* unstored()
+    }
+    const again = yield* Effect.mapError(store.read(plan.region, key), storeFailure)
+    if (typeof again === "object") return again.value
+  }
+})
+
+/** Who works under that lease, if it is in this process. */
+const workOf = (runningNow: ReadonlyArray<Flight>, holder: string): Work | undefined =>
+  holders.get(holder) ?? runningNow.find(({ token }) => token === holder)?.work
+
+/** Gives the lease back, which was granted too soon. It is not taken again with this token: who saw that twice would believe
+ * that nothing was invalidated in between. */
+const renounce = ({ context, request, store }: Way, flight: Flight, leaseMillis: number): Effect.Effect<void> => {
+  const { token } = flight
+  flight.rename(context.makeToken())
+  return store.giveBack(request.key, token, leaseMillis)
+}
+
+const noteLate = ({ request, store }: Way, holder: string | undefined, clock: Clock.Clock): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (holder !== undefined && !store.inPlace) store.suspects.note(request.key, holder, monotonicMillis(clock))
+  })
+
+/** Until one of them has ended, or the time is over. `false`: one of them waits for this one. */
+const untilEnd = (who: Work, works: ReadonlyArray<Work>, millis: number): Effect.Effect<boolean> => {
+  const ended = untilOneEnds(who, works)
+  return millis === Infinity ? ended : Effect.raceFirst(ended, Effect.as(Effect.sleep(millis), true))
+}
+
+/** Waits until the lease of somebody else seems to have ended: their hint, or a poll in case the hint is lost. */
+const awaitHolder = (
+  store: Store,
+  who: Work,
+  key: string,
+  holder: string,
+  holding: Work | undefined,
+  pollMillis: number
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const wait = holding === undefined ? undefined : { on: holding }
+    if (wait !== undefined) beginWait(who, wait)
+    const seemsEnded = Effect.flatMap(Random.next, (random) =>
+      Effect.raceFirst(
+        Effect.catch(store.backend.awaitRelease(key, holder), () => Effect.never),
+        Effect.sleep(pollMillis * (0.5 + random / 2))
+      )
+    )
+    return wait === undefined
+      ? seemsEnded
+      : Effect.ensuring(
+          seemsEnded,
+          Effect.sync(() => endWait(who, wait))
+        )
+  })
+
+/** A refresh: takes the lease over, loads, and stores if the lease is still its own. Those of one tick share it. */
+export const renewNow = (way: Way, flight: Flight) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { context, keep, request, store } = way
+      const { key, plan } = request
+      const { flights } = store
+      const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+      const unstored = loadUnstored(context, store, flight, request, restore)
+      yield* Effect.yieldNow
+      // Who asks for refreshes without end gets two at once. Those that wait share the next, because none is sent.
+      if (flights.isFull(key)) {
+        const works = flights.runningOf(key).map(({ work }) => work)
+        const mayWait = yield* restore(untilEnd(flight.work, works, leaseMillis))
+        if (!mayWait || flights.isFull(key)) {
+          flights.ask(flight)
+          return yield* unstored
+        }
+      }
+      flights.ask(flight)
+      if (flight.abandoned) return yield* Effect.interrupt
+      const taken = yield* Effect.result(
+        plan.yields === true
+          ? store.claim(plan.region, key, flight.token, leaseMillis)
+          : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
+              epoch,
+              holder: flight.token as string | undefined
+            }))
+      )
+      if (taken._tag === "Failure") {
+        yield* store.orphans.add(key, flight.token, leaseMillis)
+        return yield* Effect.fail(storeFailure(taken.failure))
+      }
+      flight.epoch = taken.success.epoch
+      flight.holder = taken.success.holder
+      // Who asks for refreshes without end must not keep the loads of others from being stored.
+      if (flight.holder !== flight.token) return yield* unstored
+      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
+    })
+  )

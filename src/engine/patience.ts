@@ -1,0 +1,87 @@
+/**
+ * Callers of a flight that do not wait for ever: one timer for all that wait equally long.
+ */
+import { Clock, Effect, type Fiber } from "effect"
+import type { Plan } from "./contract.ts"
+
+/** Milliseconds of a clock that nobody sets. */
+export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** How long callers wait altogether, and when that is over. */
+export interface Limit {
+  readonly millis: number
+  /** In monotonic milliseconds. */
+  readonly deadline: number
+}
+
+/** By default longer than a lease, so that the take-over after a crash comes first; a short wait makes a stampede of long loads. */
+const leastDefaultMillis = 30_000
+
+/** How long the callers of a plan wait for others that load; `undefined`: as long as it takes. */
+export const limitOf = ({ leaseMillis, wait }: Plan, defaultLeaseMillis: number, now: number): Limit | undefined => {
+  if (wait === undefined) return undefined
+  const lease = leaseMillis ?? Math.max(leastDefaultMillis, defaultLeaseMillis)
+  const millis = wait.timeoutMillis ?? lease + 1_000
+  return { millis, deadline: now + millis }
+}
+
+export interface Impatient {
+  readonly limit: Limit | undefined
+  /** Its deadline has passed. Must not throw. */
+  readonly late: () => void
+}
+
+interface Alarm {
+  /** The first to come is the first to go, for they wait equally long. */
+  readonly queue: Set<Impatient>
+  readonly fiber: Fiber.Fiber<void>
+}
+
+/** More than these hear of it in turns of their own. */
+const toldInATurn = 256
+
+export class Alarms {
+  readonly #byMillis = new Map<number, Alarm>()
+
+  /** `fiber` has its clock. */
+  add(who: Impatient, fiber: Fiber.Fiber<unknown, unknown>): void {
+    const { millis } = who.limit!
+    const alarm = this.#byMillis.get(millis)
+    if (alarm !== undefined) {
+      alarm.queue.add(who)
+      return
+    }
+    const queue = new Set([who])
+    const clock = fiber.getRef(Clock.Clock)
+    const ring: Effect.Effect<void> = Effect.suspend(() => {
+      let budget = toldInATurn
+      for (const who of queue) {
+        const left = who.limit!.deadline - monotonicMillis(clock)
+        if (left > 0) return Effect.andThen(Effect.sleep(left), ring)
+        if (budget-- === 0) return Effect.andThen(Effect.yieldNow, ring)
+        queue.delete(who)
+        who.late()
+      }
+      this.#byMillis.delete(millis)
+      return Effect.void
+    })
+    // Not at once: it may ring before it is known here.
+    this.#byMillis.set(millis, {
+      queue,
+      fiber: Effect.runForkWith(fiber.context as never)(Effect.andThen(Effect.yieldNow, ring))
+    })
+  }
+
+  delete(who: Impatient): void {
+    for (const [millis, { fiber, queue }] of this.#byMillis) {
+      if (!queue.delete(who) || queue.size > 0) continue
+      this.#byMillis.delete(millis)
+      fiber.interruptUnsafe()
+    }
+  }
+
+  stop(): void {
+    for (const { fiber } of this.#byMillis.values()) fiber.interruptUnsafe()
+    this.#byMillis.clear()
+  }
+}
