@@ -19,6 +19,7 @@ import { type Nodes, Single } from "./nodes/nodes.ts"
 import { type RedisOptions, type ResolvedOptions, resolve } from "./options/options.ts"
 import { makeTagIndex } from "./tagIndex.ts"
 import { Connection } from "./wire/connection.ts"
+import { databaseOf } from "./wire/handshake.ts"
 import { sendsLate } from "./wire/job.ts"
 import { duplicated, makeClient } from "./wire/redisClient.ts"
 import type { Turn } from "./wire/wire.ts"
@@ -54,6 +55,8 @@ export const openNodes = (
       connectTimeoutMillis,
       turn,
       primaryOnly: true,
+      // Where its duplicate for writes that wait for replicas is.
+      database: owned || options.durability === undefined ? undefined : databaseOf(client!),
       othersReport
     },
     context
@@ -73,7 +76,7 @@ const openDurable = (
   return openNodes(
     settings,
     context,
-    client?.duplicate({ ...duplicated, enableOfflineQueue: false, enableReadyCheck: true }),
+    client?.duplicate({ ...duplicated, db: databaseOf(client), enableOfflineQueue: false, enableReadyCheck: true }),
     true,
     () => others.primaries().some(({ ready }) => !ready)
   )

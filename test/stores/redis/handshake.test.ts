@@ -143,6 +143,30 @@ describe("the database of a number", () => {
     ).pipe(Effect.provide(logs.layer))
   })
 
+  it.effect("of a client that was moved before is that of its writes to replicas, and stays it", () => {
+    const logs = captureLogs()
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped()
+        const admin = yield* openClient({ port: server.port })
+        const client = yield* openClient({ port: server.port })
+        yield* Effect.promise(() => client.select(2))
+        const durability = { replicas: 1, timeout: 50 }
+        const { backend } = yield* makeRedisPrimitives({ client, timeout: "5 seconds", durability })
+        yield* plant(backend, "k", write(backend, 1))
+        // The primary has it.
+        assert.strictEqual(yield* reasonOf(Effect.asVoid(backend.remove(["k"]))), "NotReplicated")
+        assert.strictEqual(yield* backend.read("k"), undefined)
+        assert.deepStrictEqual(yield* keysOf(admin, 0), [])
+        yield* Effect.promise(() => client.select(3))
+        assert.match((yield* Effect.flip(backend.read("k"))).message, /was moved to database 3, .* goes to 2/)
+        yield* Effect.promise(() => client.select(2))
+        yield* atLast(backend.read("k"))
+        assert.strictEqual(warnings(logs).length, 1)
+      })
+    ).pipe(Effect.provide(logs.layer))
+  })
+
   it.effect(
     "behind Sentinel is refused, too",
     () => {

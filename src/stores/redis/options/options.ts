@@ -57,7 +57,8 @@ export interface RedisOptions {
   readonly tls?: boolean | ConnectionOptions | undefined
   /**
    * Your own client, instead of the fields above. It is used as it is and left open at the end; its `keyPrefix` is
-   * ignored (use `namespace`). Waiting for a release opens one more connection, a duplicate of it, and so does `durability`.
+   * ignored (use `namespace`). Waiting for a release opens one more connection, a duplicate of it, and so does `durability`:
+   * with that, the client must stay in its database.
    */
   readonly client?: Redis | undefined
   /**

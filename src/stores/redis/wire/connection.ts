@@ -47,6 +47,7 @@ export class Connection implements Link {
 
   private readonly turn: Turn
   private readonly primaryOnly: boolean
+  private readonly database: number | undefined
   private readonly onChange: () => void
   private state: "first" | "ready" | "down" | "closed"
   private lastProblem: string | undefined
@@ -70,6 +71,7 @@ export class Connection implements Link {
     this.client = options.client
     this.turn = options.turn
     this.primaryOnly = options.primaryOnly
+    this.database = options.database
     this.onChange = options.onChange ?? noop
     this.gathered = new Gathered(
       {
@@ -317,7 +319,7 @@ export class Connection implements Link {
       }, againMillis).unref()
     }
     if (owned) checkRole(client, this.describe, done)
-    else checkDatabase(client, this.describe, done, moved)
+    else checkDatabase(client, this.describe, done, moved, this.database)
   }
 
   /** Its owner moves a client that was brought along to another database. */

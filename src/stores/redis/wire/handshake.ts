@@ -11,7 +11,7 @@ import type { Command, Redis } from "ioredis"
 /** The first command of a connect that was not answered well, and what there is to say. */
 export type OnRefusal = (command: string, problem: string) => void
 
-const steps = new Set(["auth", "hello", "select", "info"])
+const steps = new Set(["auth", "select", "info"])
 
 const isReplyError = (error: unknown): boolean => error instanceof Error && error.name === "ReplyError"
 
@@ -19,7 +19,7 @@ const fitting = (name: string, reply: unknown): boolean => {
   const text = String(reply)
   // What says OK to everything is no Redis.
   if (name === "info") return /^\w+:/m.test(text)
-  return name === "hello" || text === "OK"
+  return text === "OK"
 }
 
 const noAnswer = (name: string): string => `what came back is no answer to ${name.toUpperCase()}`
@@ -53,10 +53,16 @@ const wordsOf = (command: string, problem: string): string => {
   return `${command} was refused: ${said}${advice(command, problem)}`
 }
 
+/** What ioredis does not show: the state of a connect, and that of the one before until it is taken over. */
+type Condition = { readonly select?: number } | null
+
 /** The database that a client works in, as it believes. */
-const databaseOf = (client: Redis): number => {
-  const { condition } = client as unknown as { readonly condition?: { readonly select?: number } | null }
-  return Number(condition?.select ?? client.options.db ?? 0)
+export const databaseOf = (client: Redis): number => {
+  const { condition, prevCondition } = client as unknown as {
+    readonly condition?: Condition
+    readonly prevCondition?: Condition
+  }
+  return Number(prevCondition?.select ?? condition?.select ?? client.options.db ?? 0)
 }
 
 /** Without a problem all is well. `refused`: the command that was. */
@@ -73,20 +79,24 @@ export const checkRole = (client: Redis, describe: (error: unknown) => string, d
 
 /**
  * Tells a client that was brought along its database once more: it goes on where it is not let in. `moved`: it was elsewhere
- * before; without that everybody begins in database 0.
+ * before; without that everybody begins in database 0. `only`: the one that it may be in.
  */
 export const checkDatabase = (
   client: Redis,
   describe: (error: unknown) => string,
   done: Checked,
-  moved: boolean
+  moved: boolean,
+  only: number | undefined
 ): void => {
   const db = databaseOf(client)
+  if (only !== undefined && db !== only) {
+    return done(`the client was moved to database ${db}, but what goes to replicas with durability goes to ${only}`)
+  }
   if (db === 0 && !moved) return done()
   const command = `SELECT ${db}`
   client.select(db, (error, reply) => {
     // It was moved on meanwhile.
-    if (db !== databaseOf(client)) checkDatabase(client, describe, done, true)
+    if (db !== databaseOf(client)) checkDatabase(client, describe, done, true, only)
     else if (error) done(wordsOf(command, describe(error)), command)
     else if (fitting("select", reply)) done()
     else done(wordsOf(command, noAnswer("select")), command)

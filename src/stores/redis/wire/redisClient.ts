@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   readonly turn: Turn
   /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */
   readonly primaryOnly: boolean
+  /** The one database that a client that was brought along may be in. */
+  readonly database?: number | undefined
   /** Told when the server went away or came back. */
   readonly onChange?: (() => void) | undefined
   /** On Cluster, where a command reads keys of one slot only: takes over reads that failed. */
