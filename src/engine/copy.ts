@@ -15,14 +15,17 @@ export class NotCopied extends Error {
   override readonly name = "NotCopied"
 }
 
-/** Values looked at, names of properties among them: some 10 milliseconds. */
+/** Values looked at, names of properties and empty places of arrays among them: some 10 milliseconds. */
 const valuesMax = 50_000
 /** Characters and bytes, which are copied much faster. */
 const sizeMax = 8 * 1024 * 1024
 /** A structured clone goes down by recursion, and has no room for much more than twice as deep. */
 const depthMax = 500
-/** A list of the names on a typed array is a list of its elements too. Beyond so many, it counts as having no other. */
-const namesMax = 65_536
+/**
+ * A list of the names on a typed array is a list of its elements too: a millisecond for so many. Typed arrays that have more, all
+ * of a value together, count as having no other.
+ */
+const namesMax = 8_192
 
 /** The copy, which shares nothing with the value. Throws `NotCopied`. */
 export const copyOf = (value: unknown): unknown => {
@@ -51,9 +54,17 @@ const lengthOfArray = getter(typedArray, "length")
 const bufferOfArray = getter(typedArray, "buffer")
 const bufferOfView = getter(DataView.prototype, "buffer")
 
+/** Up to twice its bytes, without a text of it. */
+const sizeOfBigInt = (value: bigint): number => {
+  let bits = 64
+  while (bits <= 8 * sizeMax && BigInt.asIntN(bits, value) !== value) bits *= 2
+  return bits / 8
+}
+
 class Walk {
   private values = valuesMax
   private size = sizeMax
+  private names = namesMax
   private readonly seen = new Set<object>()
   private readonly pending: Array<object> = []
   private readonly depths: Array<number> = []
@@ -74,6 +85,8 @@ class Walk {
     switch (typeof value) {
       case "string":
         return this.room(value.length)
+      case "bigint":
+        return this.room(sizeOfBigInt(value))
       case "function":
         throw new NotCopied("a function")
       case "symbol":
@@ -94,6 +107,13 @@ class Walk {
   room(size: number): void {
     this.size -= size
     if (this.size < 0) throw new NotCopied(`more than ${sizeMax} characters and bytes`)
+  }
+
+  /** Whether so many names more may be listed. */
+  lists(names: number): boolean {
+    if (names > this.names) return false
+    this.names -= names
+    return true
   }
 
   private object(value: object): void {
@@ -118,27 +138,27 @@ const data = (value: object, key: PropertyKey, enumerable: boolean): unknown => 
   return property.value
 }
 
-/** Everything on it is a property that can be seen. */
-const members = (walk: Walk, value: object, isArray: boolean): void => {
+/** Everything on it is a property that can be seen. `length`: of an array, whose empty places take time too. */
+const members = (walk: Walk, value: object, length?: number): void => {
   const keys = Reflect.ownKeys(value)
-  walk.count(keys.length)
+  walk.count(Math.max(keys.length, length ?? 0))
   for (const key of keys) {
     if (typeof key === "symbol") throw new NotCopied("a property that a symbol names")
-    if (isArray && key === "length") continue
-    if (!isArray) walk.room(key.length)
+    if (length === undefined) walk.room(key.length)
+    else if (key === "length") continue
     walk.add(data(value, key, true))
   }
 }
 
 const plain: Look = (walk, value) => {
   if (tagOf(value) !== "[object Object]") throw new NotCopied("an object with the prototype of another kind")
-  members(walk, value, false)
+  members(walk, value)
 }
 
 const array: Look = (walk, value) => {
   const { length } = value as ReadonlyArray<unknown>
   if (length > valuesMax) throw new NotCopied(`more than ${valuesMax} values`)
-  members(walk, value, true)
+  members(walk, value, length)
 }
 
 /** Nothing was put on it: it would be left out. */
@@ -202,7 +222,7 @@ const elements =
     if (nameOfArray.call(value) !== name) throw new NotCopied("an object with the prototype of another kind")
     const length = lengthOfArray.call(value) as number
     const names = Object.getOwnPropertySymbols(value).length
-    if (names > 0 || (length <= namesMax && Reflect.ownKeys(value).length > length)) {
+    if (names > 0 || (walk.lists(length) && Reflect.ownKeys(value).length > length)) {
       throw new NotCopied("a property on an object that is not plain")
     }
     walk.add(bufferOfArray.call(value))

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Chunk, Data, DateTime, Duration, Effect, Exit, HashMap, Option, Redacted, Result } from "effect"
+import { vi } from "vitest"
 import { copyOf, NotCopied } from "../../src/engine/copy.ts"
 
 const circle = () => {
@@ -132,6 +133,9 @@ const refused: Record<string, () => unknown> = {
     return [list.at(-1), ...list]
   },
   "too many": () => Array.from({ length: 60_000 }, (_, i) => i),
+  "too many empty places": () => Array.from({ length: 3 }, () => new Array(20_000)),
+  "too large a number": () => 1n << 100_000_000n,
+  "a large number many times": () => new Array(100).fill(-(1n << 1_000_000n)),
   "too many, and no more than a length": () => Object.assign([], { length: 4_000_000_000 }),
   "too much text": () => ["x".repeat(9_000_000)],
   "too many bytes": () => new ArrayBuffer(9_000_000)
@@ -169,6 +173,18 @@ describe("copyOf", () => {
       assert.throws(() => copyOf(value), NotCopied)
     })
   }
+
+  it("lists few names, however many typed arrays there are", () => {
+    const buffer = new ArrayBuffer(4_000)
+    const ownKeys = vi.spyOn(Reflect, "ownKeys")
+    try {
+      assert.lengthOf(copyOf(Array.from({ length: 1_000 }, () => new Uint8Array(buffer))) as [], 1_000)
+      const listed = ownKeys.mock.results.reduce((sum, { value }) => sum + (value as ReadonlyArray<unknown>).length, 0)
+      assert.isBelow(listed, 10_000)
+    } finally {
+      ownKeys.mockRestore()
+    }
+  })
 
   it("says what stands in the way, and nothing of the value", () => {
     assert.throws(() => copyOf({ secret: new Point() }), /^an instance of Point$/)
