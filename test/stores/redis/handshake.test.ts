@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import type { Redis } from "ioredis"
+import { Command, Redis } from "ioredis"
 import { TestClock } from "effect/testing"
 import { afterEach, beforeEach, vi } from "vitest"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
@@ -165,6 +165,28 @@ describe("the database of a number", () => {
         assert.strictEqual(warnings(logs).length, 1)
       })
     ).pipe(Effect.provide(logs.layer))
+  })
+
+  it.effect("is asked for again where it is not seen what ioredis was answered", () => {
+    const logs = captureLogs()
+    const { sendCommand } = Redis.prototype
+    const select = vi.spyOn(Redis.prototype, "select").mockImplementation(function (this: Redis, db, callback) {
+      const command = new Command("select", [db], {}, callback as never)
+      return sendCommand.call(this, command) as Promise<"OK">
+    })
+    return Effect.scoped(
+      Effect.gen(function*() {
+        const server = yield* RedisServer.scoped({ acl: aclOf(without("select")) })
+        const admin = yield* openClient({ port: server.port, ...operator })
+        const { tags } = yield* makeRedisPrimitives({ port: server.port, ...cacheUser, db: 1, timeout: "5 seconds" })
+        assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "Unavailable")
+        yield* eventually(Effect.sync(() => warnings(logs).some((line) => line.includes("SELECT 1 was refused"))))
+        assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "Unavailable")
+        yield* Effect.promise(() => admin.call("ACL", "SETUSER", cacheUser.username, "+select"))
+        yield* atLast(tags.invalidate(["t"]))
+        assert.deepStrictEqual(yield* keysOf(admin, 0), [])
+      })
+    ).pipe(Effect.provide(logs.layer), Effect.ensuring(Effect.sync(() => select.mockRestore())))
   })
 
   it.effect(

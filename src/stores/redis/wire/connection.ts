@@ -12,7 +12,7 @@ import type { CacheError } from "../../../CacheError.ts"
 import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
 import { makeDescribe, timedOut, unavailable } from "./describe.ts"
-import { checkDatabase, checkRole, type Checked, watchHandshake } from "./handshake.ts"
+import { checkDatabase, checkOwn, type Checked, watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
 import { Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, type ConnectionOptions, endpointOf, secretsOf, within } from "./redisClient.ts"
@@ -318,7 +318,7 @@ export class Connection implements Link {
         else if (client.status === "ready") this.onReady(true)
       }, againMillis).unref()
     }
-    if (owned) checkRole(client, this.describe, done)
+    if (owned) checkOwn(client, this.describe, done)
     else checkDatabase(client, this.describe, done, moved, this.database)
   }
 

@@ -68,12 +68,16 @@ export const databaseOf = (client: Redis): number => {
 /** Without a problem all is well. `refused`: the command that was. */
 export type Checked = (problem?: string, refused?: string) => void
 
+/** By client of ours, the stream on which its `SELECT` was seen to be answered well. That we see it is no promise of ioredis. */
+const selected = new WeakMap<Redis, unknown>()
+
 /** A replica answers reads, with what it knows: older values. */
-export const checkRole = (client: Redis, describe: (error: unknown) => string, done: Checked): void => {
+export const checkOwn = (client: Redis, describe: (error: unknown) => string, done: Checked): void => {
   client.info("replication", (error, info) => {
     if (error) done(wordsOf("INFO", describe(error)), "INFO")
     else if (/^role:slave/m.test(String(info))) done("the server is a replica, expected a primary")
-    else done()
+    else if (selected.get(client) === client.stream) done()
+    else checkDatabase(client, describe, done, false, undefined)
   })
 }
 
@@ -123,8 +127,10 @@ export const watchHandshake = (client: Redis, describe: (error: unknown) => stri
     const { name, reject, resolve } = command
     command.reject = (error) => reject(isReplyError(error) ? refuse(command, describe(error)) : error)
     command.resolve = (reply: unknown) => {
-      if (fitting(name, reply)) resolve(reply)
-      else reject(refuse(command, noAnswer(name)))
+      if (fitting(name, reply)) {
+        if (name === "select") selected.set(client, client.stream)
+        resolve(reply)
+      } else reject(refuse(command, noAnswer(name)))
     }
   }
 
