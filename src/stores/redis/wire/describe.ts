@@ -12,6 +12,8 @@ export const unavailable = (operation: string, problem: string): CacheError =>
 export const timedOut = (operation: string, millis: number): CacheError =>
   new CacheError({ reason: new TimedOut({ backend, operation, millis }) })
 
+const isRedirection = (text: string): boolean => /^(MOVED|ASK) \d{1,5} [\w.:%-]{0,255}:\d{1,5}$/.test(text)
+
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 export const makeDescribe =
   (secrets: ReadonlyArray<string>) =>
@@ -25,6 +27,8 @@ export const makeDescribe =
     // What the server says must not forge a line of a log, nor repeat what it was sent.
     // A server that does not know a command repeats its arguments, which for HELLO and AUTH are credentials.
     let text = message.replace(/,? with args beginning with[^]*/, "")
+    // It is followed by this text, and a password such as "redis" may be part of the host.
+    if (isRedirection(text)) return text
     for (const secret of secrets) text = text.replaceAll(secret, "***")
     return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
   }
