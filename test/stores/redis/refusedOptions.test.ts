@@ -2,7 +2,7 @@
  * Options that a store on Redis does not take, and namespaces that would mix.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { inspect } from "node:util"
 import type { RedisOptions } from "../../../src/stores/redis/options/options.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
@@ -41,6 +41,21 @@ describe("options", () => {
     [{ compressionThreshold: NaN }, "compressionThreshold"],
     [{ isolation: "x" as "clone" }, "isolation"],
     [{ name: "a b" }, "name"],
+    // From JavaScript: what is no text.
+    [{ url: 5 as never }, "url"],
+    [{ url: new URL("redis://u:hush@h") as never }, "url"],
+    [{ url: Redacted.make(5) as never }, "url"],
+    [{ password: 5 as never }, "password"],
+    [{ password: { value: "hush" } as never }, "password"],
+    [{ password: Redacted.make(["hush"]) as never }, "password"],
+    [{ username: 5 as never }, "username"],
+    [{ name: 5 as never }, "name"],
+    [{ namespace: 5 as never }, "namespace"],
+    [{ mode: "cluster", nodes: "h:1,h:2" as never }, "nodes"],
+    [{ mode: "cluster", nodes: [5] as never }, "nodes"],
+    [{ mode: "sentinel", nodes: ["h:1"], primaryName: 5 as never }, "primaryName"],
+    [{ mode: "sentinel", nodes: ["h:1"], primaryName: "p", sentinelUsername: 5 as never }, "sentinelUsername"],
+    [{ mode: "sentinel", nodes: ["h:1"], primaryName: "p", sentinelPassword: 5 as never }, "sentinelPassword"],
     ...[
       "",
       " ",

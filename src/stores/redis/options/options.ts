@@ -8,7 +8,7 @@ import type { Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
 import { describe, invalidOption, invalidOptionAs } from "../../../internal/invalidOption.ts"
 import { checked, millisBetween, oneOf, wholeNumber } from "../../../region/checks.ts"
-import { type Address, addressForm, parseAddress, parseUrl, reveal, type UrlParts, withoutBrackets } from "./url.ts"
+import { type Address, addressForm, parseAddress, parseUrl, type UrlParts, withoutBrackets } from "./url.ts"
 
 /** An acknowledgement that waits for replicas. */
 export interface Durability {
@@ -128,8 +128,23 @@ export interface ResolvedOptions {
 
 const millis = (option: string, input: Duration.Input): number => Math.ceil(millisBetween(option, input, 1, 3_600_000))
 
-const hidden = (value: string | Redacted.Redacted | undefined): Redacted.Redacted | undefined =>
-  value === undefined ? undefined : Redacted.make(reveal(value))
+/** A text that may be a secret: what was given instead is not shown. */
+const secret = (option: string, value: string | Redacted.Redacted | undefined): string | undefined => {
+  if (value === undefined) return undefined
+  const text: unknown = Redacted.isRedacted(value) ? Redacted.value(value) : value
+  if (typeof text !== "string") throw invalidOptionAs(option, "<redacted>", "a string, or a Redacted of one")
+  return text
+}
+
+const hidden = (option: string, value: string | Redacted.Redacted | undefined): Redacted.Redacted | undefined => {
+  const text = secret(option, value)
+  return text === undefined ? undefined : Redacted.make(text)
+}
+
+const text = (option: string, value: string | undefined): string | undefined => {
+  if (value !== undefined && typeof value !== "string") throw invalidOption(option, value, "a string")
+  return value
+}
 
 const address = (option: string, text: string, defaultPort: number): Address => {
   const found = typeof text === "string" ? parseAddress(text, defaultPort) : undefined
@@ -141,6 +156,7 @@ const address = (option: string, text: string, defaultPort: number): Address => 
 /** Checks a namespace. Colons are welcome, except where two namespaces could name one key. */
 const checkNamespace = (namespace: string): string => {
   const expected = "1 to 128 characters without spaces, controls or any of {}*?[]\\"
+  if (typeof namespace !== "string") throw invalidOption("namespace", namespace, expected)
   // oxlint-disable-next-line no-control-regex
   if (!/^[^\s\u0000-\u001f\u007f-\u009f{}*?[\]\\]{1,128}$/.test(namespace) || /\p{Surrogate}/u.test(namespace)) {
     throw invalidOption("namespace", namespace, expected)
@@ -186,10 +202,13 @@ const targetOf = (options: RedisOptions, url: UrlParts | undefined): Target => {
     }
   }
   const defaultPort = mode === "sentinel" ? 26_379 : 6379
+  if (options.nodes !== undefined && !Array.isArray(options.nodes)) {
+    throw invalidOptionAs("nodes", "<unreadable>", 'an array of "host:port"')
+  }
   const [first, ...others] = options.nodes?.map((node) => address("nodes", node, defaultPort)) ?? url?.addresses ?? []
   if (first === undefined) throw invalidOptionAs("nodes", "nothing", 'at least one "host:port", here or in url')
   if (mode === "cluster") return { mode, seeds: [first, ...others] }
-  const primaryName = options.primaryName ?? url?.primaryName
+  const primaryName = text("primaryName", options.primaryName) ?? url?.primaryName
   if (primaryName === undefined || primaryName === "") {
     throw invalidOptionAs("primaryName", "nothing", "what the sentinels call the primary, here or in url")
   }
@@ -197,8 +216,8 @@ const targetOf = (options: RedisOptions, url: UrlParts | undefined): Target => {
     mode,
     sentinels: [first, ...others],
     primaryName,
-    username: options.sentinelUsername,
-    password: hidden(options.sentinelPassword)
+    username: text("sentinelUsername", options.sentinelUsername),
+    password: hidden("sentinelPassword", options.sentinelPassword)
   }
 }
 
@@ -214,12 +233,14 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
       throw invalidOptionAs("client", "a Cluster", 'a Redis; for a cluster use mode "cluster" and nodes')
     }
   }
-  const url = options.url === undefined ? undefined : parseUrl(options.url)
+  const link = secret("url", options.url)
+  const url = link === undefined ? undefined : parseUrl(link)
   if (typeof url === "string") throw invalidOptionAs("url", "<redacted>", url)
   const target = targetOf(options, url)
   const secure = options.tls ?? url?.secure ?? false
   const name = options.name ?? "effect-cache"
-  if (!/^[!-~]{1,64}$/.test(name)) throw invalidOption("name", name, "1 to 64 printable characters, no spaces")
+  if (typeof name !== "string" || !/^[!-~]{1,64}$/.test(name))
+    throw invalidOption("name", name, "1 to 64 printable characters, no spaces")
   const threshold = options.compressionThreshold ?? 8192
   const isolation = oneOf("isolation", options.isolation ?? "reference", ["reference", "clone"])
   const db = wholeNumber("db", options.db ?? url?.db ?? 0, 0, 1_000_000)
@@ -236,8 +257,8 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
         return [`${host}:${port}`, address("natMap", to, 6379)]
       })
     ),
-    username: options.username ?? url?.username,
-    password: hidden(options.password ?? url?.password),
+    username: text("username", options.username) ?? url?.username,
+    password: hidden("password", options.password ?? url?.password),
     db,
     tls: secure === false ? undefined : { ...servername, ...(secure === true ? {} : secure) },
     client: options.client,

@@ -2,7 +2,6 @@
  * Redis URLs: one server, the seeds of a cluster, or sentinels and the name of their primary.
  */
 import { isIPv6 } from "node:net"
-import { Redacted } from "effect"
 import { percentEncode, seemsUnencoded } from "../../../region/checks.ts"
 
 /** Where a server, a node of a cluster, or a sentinel listens. */
@@ -42,9 +41,6 @@ export const withoutBrackets = (host: string): string => {
 /** What is said of an address that cannot be read. */
 export const addressForm = "host or host:port, an IPv6 host in brackets"
 
-export const reveal = (value: string | Redacted.Redacted): string =>
-  typeof value === "string" ? value : Redacted.value(value)
-
 /** One `host[:port]`. Hosts come back as they are looked up: lower case, IPv6 without brackets. */
 export const parseAddress = (text: string, defaultPort: number): Address | undefined => {
   // A path or a user would be parsed too, and is no address.
@@ -55,8 +51,8 @@ export const parseAddress = (text: string, defaultPort: number): Address | undef
 }
 
 /** Parses a URL. Otherwise: what was expected of it. What was given is never shown: it may hold a password. */
-export const parseUrl = (input: string | Redacted.Redacted): UrlParts | string => {
-  const text = reveal(input).trim()
+export const parseUrl = (input: string): UrlParts | string => {
+  const text = input.trim()
   const found = shape.exec(text)
   if (found === null) return forms.standalone
   const [, scheme, kind, user, hosts, path = "", rest] = found
