@@ -6,6 +6,7 @@
  * else is percent-encoded. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
  * whole key.
  */
+import { describe } from "./internal/invalidOption.ts"
 import { escapeText, invalidKey, shorten } from "./key/encoding.ts"
 import { globs, matcher } from "./key/pattern.ts"
 import { builder, parseTemplate, patternOf } from "./key/template.ts"
@@ -196,6 +197,7 @@ export const buildCachePattern = <const T extends string>(template: T, options?:
  * again changes nothing. Throws `CacheError` (`InvalidKey`) for the empty string.
  */
 export const normalizeKey = (raw: string): string => {
+  if (typeof raw !== "string") throw invalidKey(describe(raw), "a key is a string")
   if (raw === "") throw invalidKey(raw, "a key needs at least one character")
   return shorten(raw)
 }

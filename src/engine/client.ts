@@ -9,7 +9,7 @@ import type { AnyCodec } from "../internal/erased.ts"
 import { asWriteToken, makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
-import { checked, positiveMillis } from "../region/checks.ts"
+import { checked, positiveMillis, strings, stringsOf } from "../region/checks.ts"
 import { makeUnsafe, type Region } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
 import { CacheClient } from "../services/CacheClient.ts"
@@ -65,7 +65,7 @@ const regionOf = (
     fingerprint: codec.fingerprint,
     stamp: 0,
     ttl: options?.ttl === undefined ? undefined : positiveMillis("ttl", options.ttl),
-    staticTags: [...new Set(options?.tags ?? [])]
+    staticTags: options?.tags === undefined ? [] : [...new Set(strings("tags", options.tags))]
   }
 }
 
@@ -253,7 +253,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         ),
       getMany: (keys, schema) =>
         Effect.flatMap(
-          checked(() => [Array.from(keys, normalizeKey), regionOf(schema)] as const),
+          checked(() => [stringsOf("keys", keys).map(normalizeKey), regionOf(schema)] as const),
           ([normal, region]) => Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
         ),
       set: (key, value, setOptions) =>
@@ -263,7 +263,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         ),
       tag: (key, tags) =>
         Effect.flatMap(
-          checked(() => [normalizeKey(key), [...new Set(tags)]] as const),
+          checked(() => [normalizeKey(key), [...new Set(stringsOf("tags", tags))]] as const),
           ([normal, list]) => primary.addTags(normal, list)
         ),
       counters: Effect.sync(() => counters.snapshot()),

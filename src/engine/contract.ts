@@ -57,6 +57,8 @@ export interface Invalidations {
   readonly tags: ReadonlyArray<string>
   /** What a function that makes a list threw: a defect of the call, once the other lists are done with. */
   readonly thrown?: { readonly error: unknown } | undefined
+  /** What is wrong with lists that functions made. They are left out. */
+  readonly refused?: ReadonlyArray<CacheError> | undefined
 }
 
 /** When a hit is asked for, and where it is counted. A `Moment` is one. */

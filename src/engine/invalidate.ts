@@ -5,7 +5,7 @@ import { Effect, Metric } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe, normalizeKey } from "../CacheKey.ts"
 import { spanned } from "../observe/span.ts"
-import { checked } from "../region/checks.ts"
+import { checked, stringsOf } from "../region/checks.ts"
 import type { Store } from "./store.ts"
 
 const invalidationCounter = (kind: "key" | "pattern" | "tag" | "clear") =>
@@ -57,7 +57,7 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
 
   const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
     Effect.flatMap(
-      checked(() => [...new Set(Array.from(keys, normalizeKey))]),
+      checked(() => [...new Set(stringsOf("keys", keys).map(normalizeKey))]),
       (list) =>
         list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
     )
@@ -69,10 +69,11 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
     )
 
   const invalidateTags = (tags: Iterable<string>) =>
-    Effect.suspend(() => {
-      const list = [...new Set(tags)]
-      return list.length === 0 ? Effect.void : invalidate("tag", list.length, (store) => store.tags.invalidate(list))
-    })
+    Effect.flatMap(
+      checked(() => [...new Set(stringsOf("tags", tags))]),
+      (list) =>
+        list.length === 0 ? Effect.void : invalidate("tag", list.length, (store) => store.tags.invalidate(list))
+    )
 
   return {
     invalidateKeys,

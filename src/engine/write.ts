@@ -63,7 +63,8 @@ const steps = Effect.fnUntraced(function*(
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
-  const { keys, patterns, tags, thrown } = invalidations(exit)
+  const { keys, patterns, refused = [], tags, thrown } = invalidations(exit)
+  for (const error of refused) yield* note(error)
   const good: Array<string> = []
   for (const key of keys) {
     const normal = yield* Effect.result(checked(() => normalizeKey(key)))

@@ -1,6 +1,7 @@
 /**
  * Patterns over keys: in them `*` is any run of characters, and everything else is itself.
  */
+import { describe } from "../internal/invalidOption.ts"
 import { escapeText, headOf, headOfShortened, invalidKey, minHeadBytes, shorten } from "./encoding.ts"
 
 interface Pattern {
@@ -12,6 +13,7 @@ interface Pattern {
 
 /** The pieces between the stars; `undefined` when there is no star. */
 const parse = (pattern: string): Pattern | undefined => {
+  if (typeof pattern !== "string") throw invalidKey(describe(pattern), "a pattern is a string")
   if (pattern === "") throw invalidKey(pattern, "a pattern needs at least one character")
   const pieces = pattern.split("*")
   return pieces.length === 1

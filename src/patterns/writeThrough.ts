@@ -1,4 +1,5 @@
 import { type Effect, Exit } from "effect"
+import type { CacheError } from "../CacheError.ts"
 import { type ArgsOf, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
 import { paramsOf } from "../engine/contract.ts"
@@ -113,20 +114,29 @@ const through =
     engine.write(call, (exit) => {
       const params = paramsOf(call)
       let thrown: { readonly error: unknown } | undefined
+      const refused: Array<CacheError> = []
       // Of a write that failed there is no value: only what is listed in any case.
-      const listed = (list: List): ReadonlyArray<string> => {
+      const listed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
+        const list = lists[name]
         if (list === undefined) return none
         if (typeof list !== "function") return list
         if (Exit.isFailure(exit)) return none
+        let made: ReadonlyArray<string>
         try {
-          return list(exit.value, params)
+          made = list(exit.value, params)
         } catch (error) {
           thrown ??= { error }
           return none
         }
+        try {
+          return strings(name, made)
+        } catch (error) {
+          refused.push(error as CacheError)
+          return none
+        }
       }
-      const keys = listed(lists.invalidateKeys)
-      const patterns = listed(lists.invalidatePatterns)
-      const tags = listed(lists.invalidateTags)
-      return { keys, patterns, tags, thrown }
+      const keys = listed("invalidateKeys")
+      const patterns = listed("invalidatePatterns")
+      const tags = listed("invalidateTags")
+      return { keys, patterns, tags, thrown, refused }
     })

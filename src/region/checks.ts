@@ -36,6 +36,13 @@ export const strings = (option: string, value: ReadonlyArray<string>): ReadonlyA
   return value
 }
 
+/** The strings of an iterable. A string is one too, of its characters, and is not what was meant. */
+export const stringsOf = (option: string, value: Iterable<string>): ReadonlyArray<string> =>
+  strings(
+    option,
+    typeof value === "object" && value !== null && Symbol.iterator in value ? Array.from(value) : (value as never)
+  )
+
 /** What is expected of a count, also of one in the environment. */
 export const wholeNumberFrom = (min: number): string => `a whole number of at least ${min}`
 
