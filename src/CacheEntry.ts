@@ -33,6 +33,7 @@ import * as Fingerprint from "./entry/fingerprint.ts"
 import * as Layout from "./entry/layout.ts"
 import * as Tags from "./entry/tags.ts"
 import { keepOne } from "./internal/keepOne.ts"
+import { inOwnWords } from "./internal/ownWords.ts"
 
 /** What an entry says about its value. */
 export interface EntryHeader {
@@ -106,7 +107,7 @@ export const encode = (
   let text = ""
   if (json !== undefined) {
     const made = JSON.stringify(json) as string | undefined
-    if (made === undefined) throw new TypeError(`a ${typeof json} has no JSON form`)
+    if (made === undefined) throw inOwnWords(new TypeError(`a ${typeof json} has no JSON form`))
     if (made.length > Layout.MAX_PAYLOAD_BYTES) throw tooLarge(made.length)
     text = endsInDigit(made.charCodeAt(made.length - 1)) ? `${made} ` : made
   }
@@ -350,4 +351,4 @@ export const addTags = (bytes: Uint8Array, tags: ReadonlyArray<string>): Uint8Ar
 }
 
 const tooLarge = (length: number) =>
-  new RangeError(`the payload has ${length} bytes, more than the ${Layout.MAX_PAYLOAD_BYTES} of an entry`)
+  inOwnWords(new RangeError(`the payload has ${length} bytes, more than the ${Layout.MAX_PAYLOAD_BYTES} of an entry`))

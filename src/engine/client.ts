@@ -16,11 +16,11 @@ import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine } from "./contract.ts"
-import { NotCopied } from "./copy.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
 import { momentOf } from "./moment.ts"
 import { makeReads } from "./read.ts"
+import { makeReports } from "./report.ts"
 import { Store, type StoreOptions } from "./store.ts"
 import { makeWrite } from "./write.ts"
 
@@ -45,9 +45,6 @@ export interface ClientOptions {
 /** The label of what `CacheClient.get` and `set` do, which belong to no region. */
 const manual = "(client)"
 
-const uncopied =
-  'effect-cache: a value is not cached, because isolation "clone" has no copy of it that is equal; with a schema it has'
-
 const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
 
 /** A region for a key that belongs to none. */
@@ -71,7 +68,10 @@ const regionOf = (
 
 export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["Service"], never, Scope.Scope> =
   Effect.fnUntraced(function*(options: ClientOptions) {
-    const primary = new Store(options.primary, { same: options.same })
+    const layer = options.primary.backend.name
+    const counters = new Counters(layer)
+    const { record, undecoded } = makeReports(counters)
+    const primary = new Store(options.primary, { same: options.same, undecoded })
     const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
     const spare =
       options.inProcess === undefined
@@ -82,39 +82,15 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           })
     const stores = [...new Set([primary, local, spare])]
     const beside = stores.filter((store) => store !== primary)
-    const layer = primary.backend.name
     const copied = primary.backend.format === "values" && primary.backend.isolation === "clone"
-    const counters = new Counters(layer)
 
     const context: LoadContext = {
       makeToken: makeTokens(),
       defaultTtlMillis: Duration.toMillis(options.settings.defaultTtl),
       defaultLeaseMillis: Duration.toMillis(options.settings.lockTtl),
       counters: (region) => counters.of(region.name),
-      record: (region, error) => record(region.name, error)
+      record
     }
-
-    const record = (region: string, error: CacheError): Effect.Effect<void> =>
-      Effect.withFiber((fiber) => {
-        const stats = counters.of(region)
-        stats.error(error, fiber.context)
-        const { reason } = error
-        if (reason._tag === "EncodeFailed" && reason.cause instanceof NotCopied) {
-          // True of every value of the region, as a rule, so it is said once.
-          if (stats.saidUncopied) return Effect.void
-          stats.saidUncopied = true
-          return Effect.logWarning(uncopied, { region, value: reason.cause.message })
-        }
-        // A store that fails is reported by its guard, once an outage; a bad key may be what a client sent. What is left is
-        // a mistake in the program, and worth a line each.
-        const expected = error.reason._tag !== "EncodeFailed" && error.reason._tag !== "InvalidOption"
-        const name = error.reason._tag
-        // The message may quote the value that did not encode, which is nothing for a log that others read.
-        const details = Effect.logDebug("effect-cache: cache failure", { region, reason: error.message })
-        return expected
-          ? details
-          : Effect.andThen(Effect.logWarning("effect-cache: cache failure", { region, reason: name }), details)
-      })
 
     const { bypass, getOrLoad, handOut, handOutStored, hit, refresh } = makeReads({
       context,
@@ -190,7 +166,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const { clear, invalidateKeys, invalidatePattern, invalidateTags } = makeInvalidations({
       primary,
       beside,
-      record: (error) => record(manual, error)
+      record: (error) => record(anonymous, error)
     })
 
     const write = makeWrite({

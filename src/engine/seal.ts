@@ -128,6 +128,7 @@ export class Sealer {
     services: Context.Context<never>
   ): Life | CacheError {
     const { jitter, tagsOf, ttl } = region
+    let option: Threw["option"] = "ttl"
     try {
       const wanted = typeof ttl === "function" ? ttl(value, params) : (ttl ?? defaultTtl)
       let ttlMillis = Math.min(wanted, this.#maxTtlMillis)
@@ -135,10 +136,24 @@ export class Sealer {
         const random = Context.get(services, Random.Random).nextDoubleUnsafe()
         ttlMillis = Math.max(1, ttlMillis * (1 - jitter * random))
       }
+      option = "tags"
       return { ttlMillis, tags: tagsOf === undefined ? region.staticTags : tagsOf(value, params) }
     } catch (cause) {
-      return cause instanceof CacheError ? cause : encodeFailed(key, cause)
+      // Of what they returned. Whatever else they throw is theirs.
+      return cause instanceof CacheError && cause.reason._tag === "InvalidOption"
+        ? cause
+        : encodeFailed(key, new Threw(option, cause))
     }
+  }
+}
+
+/** A function of the region threw. */
+export class Threw extends Error {
+  override readonly name = "Threw"
+  readonly option: "ttl" | "tags"
+  constructor(option: Threw["option"], cause: unknown) {
+    super(`${option} threw${cause instanceof Error ? `: ${cause.message}` : ""}`, { cause })
+    this.option = option
   }
 }
 

@@ -2,9 +2,10 @@
  * One place that holds entries, as the client uses it: the primitives of a backend put together into the trips of the
  * protocol. A client has a primary store, and in-process ones to fall back to.
  */
-import { type Context, Effect, Exit } from "effect"
+import { Cause, type Context, Effect, Exit } from "effect"
 import { type CacheEntry, type EntryHeader, notJson, open, type OpenEntry } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
+import { inOwnWords } from "../internal/ownWords.ts"
 import { absent } from "../internal/stamp.ts"
 import { together } from "../internal/together.ts"
 import { twoPasses } from "../protocol/passes.ts"
@@ -24,7 +25,13 @@ import { type Sealed, Sealer, type SealOptions } from "./seal.ts"
 export interface StoreOptions extends SealOptions {
   /** Counts what makes all loads before it doubtful: see `catchUp`. For local reads. */
   readonly answers?: (() => number) | undefined
+  /** Told of the payload of a valid entry of the region's schema that is none of its values. */
+  readonly undecoded?: ((region: Region, cause: unknown) => Effect.Effect<void>) | undefined
 }
+
+const unreadable = inOwnWords(
+  new Error("its payload is cut or no JSON, or packed in a way that this process does not know")
+)
 
 const noneAsked: MarkerOf = () => "unasked"
 
@@ -55,6 +62,7 @@ export class Store implements Primitives {
   /** Whether callers of one read may be given one object. */
   readonly #shares: boolean
   readonly #answers: (() => number) | undefined
+  readonly #undecoded: StoreOptions["undecoded"]
   /** The count at the last `catchUp`. */
   #caughtUp = 0
   /** Entries that were born before this epoch are stale. */
@@ -74,6 +82,7 @@ export class Store implements Primitives {
     this.#same = options.same
     this.#shares = primitives.backend.isolation === "reference"
     this.#answers = options.answers
+    this.#undecoded = options.undecoded
   }
 
   /**
@@ -228,14 +237,20 @@ export class Store implements Primitives {
   #value(region: Region, entry: OpenEntry | CacheEntry): Effect.Effect<Found, never, unknown> {
     if ("value" in entry) return Effect.succeed(entry)
     const json = entry.json(this.backend.compressor)
-    if (json === notJson) return told.miss
+    if (json === notJson) return this.#unread(region, unreadable)
     const decoded = region.codec!.decode(json)
     // The usual codec is synchronous, and its result already there.
     if (this.#same === undefined && Exit.isExit(decoded)) {
-      return Exit.isSuccess(decoded) ? Exit.succeed({ value: decoded.value }) : told.miss
+      return Exit.isSuccess(decoded)
+        ? Exit.succeed({ value: decoded.value })
+        : this.#unread(region, Cause.squash(decoded.cause))
     }
     const found = Effect.map(decoded, (value) => ({ value }))
-    return this.#same === undefined ? Effect.catch(found, () => told.miss) : Effect.orDie(found)
+    return this.#same === undefined ? Effect.catch(found, (cause) => this.#unread(region, cause)) : Effect.orDie(found)
+  }
+
+  #unread(region: Region, cause: unknown): Effect.Effect<Found> {
+    return this.#undecoded === undefined ? told.miss : Effect.andThen(this.#undecoded(region, cause), told.miss)
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
  * The tag section of a stored entry: the number of tags, and for each its length and its text.
  */
+import { inOwnWords } from "../internal/ownWords.ts"
 import { asciiText, setUint16, uint16, utf8Bytes, utf8Text, writeText } from "./bytes.ts"
 import * as Layout from "./layout.ts"
 
@@ -30,9 +31,9 @@ const readNumber = (bytes: Uint8Array, at: number): number => {
   return value < Layout.LONG_NUMBER ? -1 : value
 }
 
-const tooManyTags = () => new RangeError(`an entry has at most ${Layout.MAX_TAGS} tags`)
+const tooManyTags = () => inOwnWords(new RangeError(`an entry has at most ${Layout.MAX_TAGS} tags`))
 
-const tagTooLong = () => new RangeError(`a tag has at most ${Layout.MAX_TAG_BYTES} bytes`)
+const tagTooLong = () => inOwnWords(new RangeError(`a tag has at most ${Layout.MAX_TAG_BYTES} bytes`))
 
 /** The most bytes that the section of these tags can take. Throws when they are too many, or one is clearly too long. */
 export const boundOfTags = (tags: ReadonlyArray<string>): number => {

@@ -5,6 +5,7 @@ import { type Context, Duration, Metric } from "effect"
 import type { CacheError, CacheErrorReason } from "../CacheError.ts"
 import type { RegionStats } from "../services/CacheStats.ts"
 import { type HitSeries, hitSeries, type Meter } from "./hitSeries.ts"
+import type { Said } from "./warnings.ts"
 
 /** How a read ended. `stale`: there was an entry, but an invalidation had overtaken it; it counts as a miss too. */
 export type Outcome = "hit" | "miss" | "stale"
@@ -42,8 +43,8 @@ export class RegionCounters {
     rejectedFills: 0
   }
   readonly errors: Partial<Record<CacheErrorReason["_tag"], number>> = {}
-  /** Whether somebody was told that values of this region cannot be copied. */
-  saidUncopied = false
+  /** Of what people were warned, once there was something. */
+  said: Said | undefined = undefined
   readonly #layer: string
   /** What metrics call it. */
   readonly #label: string

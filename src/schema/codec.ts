@@ -3,6 +3,7 @@
  */
 import { Cause, Effect, Exit, Schema } from "effect"
 import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { inOwnWords } from "../internal/ownWords.ts"
 import { type Stamp, stamps } from "../internal/stamp.ts"
 import { asStored } from "./asStored.ts"
 import { acceptsAnything, fingerprint } from "./fingerprint.ts"
@@ -136,24 +137,27 @@ const copyJson = (value: unknown): unknown => {
     case "number":
       // JSON has no -0 either, and gives 0.
       if (Number.isFinite(value)) return value === 0 ? 0 : value
-      throw new TypeError(`${value} has no JSON form`)
+      throw noJson(String(value))
     case "object":
       if (value === null) return null
       return Array.isArray(value) ? Array.from(value, copyItem) : copyObject(value)
     default:
-      throw new TypeError(`a ${typeof value} has no JSON form`)
+      throw noJson(`a ${typeof value}`)
   }
 }
 
+const noJson = (what: string): TypeError => inOwnWords(new TypeError(`${what} has no JSON form`))
+
 const copyItem = (value: unknown): unknown => {
-  if (value === undefined) throw new TypeError("undefined in an array has no JSON form")
+  if (value === undefined) throw noJson("undefined in an array")
   return copyJson(value)
 }
 
 const copyObject = (value: object): unknown => {
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
-    throw new TypeError(`an instance of ${prototype.constructor?.name ?? "a class"} has no JSON form of its own`)
+    const name: unknown = prototype.constructor?.name
+    throw noJson(`an instance of ${typeof name === "string" ? name : "a class"}`)
   }
   const out: Record<string, unknown> = {}
   for (const key of Object.keys(value)) {

@@ -3,14 +3,14 @@
  * stored. The same on every layer, because such values never leave the process.
  */
 import { assert, it } from "@effect/vitest"
-import { Data, Duration, Effect, Exit, type Layer, Logger, Option, Result } from "effect"
+import { Data, Duration, Effect, Exit, type Layer, Logger, type LogLevel, Option, Result } from "effect"
 import { CacheClient, type CacheServices, memoize } from "../../src/index.ts"
 
-/** What is logged as a warning. */
-export const warnings = () => {
+/** What is logged as a warning, or at another level. */
+export const warnings = (level: LogLevel.LogLevel = "Warn") => {
   const texts: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
-    if (logLevel === "Warn") texts.push(JSON.stringify(message))
+    if (logLevel === level) texts.push(JSON.stringify(message))
   })
   return { texts, layer: Logger.layer([logger]) satisfies Layer.Layer<never> }
 }

@@ -1,0 +1,45 @@
+/**
+ * What people are warned of, in memory, and of a store of bytes that holds what nobody wrote.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option, Schema } from "effect"
+import { cacheAside, CacheClient, CacheLayer, CacheMemory } from "effect-cache"
+import { makeBytesBackend } from "../support/bytesBackend.ts"
+import { reports } from "./reports.ts"
+import { warnings } from "./withoutSchema.ts"
+
+describe("warnings in memory", () => {
+  const layer = CacheMemory.layer({ isolation: "clone" })
+  reports((test) => Effect.provide(test, Layer.fresh(layer)))
+})
+
+describe("warnings of what is stored", () => {
+  it.effect("an entry whose payload was changed is a miss, and one line a minute", () =>
+    Effect.gen(function*() {
+      const store = yield* makeBytesBackend
+      const { layer, texts } = warnings()
+      yield* Effect.gen(function*() {
+        let loads = 0
+        const find = cacheAside({ key: "bytes:{id}", schema: Schema.String })((_: { readonly id: number }) =>
+          Effect.sync(() => `load ${++loads}`)
+        )
+        for (let i = 0; i < 5; i++) {
+          yield* find({ id: 1 })
+          const bytes = store.entries.get("bytes:1")!
+          // Its closing quote.
+          bytes[bytes.length - 1] = 0
+        }
+        assert.strictEqual(loads, 5)
+        assert.strictEqual(texts.length, 1)
+        assert.include(texts[0], String.raw`a stored entry of \"bytes:{id}\" is not used`)
+        assert.include(texts[0], "its payload is cut or no JSON")
+        // Bytes that are no entry at all, and entries of another schema, are as on any deploy.
+        store.entries.set("bytes:1", new Uint8Array([1, 2, 3]))
+        yield* find({ id: 1 })
+        const client = yield* CacheClient
+        assert.isTrue(Option.isNone(yield* client.get("bytes:1", Schema.Number)))
+        assert.strictEqual(texts.length, 1)
+      }).pipe(Effect.provide(Layer.merge(CacheLayer.make(Effect.succeed(store.primitives)), layer)))
+    }).pipe(Effect.scoped)
+  )
+})
