@@ -3,7 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
-import { cacheAside, CacheClient, CacheLayer, CacheMemory } from "effect-cache"
+import { cacheAside, CacheClient, CacheError, CacheLayer, CacheMemory, NotReplicated, writeThrough } from "effect-cache"
+import { CacheTest } from "effect-cache/testing"
 import { makeBytesBackend } from "../support/bytesBackend.ts"
 import { reports } from "./reports.ts"
 import { warnings } from "./withoutSchema.ts"
@@ -11,6 +12,26 @@ import { warnings } from "./withoutSchema.ts"
 describe("warnings in memory", () => {
   const layer = CacheMemory.layer({ isolation: "clone" })
   reports((test) => Effect.provide(test, Layer.fresh(layer)))
+})
+
+describe("warnings of a store", () => {
+  it.effect("too few replicas are told, where nobody else hears of them; that it is away is its guard's to say", () => {
+    const { layer, texts } = warnings()
+    const reason = new NotReplicated({ backend: "test", replicas: 2, acknowledged: 1, millis: 1_000 })
+    return Effect.gen(function*() {
+      const test = yield* CacheTest
+      const write = writeThrough({ key: "few:{id}", schema: Schema.Number })(({ id }: { readonly id: number }) =>
+        Effect.succeed(id)
+      )
+      yield* test.inject("takeOver", { fail: new CacheError({ reason }) })
+      for (let i = 0; i < 3; i++) assert.strictEqual(yield* write({ id: i }), i)
+      assert.strictEqual(texts.length, 1, texts.join("\n"))
+      assert.include(texts[0], String.raw`1 of 2 replicas of test had what was invalidated or written in \"few:{id}\"`)
+      yield* test.inject("*", { fail: true })
+      yield* write({ id: 1 })
+      assert.strictEqual(texts.filter((text) => text.includes("few:{id}")).length, 1, texts.join("\n"))
+    }).pipe(Effect.provide(Layer.merge(CacheTest.layer, layer)))
+  })
 })
 
 describe("warnings of what is stored", () => {
