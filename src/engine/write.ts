@@ -56,10 +56,10 @@ const steps = Effect.fnUntraced(function*(
     typeof request.key === "string" ? makeSlot(parts, store, { ...request, key: request.key }, note) : undefined
   if (slot === undefined) yield* note(request.key as CacheError)
   const run = (work: Work | undefined) => runLoader(context, work, request, { restore, shared: false })
-  const refused = Effect.suspend(() =>
+  const goOn = Effect.suspend(() =>
     failure !== undefined && region.onCacheError === "fail" ? Effect.fail(failure) : Effect.void
   )
-  const [exit] = yield* slot === undefined ? Effect.andThen(refused, run(undefined)) : slot.during(refused, run)
+  const [exit] = yield* slot === undefined ? Effect.andThen(goOn, run(undefined)) : slot.during(goOn, run)
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
@@ -136,7 +136,7 @@ const makeSlot = (
 
   /** The whole of it: a load of this process that waits for the lease is known to wait for this. */
   const during = <E, R>(
-    refused: Effect.Effect<void, E>,
+    goOn: Effect.Effect<void, E>,
     run: (work: Work) => Effect.Effect<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, R>
   ) =>
     inline("write", store, key, (work) =>
@@ -144,7 +144,7 @@ const makeSlot = (
         holders.set(token, work)
         yield* begin
         // Nothing was written yet, so failing here loses nothing.
-        yield* refused
+        yield* goOn
         const ran = yield* withRenewal(store, key, token, leaseMillis, run(work))
         yield* end(...ran)
         return ran
