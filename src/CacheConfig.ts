@@ -11,6 +11,8 @@ import {
   listed,
   maxLeaseMillis,
   minLeaseMillis,
+  maxPingMillis,
+  minPingMillis,
   percentEncode,
   positiveMillis,
   seemsUnencoded,
@@ -85,6 +87,8 @@ export interface CacheEnvironment {
   readonly memoryMaxEntries: number
   readonly memoryMaxBytes: number
   readonly timeout: Duration.Duration
+  /** `undefined`: no `PING` is sent. */
+  readonly pingInterval: Duration.Duration | undefined
   readonly defaultTtl: Duration.Duration
   readonly lockTtl: Duration.Duration
 }
@@ -125,7 +129,7 @@ const durationFrom = (min: number, max: number) =>
   )
 
 /** A duration that says its unit. A bare number is seconds to one reader and milliseconds to the next: it is refused. */
-const durationWithUnit = (name: string, fallback: Duration.Duration, example: string, min: number, max: number) => {
+const durationWithUnit = <A>(name: string, fallback: A, example: string, min: number, max: number) => {
   const parse = durationFrom(min, max)
   const expected = (text: string): string => {
     const meant = [`${text} millis`, `${text} seconds`].filter(
@@ -135,7 +139,7 @@ const durationWithUnit = (name: string, fallback: Duration.Duration, example: st
       ? `a duration with its unit, such as ${example}`
       : `${listed(meant)}: a number needs its unit here`
   }
-  return variable(name, fallback, expected, parse)
+  return variable<Duration.Duration | A>(name, fallback, expected, parse)
 }
 
 /** Plain digits are seconds here, and only here: so TTLs are written everywhere. */
@@ -206,6 +210,13 @@ const variables = {
   memoryMaxEntries: variable("CACHE_MEMORY_MAX_ENTRIES", 10_000, wholeNumberFrom(1), count),
   memoryMaxMb: variable("CACHE_MEMORY_MAX_MB", 64, "a number of megabytes above 0", size),
   timeout: durationWithUnit("CACHE_TIMEOUT", Duration.seconds(1), "500 millis, up to an hour", 1, 3_600_000),
+  pingInterval: durationWithUnit(
+    "CACHE_PING_INTERVAL",
+    undefined,
+    "1 minute, from 100 millis to a day",
+    minPingMillis,
+    maxPingMillis
+  ),
   defaultTtl: variable("CACHE_DEFAULT_TTL", defaults.defaultTtl, "seconds, or a duration such as 5 minutes", (text) =>
     secondsOrDuration(bareNumber.test(text) ? `${text} seconds` : text)
   ),

@@ -22,6 +22,7 @@ describe("the environment", () => {
       assert.strictEqual(Duration.toMillis(found.defaultTtl), 300_000)
       assert.strictEqual(Duration.toMillis(found.lockTtl), 30_000)
       assert.strictEqual(Duration.toMillis(found.timeout), 1_000)
+      assert.isUndefined(found.pingInterval)
       assert.strictEqual(found.namespace, "ec")
       assert.strictEqual(found.memoryMaxEntries, 10_000)
       assert.strictEqual(found.memoryMaxBytes, 64 * 1024 * 1024)
@@ -34,6 +35,7 @@ describe("the environment", () => {
         CACHE_DEFAULT_TTL: "90",
         CACHE_LOCK_TTL: "2 minutes",
         CACHE_TIMEOUT: " 0.25  seconds\n",
+        CACHE_PING_INTERVAL: "1 minute",
         CACHE_BACKEND: "",
         CACHE_MEMORY_MAX_MB: " 1.5 ",
         CACHE_NAMESPACE: "shop:v2"
@@ -41,6 +43,7 @@ describe("the environment", () => {
       assert.strictEqual(Duration.toMillis(found.defaultTtl), 90_000)
       assert.strictEqual(Duration.toMillis(found.lockTtl), 120_000)
       assert.strictEqual(Duration.toMillis(found.timeout), 250)
+      assert.deepStrictEqual(found.pingInterval, Duration.minutes(1))
       assert.strictEqual(found.backend, "redis")
       assert.strictEqual(found.memoryMaxBytes, 1.5 * 1024 * 1024)
       assert.strictEqual(found.namespace, "shop:v2")
@@ -104,7 +107,7 @@ describe("the environment", () => {
         "\u0000",
         "250 seconds; CACHE_BACKEND=x"
       )
-      for (const name of ["CACHE_TIMEOUT", "CACHE_LOCK_TTL"]) {
+      for (const name of ["CACHE_TIMEOUT", "CACHE_LOCK_TTL", "CACHE_PING_INTERVAL"]) {
         for (const text of bad) {
           const said = yield* message({ [name]: text })
           assert.include(said, `${name} is `)
@@ -165,6 +168,7 @@ describe("the environment", () => {
       const bad = {
         CACHE_LOCK_TTL: "1 millis",
         CACHE_TIMEOUT: "Infinity",
+        CACHE_PING_INTERVAL: "99 millis",
         CACHE_MEMORY_MAX_MB: "9".repeat(30),
         CACHE_NAMESPACE: "a:t"
       }

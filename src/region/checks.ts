@@ -132,6 +132,10 @@ export const minLeaseMillis = 10
 /** The longest: a crash keeps others waiting for as long. A load may take longer, because leases are renewed. */
 export const maxLeaseMillis = 24 * 3_600_000
 
+/** How long a connection to Redis may be idle before a `PING` is sent. */
+export const minPingMillis = 100
+export const maxPingMillis = 24 * 3_600_000
+
 /** The milliseconds of a lease. */
 export const leaseMillis = (option: string, input: Duration.Input): number =>
   millisBetween(option, input, minLeaseMillis, maxLeaseMillis)

@@ -68,6 +68,7 @@ const durations: ReadonlyArray<Mistake> = [
   ["retryAfter", fallback],
   ["timeout", redis],
   ["connectTimeout", redis],
+  ["pingInterval", redis],
   ["durability.timeout", (options) => redis({ durability: { replicas: 1, timeout: Object.values(options)[0] } })]
 ]
 const counts: ReadonlyArray<Mistake> = [
@@ -132,6 +133,7 @@ const mistakes: ReadonlyArray<
       ["connectTimeout", redis]
     ]
   ],
+  [1, "1", "a duration from 100 milliseconds to 1 day", [["pingInterval", redis]]],
   [0, "0", whole, counts],
   [1.5, "1.5", whole, counts],
   [Number.NaN, "NaN", whole, counts],

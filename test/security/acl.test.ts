@@ -91,7 +91,7 @@ const tour = (username: string, namespace: string): Effect.Effect<Failed, CacheE
     const { password } = cacheUser
     const build = Layer.build(
       Layer.fresh(
-        CacheRedis.layer({ url, username, password, db, namespace, timeout: "5 seconds" }).pipe(
+        CacheRedis.layer({ url, username, password, db, namespace, timeout: "5 seconds", pingInterval: 100 }).pipe(
           Layer.provide(CacheConfig.layer({ lockTtl: "300 millis" }))
         )
       )
@@ -198,8 +198,9 @@ describe("least privilege", () => {
         assert.isTrue(refused.get(username)?.has(command), `${command} was never asked for`)
         if (failed.length === 0) silent.push(command)
       }
-      // Hints are a courtesy: without them waiters poll. An unsubscription that fails leaves a channel until the close.
-      assert.deepStrictEqual(silent, ["publish", "subscribe", "unsubscribe"])
+      // Hints are a courtesy: without them waiters poll. An unsubscription that fails leaves a channel until the close,
+      // and without a PING an idle connection is closed.
+      assert.deepStrictEqual(silent, ["publish", "subscribe", "unsubscribe", "ping"])
     })
   )
 

@@ -27,7 +27,9 @@ export const cacheCommands = [
   "select",
   // The ready check, and the figures of getCacheStats.
   "info",
-  "dbsize"
+  "dbsize",
+  // Connections that are idle, with `pingInterval`.
+  "ping"
 ] as const
 
 /** What Redis Cluster takes beside them: the map of slots, and of a slot that is on its way the other node and its commands. */

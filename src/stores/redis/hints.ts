@@ -7,6 +7,7 @@ import type { Redis } from "ioredis"
 import type { Nodes } from "./nodes/nodes.ts"
 import type { Connection } from "./wire/connection.ts"
 import { watchHandshake } from "./wire/handshake.ts"
+import { Pings } from "./wire/pings.ts"
 import { closeClient, duplicated } from "./wire/redisClient.ts"
 
 interface Waiter {
@@ -30,6 +31,8 @@ const noop = () => {}
 
 export class Hints {
   private readonly nodes: Nodes
+  private readonly pings: Pings
+  private pinging = false
   private readonly channels = new Map<string, Channel>()
   private subscriber: Redis | undefined
   /** The connection that it is a duplicate of. */
@@ -37,8 +40,9 @@ export class Hints {
   private closed = false
   private reopening: NodeJS.Timeout | undefined
 
-  constructor(nodes: Nodes) {
+  constructor(nodes: Nodes, pingMillis: number | undefined) {
     this.nodes = nodes
+    this.pings = new Pings(pingMillis, () => 0, this.ping)
   }
 
   /** How many channels are waited for. */
@@ -83,6 +87,7 @@ export class Hints {
 
   async close(): Promise<void> {
     this.closed = true
+    this.pings.stop()
     this.channels.clear()
     const subscriber = this.subscriber
     this.subscriber = undefined
@@ -101,6 +106,23 @@ export class Hints {
         channel.subscribed = true
         for (const waiter of [...channel.waiters]) waiter.check()
       }
+    })
+  }
+
+  // In subscriber mode, too, a PING is allowed.
+  private readonly ping = (): void => {
+    const { subscriber } = this
+    if (subscriber?.status !== "ready") return
+    if (this.pinging) {
+      // The one before was not answered: the peer is gone, and hints would be missing without a word.
+      subscriber.disconnect(true)
+      subscriber.stream.destroy()
+      return
+    }
+    this.pinging = true
+    subscriber.ping((error?: Error | null) => {
+      this.pinging = false
+      if (error) this.refused("ping")(error)
     })
   }
 
@@ -145,8 +167,13 @@ export class Hints {
     watchHandshake(subscriber, describe, (_command, problem) => {
       if (from.ready) reports.withoutHints(problem)
     })
-    subscriber.on("ready", () => this.subscribe([...this.channels.keys()]))
+    subscriber.on("ready", () => {
+      this.pinging = false
+      this.pings.start()
+      this.subscribe([...this.channels.keys()])
+    })
     subscriber.on("close", () => {
+      this.pings.stop()
       for (const channel of this.channels.values()) channel.subscribed = false
     })
     subscriber.on("end", () => {

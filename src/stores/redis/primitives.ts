@@ -46,13 +46,14 @@ export const openNodes = (
   if (options.target.mode === "cluster")
     return new Cluster(options, options.target.seeds, context, random, othersReport)
   const turn: Turn = { count: 0 }
-  const { connectTimeoutMillis, timeoutMillis } = options
+  const { connectTimeoutMillis, pingMillis, timeoutMillis } = options
   const connection = new Connection(
     {
       client: client ?? makeClient(options, random),
       owned,
       timeoutMillis,
       connectTimeoutMillis,
+      pingMillis,
       turn,
       primaryOnly: true,
       // Where its duplicate for writes that wait for replicas is.
@@ -108,7 +109,7 @@ export const makeRedisPrimitives = (
         return {
           nodes,
           durable: durability === undefined ? nodes : openDurable(resolved, durability.timeoutMillis, context, nodes),
-          hints: new Hints(nodes)
+          hints: new Hints(nodes, resolved.pingMillis)
         }
       }),
       ({ durable, hints, nodes }) => {

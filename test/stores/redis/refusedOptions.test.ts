@@ -37,6 +37,8 @@ describe("options", () => {
     [{ timeout: Infinity }, "timeout"],
     [{ timeout: "soon" as "1 second" }, "timeout"],
     [{ connectTimeout: "2 days" }, "connectTimeout"],
+    [{ pingInterval: 99 }, "pingInterval"],
+    [{ pingInterval: "25 hours" }, "pingInterval"],
     [{ compressionThreshold: -1 }, "compressionThreshold"],
     [{ compressionThreshold: NaN }, "compressionThreshold"],
     [{ isolation: "x" as "clone" }, "isolation"],

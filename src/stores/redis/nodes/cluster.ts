@@ -230,6 +230,7 @@ export class Cluster implements Nodes {
         owned: true,
         timeoutMillis: this.timeoutMillis,
         connectTimeoutMillis: this.options.connectTimeoutMillis,
+        pingMillis: this.options.pingMillis,
         turn: this.turn,
         primaryOnly: false,
         othersReport: this.othersReport,

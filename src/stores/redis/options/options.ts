@@ -7,7 +7,7 @@ import { type Duration, type Effect, Redacted } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
 import { describe, invalidOption, invalidOptionAs } from "../../../internal/invalidOption.ts"
-import { checked, millisBetween, oneOf, wholeNumber } from "../../../region/checks.ts"
+import { checked, maxPingMillis, millisBetween, minPingMillis, oneOf, wholeNumber } from "../../../region/checks.ts"
 import { type Address, addressForm, parseAddress, parseUrl, type UrlParts, withoutBrackets } from "./url.ts"
 
 /** An acknowledgement that waits for replicas. */
@@ -81,6 +81,13 @@ export interface RedisOptions {
   /** The longest an attempt to connect may take, at least 1 ms and at most an hour. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
+   * Sends a `PING` on each connection, those for hints and `durability` among them, on which nothing was sent for so long: 100 ms
+   * to a day. For servers (`timeout`), proxies and load balancers that close what is idle, choose half of what they allow.
+   * Without it such a close is no outage either: what is asked next waits for the reconnect. But one that drops connections
+   * without a word costs the next caller the whole `timeout`. The ACL needs `+ping`. Default: none is sent.
+   */
+  readonly pingInterval?: Duration.Input | undefined
+  /**
    * Payloads of at least so many bytes are compressed; `false` for none. Lower saves memory in Redis and costs time on a hit:
    * to unpack anything takes 20 µs, in which JSON of 4 KB is parsed. Default: 8192.
    */
@@ -121,6 +128,7 @@ export interface ResolvedOptions {
   readonly namespace: string
   readonly timeoutMillis: number
   readonly connectTimeoutMillis: number
+  readonly pingMillis: number | undefined
   readonly compressionThreshold: number | false
   readonly isolation: "reference" | "clone"
   readonly name: string
@@ -272,6 +280,10 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
     namespace: checkNamespace(options.namespace ?? "ec"),
     timeoutMillis: millis("timeout", options.timeout ?? 1000),
     connectTimeoutMillis: millis("connectTimeout", options.connectTimeout ?? 5000),
+    pingMillis:
+      options.pingInterval === undefined
+        ? undefined
+        : millisBetween("pingInterval", options.pingInterval, minPingMillis, maxPingMillis),
     compressionThreshold: threshold === false ? false : wholeNumber("compressionThreshold", threshold, 0),
     isolation,
     name

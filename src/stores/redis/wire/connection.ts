@@ -3,31 +3,30 @@
  * that is away. Reads of one tick go out behind them, in as few commands as they take: see `reads.ts`.
  *
  * States: `first` (the first connect is under way: commands wait for it, within their deadline), `ready` (all of the handshake
- * was answered well), `down` (commands fail at once with `Unavailable`; ioredis reconnects), `closed`. ioredis's own auto-pipelining is not used: it sends a
- * batch only after the batch before it was answered, and does not say when bytes leave, which sharing a read must know.
+ * was answered well), `coming` (it was closed while it was idle: commands wait for the reconnect, within their deadline; a reconnect
+ * that fails, or a deadline that is missed, is an outage), `down` (commands fail at once with `Unavailable`; ioredis reconnects),
+ * `closed`. ioredis's own auto-pipelining is not used: it sends a batch only after the batch before it was answered, and does
+ * not say when bytes leave, which sharing a read must know.
  */
 import { type Context, Effect } from "effect"
 import { Command, type Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
+import { Attempts } from "./attempts.ts"
 import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
-import { makeDescribe, timedOut, unavailable } from "./describe.ts"
-import { checkDatabase, checkOwn, type Checked, watchHandshake } from "./handshake.ts"
+import { makeDescribe, orMisplaced, timedOut, unavailable } from "./describe.ts"
+import { watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
+import { Large } from "./large.ts"
+import { Pings } from "./pings.ts"
+import { Pulse } from "./pulse.ts"
 import { Gathered, Read, type Reader } from "./reads.ts"
 import { closeClient, type ConnectionOptions, endpointOf, secretsOf, within } from "./redisClient.ts"
 import { Reports } from "./reports.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "./wire.ts"
 
-// The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long.
-const silentDeadlines = 5
-const silentMillis = 3000
-
-/** How long to leave a server alone that is a replica, or a client that has given up, before trying again. */
-const againMillis = 400
-
 /** Of a client whose first connect is still to come. */
-const coming = new Set(["wait", "connecting", "connect"])
+const connecting = new Set(["wait", "connecting", "connect"])
 
 const noop = () => {}
 
@@ -47,9 +46,8 @@ export class Connection implements Link {
 
   private readonly turn: Turn
   private readonly primaryOnly: boolean
-  private readonly database: number | undefined
   private readonly onChange: () => void
-  private state: "first" | "ready" | "down" | "closed"
+  private state: "first" | "ready" | "coming" | "down" | "closed"
   private lastProblem: string | undefined
   private queue: Array<Job> = []
   private readonly gathered: Gathered
@@ -59,9 +57,12 @@ export class Connection implements Link {
   /** Whether what commands write can be gathered; `undefined` until the first flush shows it. */
   private gathers: boolean | undefined
   private readonly deadlines: Deadlines<Job>
-  private handshake: NodeJS.Timeout | undefined
-  private replies = 0
-  private silentFrom: number | undefined
+  private readonly attempts: Attempts
+  private readonly pulse: Pulse
+  private readonly pings: Pings
+  private readonly large: Large
+  /** What was lost when it was closed while it was idle. */
+  private rested: Redis["stream"] | undefined
   private readonly flush: () => void
   private readonly listeners: ReadonlyArray<readonly [string, (error?: unknown) => void]>
 
@@ -71,7 +72,6 @@ export class Connection implements Link {
     this.client = options.client
     this.turn = options.turn
     this.primaryOnly = options.primaryOnly
-    this.database = options.database
     this.onChange = options.onChange ?? noop
     this.gathered = new Gathered(
       {
@@ -85,26 +85,34 @@ export class Connection implements Link {
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
     this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
+    this.pulse = new Pulse(options.timeoutMillis)
+    this.pings = new Pings(options.pingMillis, () => this.pulse.usedAt, this.ping)
+    this.large = new Large(this.reports, options.timeoutMillis)
     this.flush = () => {
       this.scheduled = false
       if (this.state === "ready") this.send()
       // Others who wait for the connect have later deadlines, and must not share these.
       else this.gathered.flush(this.tickAt)
     }
-    const { connectTimeoutMillis } = options
+    this.attempts = new Attempts(options, this.describe, {
+      open: () => this.open(),
+      refuse: (problem, refused) => this.onClose(problem, refused),
+      isClosed: () => this.state === "closed",
+      isDown: () => this.state === "down"
+    })
     this.listeners = [
-      ["connect", () => this.limitHandshake(connectTimeoutMillis)],
-      ["ready", () => this.onReady()],
+      ["connect", this.attempts.onConnect],
+      ["ready", () => this.attempts.onReady(false)],
       ["error", (error) => this.onError(this.describe(error))],
-      ["close", () => this.onClose()],
+      ["close", () => this.onLost()],
       ["end", () => this.onEnd()],
       ["select", () => this.onSelect()]
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
     const status = this.client.status
-    this.state = status === "ready" || coming.has(status) ? "first" : "down"
+    this.state = status === "ready" || connecting.has(status) ? "first" : "down"
     if (this.owned) watchHandshake(this.client, this.describe, (command, problem) => this.onError(problem, command))
-    if (status === "ready") this.onReady()
+    if (status === "ready") this.attempts.onReady(false)
     // Failures arrive as events.
     if (status === "wait") this.client.connect().catch(noop)
   }
@@ -112,9 +120,9 @@ export class Connection implements Link {
   get ready(): boolean {
     return this.state === "ready"
   }
-  /** It is not known to be away: a command would be sent, or wait for the first connect. */
+  /** It is not known to be away: a command would be sent, or wait for the connect. */
   get usable(): boolean {
-    return this.state === "ready" || this.state === "first"
+    return this.state === "ready" || this.state === "first" || this.state === "coming"
   }
 
   /**
@@ -185,7 +193,7 @@ export class Connection implements Link {
       encoding,
       reply,
       at: at ?? this.tickAt,
-      seen: this.replies,
+      seen: this.pulse.replies,
       done: false,
       command: undefined
     }
@@ -200,15 +208,6 @@ export class Connection implements Link {
     return unavailable(operation, `${text} (${this.endpoint})`)
   }
 
-  /** What the server answered with an error. */
-  private refused(operation: string, problem: string): CacheError {
-    const misplaced = this.primaryOnly && /^(MOVED|ASK|CLUSTERDOWN) /.test(problem)
-    return this.unavailable(
-      operation,
-      misplaced ? `${problem}; this is a node of a cluster: use mode "cluster"` : problem
-    )
-  }
-
   /** A replica where there was a primary: look the primary up again, or wait until it is one. */
   private leaveReplica(): void {
     if (!this.primaryOnly || !this.owned || this.state !== "ready") return
@@ -220,28 +219,31 @@ export class Connection implements Link {
     this.gathered.flush(this.tickAt)
     const batch = this.queue
     if (batch.length === 0) return
+    const { client, large, pulse } = this
+    // It is closed, and the event is still to come.
+    if ((client.status !== "ready" || !client.stream?.writable) && this.rest()) return
     this.queue = []
     this.turn.count++
-    if (this.client.status !== "ready") {
+    pulse.usedAt = Math.max(pulse.usedAt, this.tickAt)
+    if (client.status !== "ready") {
       for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
       return
     }
     const { gathers } = this
-    const chunks = nextChunks(this.client, gathers)
+    const chunks = nextChunks(client, gathers)
     let sent = 0
     const failed: Array<readonly [Job, CacheError]> = []
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
       if (job.done) continue
       const onReply = (error: Error | null | undefined, reply: unknown) => {
-        this.replies++
-        // Whatever comes, late or not, the server is not silent.
-        this.silentFrom = undefined
+        pulse.answered(job, error)
+        large.replied(client.stream)
         if (job.done) return
         if (!error) return this.settle(job, undefined, reply)
         const problem = this.describe(error)
         this.reports.refused(job.name, problem, () => this.loaded.get(String(job.args[0])) ?? String(job.args[0]))
-        this.settle(job, this.refused(job.operation, problem), undefined)
+        this.settle(job, this.unavailable(job.operation, this.primaryOnly ? orMisplaced(problem) : problem), undefined)
         if (problem.startsWith("READONLY ")) this.leaveReplica()
       }
       const args = job.args as Array<Argument>
@@ -251,10 +253,12 @@ export class Connection implements Link {
           ? new LargeCommand(chunks!, job.name, args, options, onReply)
           : new Command(job.name, args, options, onReply)
       job.command = command
+      pulse.sent(job)
       try {
-        this.client.sendCommand(command, chunks)
+        client.sendCommand(command, chunks)
         sent++
       } catch (error) {
+        pulse.unsent(job)
         failed.push([job, this.unavailable(job.operation, this.describe(error))])
       }
     }
@@ -274,18 +278,14 @@ export class Connection implements Link {
   }
 
   private readonly onLate = (job: Job, now: number): void => {
-    // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
-    if (job.seen !== this.replies) this.silentFrom = undefined
-    else this.silentFrom ??= job.at
+    const { client, large, pulse } = this
+    if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
     this.settle(job, timedOut(job.operation, this.timeoutMillis), undefined)
-    const limit = Math.max(silentMillis, silentDeadlines * this.timeoutMillis)
-    if (this.silentFrom !== undefined && now - this.silentFrom > limit && this.state === "ready" && this.owned) {
-      // A peer that vanished without a word keeps its socket open for many minutes.
-      this.silentFrom = undefined
-      this.onProblem("the server stopped answering")
-      this.client.disconnect(true)
-      this.client.stream?.destroy()
-    }
+    if (this.state === "coming") this.onClose("the server closed the connection, and the reconnect takes long")
+    if (this.state !== "ready" || !this.owned || !pulse.isSilent(now)) return
+    this.onClose(large.arrived(client.stream) > 0 ? "a reply does not end" : "the server stopped answering")
+    client.disconnect(true)
+    client.stream?.destroy()
   }
 
   // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
@@ -296,60 +296,59 @@ export class Connection implements Link {
     if (gone > 0) queue.splice(0, gone)
   }
 
-  // ioredis limits the time of the TCP connect, but would wait for ever for a server that accepts and then says nothing.
-  private limitHandshake(millis: number): void {
-    if (!this.owned) return
-    clearTimeout(this.handshake)
-    const stream = this.client.stream
-    this.handshake = setTimeout(() => stream.destroy(), millis).unref()
-  }
-
-  private onReady(moved = false): void {
-    const { client, owned } = this
-    if (this.state === "closed") return
-    if (owned && !this.primaryOnly) return this.open()
-    const done: Checked = (problem, refused) => {
-      if (this.state === "closed" || client.status !== "ready") return
-      if (problem === undefined) return this.open()
-      this.onClose(problem, refused)
-      this.handshake = setTimeout(() => {
-        if (this.state !== "down") return
-        if (owned) client.disconnect(true)
-        else if (client.status === "ready") this.onReady(true)
-      }, againMillis).unref()
-    }
-    if (owned) checkOwn(client, this.describe, done)
-    else checkDatabase(client, this.describe, done, moved, this.database)
-  }
-
   /** Its owner moves a client that was brought along to another database. */
   private onSelect(): void {
     if (this.owned || this.state !== "ready") return
     this.state = "first"
-    this.onReady(true)
+    this.attempts.onReady(true)
   }
 
   private open(): void {
-    clearTimeout(this.handshake)
+    this.attempts.stop()
     this.state = "ready"
     this.incarnation++
     this.gathers = undefined
     this.loaded.clear()
-    this.silentFrom = undefined
+    this.pulse.opened(performance.now())
+    this.large.replied(this.client.stream)
     this.lastProblem = undefined
     this.reports.back()
+    this.pings.start()
     this.onChange()
     this.send()
   }
 
+  private readonly ping = (): void => {
+    // Whoever waits for a reply is not idle.
+    if (this.state !== "ready" || this.scheduled || this.deadlines.size > 0) return
+    this.enqueue("ping", "ping", [], "utf8", noop, performance.now())
+    this.send()
+  }
+
+  /** It was closed while it was idle: no outage, unless it does not come back. `false`: it was not idle. */
+  private rest(): boolean {
+    if (this.state !== "ready" || !this.pulse.isIdle(performance.now())) return false
+    this.state = "coming"
+    this.rested = this.client.stream
+    this.pings.stop()
+    return true
+  }
+
+  private onLost(): void {
+    // Of what is known to be closed already; a reconnect has a stream of its own.
+    if (this.state === "coming" && this.client.stream === this.rested) return
+    if (!this.rest()) this.onClose()
+  }
+
   // Sentinels that cannot be reached close no connection, because none was opened.
   private onError(problem: string, refused?: string): void {
-    if (this.state === "first") this.onClose(problem, refused)
+    if (this.state === "first" || this.state === "coming") this.onClose(problem, refused)
     else this.onProblem(problem, refused)
   }
 
   private onClose(problem?: string, refused?: string): void {
-    clearTimeout(this.handshake)
+    this.attempts.stop()
+    this.pings.stop()
     if (this.state === "closed") return
     this.state = "down"
     this.onProblem(problem ?? this.lastProblem ?? "the connection was closed", refused)
@@ -357,13 +356,9 @@ export class Connection implements Link {
     this.onChange()
   }
 
-  // ioredis gives up for good when sentinels name another primary in the middle of its asking for one.
   private onEnd(): void {
     this.onClose()
-    if (!this.owned || this.state === "closed") return
-    setTimeout(() => {
-      if (this.state === "down" && this.client.status === "end") this.client.connect().catch(noop)
-    }, againMillis).unref()
+    this.attempts.onEnd()
   }
 
   private onProblem(problem: string, refused?: string): void {
@@ -392,7 +387,8 @@ export class Connection implements Link {
     this.state = "closed"
     this.failAll()
     this.deadlines.stop()
-    clearTimeout(this.handshake)
+    this.pings.stop()
+    this.attempts.stop()
     for (const [event, listener] of this.listeners) this.client.off(event, listener)
     if (this.owned) await closeClient(this.client)
   }

@@ -33,6 +33,10 @@ export const makeDescribe =
     return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, 300)
   }
 
+/** What one server says, unless it is a node of a cluster. */
+export const orMisplaced = (problem: string): string =>
+  /^(MOVED|ASK|CLUSTERDOWN) /.test(problem) ? `${problem}; this is a node of a cluster: use mode "cluster"` : problem
+
 /** Whether the server refused a command with an error of this kind, its first word. */
 export const isServerError = (error: CacheError | undefined, kind: string): boolean =>
   error?.reason._tag === "Unavailable" &&

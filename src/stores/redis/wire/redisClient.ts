@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly owned: boolean
   readonly timeoutMillis: number
   readonly connectTimeoutMillis: number
+  /** Sends a `PING` after so long without a command. */
+  readonly pingMillis: number | undefined
   /** Shared by the connections of a cluster. */
   readonly turn: Turn
   /** The server must be a primary. A node of a cluster that is none says so itself, by a redirection. */

@@ -20,6 +20,9 @@ const calledAt = (lua: string, problem: string): string | undefined => {
   return names.length === 0 ? undefined : names.join(" or ")
 }
 
+/** The least time between two warnings of values that are too large. */
+const largeMillis = 60_000
+
 /** More than the cache has commands: a server may invent names. */
 const maxMissed = 50
 
@@ -30,6 +33,7 @@ export class Reports {
   /** What was said of this outage: the commands that were refused, and `""` for the rest. */
   private readonly said = new Set<string>()
   private readonly missed = new Set<string>()
+  private largeAt = Number.NEGATIVE_INFINITY
 
   /** `othersReport`: another connection reports outages, and whether it has one itself. */
   constructor(endpoint: string, log: (effect: Effect.Effect<void>) => void, othersReport: (() => boolean) | undefined) {
@@ -74,6 +78,19 @@ export class Reports {
       command,
       `Redis at ${this.endpoint} refuses ${command}, which the cache needs: ${problem.replace(/\.$/, "")}. ` +
         "Allow it to the user (the ACL is in docs/security.md), or undo its renaming; what needs it does not work until then."
+    )
+  }
+
+  /** A value does not fit the deadline. */
+  large(what: string): void {
+    const now = performance.now()
+    if (now - this.largeAt < largeMillis) return
+    this.largeAt = now
+    this.log(
+      Effect.logWarning(
+        `Redis at ${this.endpoint}: ${what}. A value that never fits is loaded with every call, and holds up what is asked ` +
+          "for behind it: raise timeout, or store less under one key."
+      )
     )
   }
 

@@ -1,0 +1,77 @@
+/**
+ * The signs of life of a connection: what was sent and not answered yet, since when the server says nothing, and whether
+ * nobody was asking anything when it was closed. That is no outage: servers (`timeout`), proxies and load balancers close
+ * what is idle. Nothing was lost by it, and what is asked next is answered after the reconnect. A `PING` is nobody's question.
+ */
+import type { Job } from "./job.ts"
+
+/** The time a connection may owe all its replies before it is given up: this many deadlines, and at least so long. */
+const silentDeadlines = 5
+const silentMillis = 3000
+
+/** So long nothing was asked for on a connection that is idle. One that is closed in the middle of work is an outage. */
+export const idleMillis = 500
+
+export class Pulse {
+  /** How many replies there were. */
+  replies = 0
+  /** When something was last sent. */
+  usedAt = Number.NEGATIVE_INFINITY
+  private readonly limit: number
+  private owed = 0
+  /** Replies are not to be had any more. */
+  private broken = false
+  private silentFrom: number | undefined
+  /** Those that are owed beyond their deadline. */
+  private readonly late = new Set<Job>()
+
+  constructor(timeoutMillis: number) {
+    this.limit = Math.max(silentMillis, silentDeadlines * timeoutMillis)
+  }
+
+  opened(now: number): void {
+    this.usedAt = now
+    this.broken = false
+    this.silentFrom = undefined
+    this.late.clear()
+  }
+
+  sent({ name }: Job): void {
+    if (name !== "ping") this.owed++
+  }
+
+  /** It came to nothing. */
+  unsent({ name }: Job): void {
+    if (name !== "ping") this.owed--
+  }
+
+  /** Whatever comes, late or not, the server is not silent. */
+  answered(job: Job, error: Error | null | undefined): void {
+    this.replies++
+    this.silentFrom = undefined
+    if (this.late.size > 0) this.late.delete(job)
+    if (job.name === "ping") return
+    this.owed--
+    // Any other error is the client's own: the connection was lost.
+    if (error && error.name !== "ReplyError") this.broken = true
+  }
+
+  /** One has missed its deadline. `true`: the reply that comes next is its own. */
+  missed(job: Job): boolean {
+    // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
+    if (job.seen !== this.replies) this.silentFrom = undefined
+    else this.silentFrom ??= job.at
+    if (job.command === undefined) return false
+    this.late.add(job)
+    return this.late.size === 1
+  }
+
+  /** A peer that vanished without a word keeps its socket open for many minutes. */
+  isSilent(now: number): boolean {
+    return this.silentFrom !== undefined && now - this.silentFrom > this.limit
+  }
+
+  isIdle(now: number): boolean {
+    return this.owed === 0 && !this.broken && now - this.usedAt >= idleMillis
+  }
+}
