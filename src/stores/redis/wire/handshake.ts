@@ -11,7 +11,14 @@ import type { Command, Redis } from "ioredis"
 /** The first command of a connect that was not answered well, and what there is to say. */
 export type OnRefusal = (command: string, problem: string) => void
 
-const steps = new Set(["auth", "select", "info"])
+const steps = new Set(["auth", "select", "info", "client"])
+
+/** What a server says to one client too many, before it is asked anything. It comes as the answer to the first command. */
+const isFull = (problem: string): boolean => problem.startsWith("ERR max number of clients")
+
+const full =
+  "the server takes no more clients: ERR max number of clients reached; raise its maxclients, or open fewer connections " +
+  "(a cache has one to each server, with durability two, and one for hints)"
 
 const isReplyError = (error: unknown): boolean => error instanceof Error && error.name === "ReplyError"
 
@@ -39,6 +46,7 @@ const advice = (command: string, problem: string): string => {
  * What was refused and what to do, without the words at which ioredis would go on.
  */
 const wordsOf = (command: string, problem: string): string => {
+  if (isFull(problem)) return full
   if (/no password is set|without any password configured/.test(problem)) {
     return "AUTH was refused: the server asks for no password; leave it out, or set one there"
   }
@@ -114,7 +122,7 @@ export const watchHandshake = (client: Redis, describe: (error: unknown) => stri
   let refused: { readonly stream: unknown; readonly error: Error } | undefined
 
   const refuse = (command: Command, problem: string): Error => {
-    const name = command.name.toUpperCase()
+    const name = isFull(problem) ? "maxclients" : command.name.toUpperCase()
     const shown = name === "SELECT" ? `SELECT ${String(command.args[0])}` : name
     const text = wordsOf(shown, problem)
     const error = new Error(text)
@@ -125,7 +133,13 @@ export const watchHandshake = (client: Redis, describe: (error: unknown) => stri
 
   const watch = (command: Command): void => {
     const { name, reject, resolve } = command
-    command.reject = (error) => reject(isReplyError(error) ? refuse(command, describe(error)) : error)
+    // The name of the connection is a courtesy.
+    const needed = name !== "client"
+    command.reject = (error) => {
+      const problem = isReplyError(error) ? describe(error) : undefined
+      reject(problem !== undefined && (needed || isFull(problem)) ? refuse(command, problem) : error)
+    }
+    if (!needed) return
     command.resolve = (reply: unknown) => {
       if (fitting(name, reply)) {
         if (name === "select") selected.set(client, client.stream)
