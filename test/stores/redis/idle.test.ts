@@ -2,7 +2,7 @@
  * A connection that is closed while it is idle is no outage, on every connection of the layer; one that is closed in the middle
  * of work, or does not come back, is. A PING keeps those that are idle.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { afterEach, vi } from "vitest"
 import type { Commands } from "../../../src/stores/redis/commands.ts"
@@ -17,7 +17,7 @@ import { TcpProxy } from "../../support/proxy.ts"
 import { RedisCluster } from "../../support/redisCluster.ts"
 import { RedisSentinel } from "../../support/redisSentinel.ts"
 import { RedisServer, type RunningRedis } from "../../support/redisServer.ts"
-import { captureLogs, eventually, fresh, openClient, openCommands, reasonOf } from "./support.ts"
+import { eventually, fresh, logged, openClient, openCommands, reasonOf, said } from "./support.ts"
 
 const sharedServer = sharedRedis()
 
@@ -28,9 +28,6 @@ const later = (millis: number) => {
   vi.spyOn(performance, "now").mockImplementation(() => real() + millis)
 }
 afterEach(() => void vi.restoreAllMocks())
-
-const told = (logs: ReturnType<typeof captureLogs>) =>
-  logs.lines.filter((line) => !line.startsWith("Debug")).map((line) => line.replaceAll(/\s+/g, " "))
 
 /** Resolves when the client has seen that it was closed, before it is back. */
 const closedOf = (commands: Commands) =>
@@ -61,18 +58,8 @@ const cut = (proxy: TcpProxy, commands: Commands) =>
     yield* Fiber.join(closed)
   })
 
-const scenario = <A, E, R>(name: string, f: (logs: ReturnType<typeof captureLogs>) => Effect.Effect<A, E, R>) =>
-  it.effect(
-    name,
-    () => {
-      const logs = captureLogs()
-      return Effect.scoped(f(logs)).pipe(Effect.provide(logs.layer)) as Effect.Effect<A, E>
-    },
-    60_000
-  )
-
 describe("a connection that was closed while it was idle", () => {
-  scenario("answers what is asked next, also again and again, and says nothing", (logs) =>
+  logged("answers what is asked next, also again and again, and says nothing", (logs) =>
     Effect.gen(function*() {
       const { commands, proxy } = yield* opened()
       for (let i = 0; i < 3; i++) {
@@ -87,7 +74,7 @@ describe("a connection that was closed while it was idle", () => {
         assert.strictEqual((yield* all)[1], "OK")
         assert.strictEqual(yield* get(commands, "n"), `${i}`)
       }
-      assert.deepStrictEqual(told(logs), [])
+      assert.deepStrictEqual(said(logs), [])
     })
   )
 
@@ -125,16 +112,16 @@ describe("a connection that was closed while it was idle", () => {
     ]
   ]
   for (const [what, options, before] of outages) {
-    scenario(`is an outage where ${what}`, (logs) =>
+    logged(`is an outage where ${what}`, (logs) =>
       Effect.gen(function*() {
         const { commands, proxy } = yield* opened(options)
         proxy.reset()
         yield* before(proxy, commands)
         yield* cut(proxy, commands)
         assert.strictEqual(yield* reasonOf(get(commands)), "Unavailable")
-        yield* eventually(Effect.sync(() => told(logs).length > 1))
-        assert.match(told(logs)[0]!, /^Warn.*is unavailable: the connection was closed/)
-        assert.match(told(logs)[1]!, /^Info.*is back/)
+        yield* eventually(Effect.sync(() => said(logs).length > 1))
+        assert.match(said(logs)[0]!, /^Warn.*is unavailable: the connection was closed/)
+        assert.match(said(logs)[1]!, /^Info.*is back/)
         yield* eventually(Effect.isSuccess(get(commands)))
         const direct = yield* openCommands({ port: (yield* sharedServer).port })
         assert.isUndefined(yield* get(direct, "never"))
@@ -142,21 +129,21 @@ describe("a connection that was closed while it was idle", () => {
     )
   }
 
-  scenario("is an outage when the reconnect fails, and who waits for it is told", (logs) =>
+  logged("is an outage when the reconnect fails, and who waits for it is told", (logs) =>
     Effect.gen(function*() {
       const { commands, proxy } = yield* opened()
       later(idleMillis)
       proxy.refuse(true)
       yield* cut(proxy, commands)
       assert.strictEqual(yield* reasonOf(get(commands)), "Unavailable")
-      yield* eventually(Effect.sync(() => told(logs).length > 0))
+      yield* eventually(Effect.sync(() => said(logs).length > 0))
       proxy.refuse(false)
-      yield* eventually(Effect.sync(() => told(logs).length > 1))
-      assert.match(told(logs).join("\n"), /^Warn.*is unavailable.*\nInfo.*is back/)
+      yield* eventually(Effect.sync(() => said(logs).length > 1))
+      assert.match(said(logs).join("\n"), /^Warn.*is unavailable.*\nInfo.*is back/)
     })
   )
 
-  scenario("is an outage when a deadline is missed meanwhile: then nobody waits", (logs) =>
+  logged("is an outage when a deadline is missed meanwhile: then nobody waits", (logs) =>
     Effect.gen(function*() {
       const { commands, proxy } = yield* opened({ timeout: 50 })
       later(idleMillis)
@@ -164,12 +151,12 @@ describe("a connection that was closed while it was idle", () => {
       yield* cut(proxy, commands)
       assert.strictEqual(yield* reasonOf(get(commands)), "TimedOut")
       assert.strictEqual(yield* reasonOf(get(commands)), "Unavailable")
-      yield* eventually(Effect.sync(() => told(logs).length > 0))
-      assert.match(told(logs).join(), /^Warn.*the reconnect takes long/)
+      yield* eventually(Effect.sync(() => said(logs).length > 0))
+      assert.match(said(logs).join(), /^Warn.*the reconnect takes long/)
     })
   )
 
-  scenario("is an outage when SELECT is refused on the reconnect", (logs) =>
+  logged("is an outage when SELECT is refused on the reconnect", (logs) =>
     Effect.gen(function*() {
       const server = yield* RedisServer.scoped({ acl: leastPrivilege("ec") })
       const proxy = yield* TcpProxy.scoped({ port: server.port })
@@ -181,13 +168,13 @@ describe("a connection that was closed while it was idle", () => {
       yield* cut(proxy, commands)
       const error = yield* Effect.flip(commands.one("test", "set", ["ec:k", "1"], String))
       assert.match(error.message, /SELECT 3 was refused/)
-      yield* eventually(Effect.sync(() => told(logs).length > 0))
-      assert.match(told(logs).join("\n"), /^Warn.*is unavailable: SELECT 3 was refused[^\n]*$/)
+      yield* eventually(Effect.sync(() => said(logs).length > 0))
+      assert.match(said(logs).join("\n"), /^Warn.*is unavailable: SELECT 3 was refused[^\n]*$/)
       assert.deepStrictEqual(yield* Effect.promise(() => admin.keys("*")), [])
     })
   )
 
-  scenario("is a client's that was brought along", (logs) =>
+  logged("is a client's that was brought along", (logs) =>
     Effect.gen(function*() {
       const server = yield* sharedServer
       const proxy = yield* TcpProxy.scoped({ port: server.port })
@@ -197,13 +184,13 @@ describe("a connection that was closed while it was idle", () => {
       later(idleMillis)
       yield* cut(proxy, commands)
       yield* get(commands)
-      assert.deepStrictEqual(told(logs), [])
+      assert.deepStrictEqual(said(logs), [])
       // For good: nobody waits for it.
       later(idleMillis)
       client.disconnect()
       yield* eventually(Effect.map(reasonOf(get(commands)), (reason) => reason === "Unavailable"))
-      yield* eventually(Effect.sync(() => told(logs).length > 0))
-      assert.match(told(logs).join(), /^Warn.*is unavailable/)
+      yield* eventually(Effect.sync(() => said(logs).length > 0))
+      assert.match(said(logs).join(), /^Warn.*is unavailable/)
     })
   )
 
@@ -220,25 +207,28 @@ describe("a connection that was closed while it was idle", () => {
     Sentinel: Effect.map(RedisSentinel.scoped({ replicas: 1 }), ({ servers, url }) => ({ url, servers }))
   }
   for (const [what, start] of Object.entries(topologies)) {
-    scenario(`answers what is asked next: ${what}`, (logs) =>
-      Effect.gen(function*() {
-        const { servers, url } = yield* start
-        const commands = yield* openCommands({ url, timeout: "20 seconds" })
-        const names = Array.from({ length: 30 }, (_, i) => `k${i}`)
-        const all = Effect.forEach(names, (name) => get(commands, name), { concurrency: "unbounded" })
-        yield* all
-        yield* eventually(Effect.sync(() => commands.nodes.primaries().every(({ ready }) => ready)))
-        later(idleMillis)
-        const closed = yield* Effect.forkScoped(closedOf(commands), { startImmediately: true })
-        for (const server of servers) yield* killCache(server)
-        yield* Fiber.join(closed)
-        yield* all
-        assert.deepStrictEqual(told(logs), [])
-      })
+    logged(
+      `answers what is asked next: ${what}`,
+      (logs) =>
+        Effect.gen(function*() {
+          const { servers, url } = yield* start
+          const commands = yield* openCommands({ url, timeout: "20 seconds" })
+          const names = Array.from({ length: 30 }, (_, i) => `k${i}`)
+          const all = Effect.forEach(names, (name) => get(commands, name), { concurrency: "unbounded" })
+          yield* all
+          yield* eventually(Effect.sync(() => commands.nodes.primaries().every(({ ready }) => ready)))
+          later(idleMillis)
+          const closed = yield* Effect.forkScoped(closedOf(commands), { startImmediately: true })
+          for (const server of servers) yield* killCache(server)
+          yield* Fiber.join(closed)
+          yield* all
+          assert.deepStrictEqual(said(logs), [])
+        }),
+      60_000
     )
   }
 
-  scenario("is that of the hints, and of durability", (logs) =>
+  logged("is that of the hints, and of durability", (logs) =>
     Effect.gen(function*() {
       const server = yield* sharedServer
       const proxy = yield* TcpProxy.scoped({ port: server.port })
@@ -273,13 +263,13 @@ describe("a connection that was closed while it was idle", () => {
       assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "NotReplicated")
       yield* direct.backend.release("k", "a", "keep")
       yield* Fiber.join(waiter)
-      assert.deepStrictEqual(told(logs), [])
+      assert.deepStrictEqual(said(logs), [])
     })
   )
 })
 
 describe("pingInterval", () => {
-  scenario("sends a PING on every connection that is idle, also in subscriber mode", (logs) =>
+  logged("sends a PING on every connection that is idle, also in subscriber mode", (logs) =>
     Effect.gen(function*() {
       const server = yield* sharedServer
       const name = fresh()
@@ -300,11 +290,11 @@ describe("pingInterval", () => {
       yield* eventually(
         Effect.map(pinged, (names) => names.join() === [name, `${name}:durable`, `${name}:hints`].join())
       )
-      assert.deepStrictEqual(told(logs), [])
+      assert.deepStrictEqual(said(logs), [])
     })
   )
 
-  scenario("sends none where nobody asked for it, and none while there is work", () =>
+  logged("sends none where nobody asked for it, and none while there is work", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.scoped()
       const pings = Effect.map(server.raw("INFO", "commandstats"), (info) =>
@@ -323,7 +313,7 @@ describe("pingInterval", () => {
     })
   )
 
-  scenario("a PING that is not allowed is named once", (logs) =>
+  logged("a PING that is not allowed is named once", (logs) =>
     Effect.gen(function*() {
       const without = cacheCommands.filter((command) => command !== "ping")
       const server = yield* RedisServer.scoped({
@@ -344,11 +334,11 @@ describe("pingInterval", () => {
           return log.some((entry) => entry.includes("ping") && Number(entry[1]) >= 3)
         })
       )
-      assert.match(told(logs).join("\n"), /^Warn.*refuses PING, which the cache needs: NOPERM[^\n]*$/)
+      assert.match(said(logs).join("\n"), /^Warn.*refuses PING, which the cache needs: NOPERM[^\n]*$/)
     })
   )
 
-  scenario("finds that the connection for hints is gone, though nobody said so", () =>
+  logged("finds that the connection for hints is gone, though nobody said so", () =>
     Effect.gen(function*() {
       const server = yield* sharedServer
       const proxy = yield* TcpProxy.scoped({ port: server.port })

@@ -1,7 +1,7 @@
 /**
  * What does not fit is named: one connection too many for the server, and values that are too large for the deadline.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import type { RedisOptions } from "../../../src/stores/redis/options/options.ts"
@@ -9,16 +9,9 @@ import { type Answer, handshake, HostileRedis, isHandshake } from "../../securit
 import { cacheRules, cacheUser, operator } from "../../support/acl.ts"
 import { write } from "../../support/primitives.ts"
 import { RedisServer } from "../../support/redisServer.ts"
-import { captureLogs, eventually, openClient, reasonOf } from "./support.ts"
+import { eventually, logged, type Logs, openClient, reasonOf, said } from "./support.ts"
 
-const warnings = (logs: ReturnType<typeof captureLogs>) =>
-  logs.lines.filter((line) => line.startsWith("Warn")).map((line) => line.replaceAll(/\s+/g, " "))
-
-const scenario = <A, E, R>(name: string, f: (logs: ReturnType<typeof captureLogs>) => Effect.Effect<A, E, R>) =>
-  it.effect(name, () => {
-    const logs = captureLogs()
-    return Effect.scoped(f(logs)).pipe(Effect.provide(logs.layer)) as Effect.Effect<A, E>
-  })
+const warnings = (logs: Logs) => said(logs, "Warn")
 
 describe("a server that takes no more clients", () => {
   const full = /takes no more clients: ERR max number of clients reached; raise its maxclients/
@@ -29,7 +22,7 @@ describe("a server that takes no more clients", () => {
     ["with a database", { ...cacheUser, db: 1 }]
   ]
   for (const [name, options] of ways) {
-    scenario(`is named, and used when it takes some: ${name}`, (logs) =>
+    logged(`is named, and used when it takes some: ${name}`, (logs) =>
       Effect.gen(function*() {
         const secret = options.username !== undefined
         const server = yield* RedisServer.scoped({
@@ -87,7 +80,7 @@ describe("a value that is too large for the deadline", () => {
     ["is not named when it is small", 1000, 4, 0]
   ]
   for (const [what, bytes, times, warned] of fills) {
-    scenario(`of a fill ${what}`, (logs) =>
+    logged(`of a fill ${what}`, (logs) =>
       Effect.gen(function*() {
         const { port } = yield* HostileRedis.scoped(
           late(([name]) => (name === "eval" || name === "evalsha" ? "|:1\r\n" : "$-1\r\n"))
@@ -120,7 +113,7 @@ describe("a value that is too large for the deadline", () => {
     ["is not named when nothing of it has come", "|$1\r\n1\r\n", 0]
   ]
   for (const [what, reply, warned] of reads) {
-    scenario(`of a read ${what}`, (logs) =>
+    logged(`of a read ${what}`, (logs) =>
       Effect.gen(function*() {
         const { port } = yield* HostileRedis.scoped(
           late(([name, key]) => (name === "get" && key!.includes("page") ? reply : "$-1\r\n"))

@@ -1,8 +1,8 @@
 /**
  * Looks at a store on a real Redis from outside, and inside.
  */
-import { assert } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { assert, it } from "@effect/vitest"
+import { Effect, Logger, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Redis, type RedisOptions as ClientOptions } from "ioredis"
 import { inspect } from "node:util"
@@ -77,3 +77,26 @@ export const captureLogs = () => {
   ])
   return { lines, layer }
 }
+
+export type Logs = ReturnType<typeof captureLogs>
+
+/** What was said, each on one line. */
+export const said = ({ lines }: Logs, level = ""): ReadonlyArray<string> =>
+  lines
+    .filter((line) => line.startsWith(level) && !line.startsWith("Debug"))
+    .map((line) => line.replaceAll(/\s+/g, " "))
+
+/** A test that looks at its logs. */
+export const logged = <A, E>(
+  name: string,
+  body: (logs: Logs) => Effect.Effect<A, E, Scope.Scope>,
+  timeoutMillis?: number
+): void =>
+  it.effect(
+    name,
+    () => {
+      const logs = captureLogs()
+      return Effect.scoped(body(logs)).pipe(Effect.provide(logs.layer))
+    },
+    timeoutMillis
+  )
