@@ -17,7 +17,7 @@ import { TcpProxy } from "../../support/proxy.ts"
 import { RedisCluster } from "../../support/redisCluster.ts"
 import { RedisSentinel } from "../../support/redisSentinel.ts"
 import { RedisServer, type RunningRedis } from "../../support/redisServer.ts"
-import { eventually, fresh, logged, openClient, openCommands, reasonOf, said } from "./support.ts"
+import { calls, eventually, fresh, logged, openClient, openCommands, reasonOf, said } from "./support.ts"
 
 const sharedServer = sharedRedis()
 
@@ -203,23 +203,33 @@ describe("a connection that was closed while it was idle", () => {
     })
 
   const topologies = {
-    Cluster: Effect.map(RedisCluster.scoped({ replicas: 0 }), ({ nodes, url }) => ({ url, servers: nodes })),
-    Sentinel: Effect.map(RedisSentinel.scoped({ replicas: 1 }), ({ servers, url }) => ({ url, servers }))
+    // All at once: a node that is back asks another one for the map, which is idle no more.
+    Cluster: Effect.map(RedisCluster.scoped({ replicas: 0, proxied: true }), ({ nodes, url }) => ({
+      url,
+      cutAll: Effect.sync(() => nodes.forEach(({ proxy }) => void proxy!.cut()))
+    })),
+    Sentinel: Effect.map(RedisSentinel.scoped({ replicas: 1 }), ({ servers, url }) => ({
+      url,
+      cutAll: Effect.forEach(servers, killCache, { discard: true })
+    }))
   }
   for (const [what, start] of Object.entries(topologies)) {
     logged(
       `answers what is asked next: ${what}`,
       (logs) =>
         Effect.gen(function*() {
-          const { servers, url } = yield* start
+          const { cutAll, url } = yield* start
           const commands = yield* openCommands({ url, timeout: "20 seconds" })
           const names = Array.from({ length: 30 }, (_, i) => `k${i}`)
           const all = Effect.forEach(names, (name) => get(commands, name), { concurrency: "unbounded" })
           yield* all
           yield* eventually(Effect.sync(() => commands.nodes.primaries().every(({ ready }) => ready)))
+          // No look at the map is under way, or to come.
+          const looks = commands.nodes as { readonly timer?: unknown; readonly refreshing?: unknown }
+          yield* eventually(Effect.sync(() => looks.timer === undefined && looks.refreshing === undefined))
           later(idleMillis)
           const closed = yield* Effect.forkScoped(closedOf(commands), { startImmediately: true })
-          for (const server of servers) yield* killCache(server)
+          yield* cutAll
           yield* Fiber.join(closed)
           yield* all
           assert.deepStrictEqual(said(logs), [])
@@ -230,7 +240,7 @@ describe("a connection that was closed while it was idle", () => {
 
   logged("is that of the hints, and of durability", (logs) =>
     Effect.gen(function*() {
-      const server = yield* sharedServer
+      const server = yield* RedisServer.scoped()
       const proxy = yield* TcpProxy.scoped({ port: server.port })
       const namespace = fresh()
       const direct = yield* makeRedisPrimitives({ port: server.port, namespace })
@@ -250,14 +260,18 @@ describe("a connection that was closed while it was idle", () => {
       // The primary has it, and there is no replica.
       assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "NotReplicated")
       yield* direct.backend.acquire("k", "a", 60_000)
+      const before = yield* calls(client, "get")
       const waiter = yield* Effect.forkScoped(backend.awaitRelease("k", "a"), { startImmediately: true })
       yield* subscribed
+      // Whoever waits asks for the lease once more; then nothing is under way.
+      yield* eventually(Effect.map(calls(client, "get"), (count) => count > before))
+      yield* backend.read("k")
       assert.strictEqual(proxy.connections(), 3)
       later(idleMillis)
-      const before = new Set(proxy.links())
+      const links = new Set(proxy.links())
       proxy.cut()
       yield* eventually(
-        Effect.sync(() => proxy.links().length === 3 && proxy.links().every((link) => !before.has(link)))
+        Effect.sync(() => proxy.links().length === 3 && proxy.links().every((link) => !links.has(link)))
       )
       yield* subscribed
       assert.strictEqual(yield* reasonOf(tags.invalidate(["t"])), "NotReplicated")
