@@ -52,10 +52,12 @@ const ring = (names: ReadonlyArray<string>, clients: ReadonlyArray<Client>, labe
       places.map((place) => place("x")),
       { concurrency: "unbounded" }
     )
-    found.forEach((text, i) => assert.isTrue(text.startsWith(`${i}${(i + 1) % size}`), `place ${i} got ${text}`))
+    for (const [i, text] of found.entries()) {
+      assert.isTrue(text.startsWith(`${i}${(i + 1) % size}`), `place ${i} got ${text}`)
+    }
     // Nobody is in the way of those who come later.
     const again = yield* Effect.all(places.map((place) => place("x")))
-    again.forEach((text, i) => assert.isTrue(text.startsWith(`${i}`)))
+    for (const [i, text] of again.entries()) assert.isTrue(text.startsWith(`${i}`))
     for (const { inFlight } of clients) assert.strictEqual(yield* inFlight, 0)
   })
 
