@@ -17,7 +17,7 @@ import {
   readEvents
 } from "../../verify/histories/records.ts"
 import { storyOf } from "../../verify/histories/story.ts"
-import { keysOf } from "../../verify/histories/world.ts"
+import { keysOf, poison, setLoad } from "../../verify/histories/world.ts"
 
 const second = 1_000_000
 
@@ -131,6 +131,69 @@ describe("the checker", () => {
       problems([recording("p1.1", [read(1, -1), read(1, 4), read(1, 99), read(1, 0), read(1, 1)])]),
       ["a value of another key", "a version that was never written", "a version that was never written"]
     )
+  })
+
+  it("finds values of another database, whatever else is to be said of them", () => {
+    const there = read(300, 0, { load: poison })
+    assert.deepStrictEqual(
+      problems([recording("p1.1", [there, { ...there, degraded: true, kind: "get" }, read(300, 3)])]),
+      ["a value of another database", "a value of another database"]
+    )
+  })
+
+  describe("of values that were handed to set", () => {
+    /** Version 1, of a `set` that had begun at that moment, read at 300. */
+    const old = (begun: number) =>
+      recording("p2.1", [read(300, 1, { load: setLoad("p3.1", 7), loadedAt: begun * 1000 })])
+    const setOf = (start: number, end: number, version: number) =>
+      recording("p3.1", [acknowledged(start, end, { kind: "set", version })])
+    const others = recording("p1.1", [acknowledged(110, 120)])
+
+    it("finds those that are older than an invalidation which began after set had", () => {
+      assert.deepStrictEqual(problems([others, old(105)]), ["stale"])
+      // Without the store a process has nothing of a set.
+      const degraded = read(300, 1, { load: setLoad("p2.1", 7), loadedAt: 105_000, degraded: true })
+      assert.deepStrictEqual(problems([others, recording("p2.1", [degraded])]), ["stale"])
+      const found = judge([others, recording("p4.1", [acknowledged(210, 220)]), old(105)])
+      assert.deepStrictEqual(
+        found.violations.map(({ bond }) => [bond?.who, bond?.floor]),
+        [["p4.1", 3]]
+      )
+    })
+
+    it("leaves to the caller what was invalidated before, or at the same time", () => {
+      assert.deepStrictEqual(problems([others, old(121)]), [])
+      assert.deepStrictEqual(problems([others, old(115)]), [])
+      // What came after that is another matter.
+      assert.deepStrictEqual(problems([others, recording("p4.1", [acknowledged(130, 140)]), old(125)]), ["stale"])
+    })
+
+    it("a write-through that had not committed when set began overtakes it", () => {
+      const written = recording("p1.1", [acknowledged(90, 130, { kind: "write", version: 2 })])
+      assert.deepStrictEqual(problems([written, old(95)]), ["stale"])
+      assert.deepStrictEqual(problems([written, old(101)]), [])
+      // The keys that it lists are invalidated some time during it.
+      const lists = { kind: "write", target: "plain:1", version: 9, covers: ["plain:1", "plain:0"] } as const
+      assert.deepStrictEqual(problems([recording("p1.1", [acknowledged(110, 130, lists)]), old(115)]), [])
+      assert.deepStrictEqual(problems([recording("p1.1", [acknowledged(110, 130, lists)]), old(109)]), ["stale"])
+    })
+
+    it("a set that was acknowledged binds to what was set, and to no more", () => {
+      assert.deepStrictEqual(problems([setOf(210, 220, 2), recording("p2.1", [read(221, 1), read(221, 2)])]), ["stale"])
+      assert.deepStrictEqual(problems([setOf(210, 220, 2), recording("p2.1", [read(219, 1)])]), [])
+      // Of two at once neither binds the other.
+      assert.deepStrictEqual(problems([setOf(210, 220, 2), old(215)]), [])
+      assert.deepStrictEqual(problems([setOf(210, 220, 2), old(205)]), ["stale"])
+    })
+
+    it("a failover may lose what was set, also when the run waits for replicas", () => {
+      const stale = recording("p2.1", [read(5000, 1)])
+      const faults = [failover(2000)]
+      const found = judge([setOf(1800, 1900, 2), stale], { faults, lossy: false })
+      assert.deepStrictEqual([found.violations.length, found.staleAfterLoss, found.lost], [0, 1, 1])
+      const both = [setOf(1800, 1900, 2), recording("p1.1", [acknowledged(1800, 1900)]), stale]
+      assert.deepStrictEqual(problems(both, { faults, lossy: false }), ["stale"])
+    })
   })
 
   describe("of reads that went without the store", () => {
@@ -258,6 +321,28 @@ describe("the checker", () => {
     assert.deepStrictEqual(figures.recoveryMillis, [2501])
     assert.deepStrictEqual([figures.allReads, figures.hits, figures.readsWithoutStore], [5, 1, 1])
   })
+
+  it("counts callers that left, values of set that were read, and what servers refused", () => {
+    const left: Event = { type: "left", ...span(1, 2), kind: "write", target: "plain:0" }
+    const refusing = (kind: string, refused: number, touched: ReadonlyArray<string>): Fault => ({
+      ...{ kind, detail: "", start: 0, end: 1 },
+      refused,
+      touched
+    })
+    const faults = [
+      refusing("full", 3, []),
+      refusing("full", 4, []),
+      refusing("select", 5, ["history:epoch was changed"])
+    ]
+    const figures = figuresOf(
+      inputOf([recording("p1.1", [left, read(300, 3, { load: setLoad("p1.1", 1) }), left])], { faults }),
+      10
+    )
+    assert.deepStrictEqual(figures.left, { write: 2 })
+    assert.strictEqual(figures.readsOfSets, 1)
+    assert.deepStrictEqual(figures.refused, { full: 7, select: 5 })
+    assert.deepStrictEqual(figures.touched, ["history:epoch was changed"])
+  })
 })
 
 describe("records", () => {
@@ -268,6 +353,7 @@ describe("records", () => {
     acknowledged(3, 4),
     { type: "failed", ...span(1, 2), kind: "tag", target: "all", typed: true, reason: "Unavailable: no\nway" },
     { type: "returned", ...span(1, 2), kind: "peek", key: "plain:0" },
+    { type: "left", ...span(1, 2), kind: "stampede", target: "plain:0" },
     { type: "hung", ...span(1, 2), kind: "aside", target: "plain:0" }
   ]
 

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { describeRun } from "../../verify/histories/report.ts"
+import { describeRun, objections } from "../../verify/histories/report.ts"
 import { run, type RunOptions } from "../../verify/histories/run.ts"
 
 const options: RunOptions = {
@@ -11,7 +11,7 @@ const options: RunOptions = {
   topology: "standalone",
   seconds: 4,
   seed: 7,
-  faults: ["evict", "script-flush", "cut-half", "cut-reply"],
+  faults: ["evict", "script-flush", "cut-half", "cut-reply", "hang", "full", "select"],
   processes: 2,
   durability: undefined
 }
@@ -21,8 +21,14 @@ describe("the history checker", () => {
     "finds naive cache-aside out",
     () =>
       Effect.gen(function*() {
-        const { verdict } = yield* run({ ...options, subject: "naive", seconds: 2, faults: [] })
-        assert.isAbove(verdict.violations.filter(({ problem }) => problem === "stale").length, 0)
+        const result = yield* run({ ...options, subject: "naive", seconds: 2, faults: ["select"] })
+        const { figures, verdict } = result
+        const found = (what: string) => verdict.violations.filter(({ problem }) => problem === what).length
+        assert.isAbove(found("stale"), 0)
+        // Its client goes on in another database where it is refused its own, and reads and writes there.
+        assert.isAbove(found("a value of another database"), 0)
+        assert.isAbove(figures.touched.length, 0)
+        assert.deepStrictEqual(objections(result), [])
       }),
     60_000
   )
@@ -34,14 +40,17 @@ describe("the history checker", () => {
         const result = yield* run(options)
         const { figures, problems, verdict } = result
         assert.deepStrictEqual(
-          [verdict.violations.length, figures.failedCallers, figures.hungCallers, problems],
-          [0, [], [], []],
+          [verdict.violations.length, figures.failedCallers, figures.hungCallers, figures.touched, problems],
+          [0, [], [], [], []],
           describeRun(result)
         )
         assert.isAbove(figures.allReads, 100)
         assert.isAbove(figures.hits, 0)
         assert.isAbove(figures.acknowledged["tag"] ?? 0, 0)
-        assert.isAbove(figures.faults["evict"] ?? 0, 0)
+        for (const kind of ["evict", "full", "select"]) assert.isAbove(figures.faults[kind] ?? 0, 0, kind)
+        assert.isAbove(figures.acknowledged["set"] ?? 0, 0)
+        assert.isAbove(figures.readsOfSets, 0)
+        assert.isAbove(figures.left["aside"] ?? 0, 0)
       }),
     60_000
   )

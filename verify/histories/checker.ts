@@ -16,13 +16,20 @@
  * no outage needs to be guessed from the outside, and the processes on `CacheRedis` and on `CacheFallback` are judged
  * alike: half of them use the one, half the other.
  *
+ * **A value that was handed to `set`** may be as old as its caller likes: what was invalidated before the call is the
+ * caller's to answer for. What was invalidated after `set` had begun its work on the store is not, so such a value is held to
+ * that alone. It says itself when `set` had begun (see `subject.ts`). And a `set` that was acknowledged binds as a write-through
+ * does, to what was set: no older load in flight comes back over it.
+ *
+ * **In another database** the rows are somebody else's: to read one of them is never right.
+ *
  * **After a failover** a read may be older than invalidations that the old primary had acknowledged and not replicated.
  * Those are counted apart, if the run says that they may be lost: all that the read is older than must have been
  * acknowledged shortly before that primary was killed, and have been its to keep.
  */
 import type { Commit } from "./database.ts"
 import type { Acknowledged, Event, Read } from "./records.ts"
-import { bearers } from "./world.ts"
+import { bearers, isSet, poison } from "./world.ts"
 
 /** What one process wrote down. */
 export interface Recording {
@@ -43,6 +50,10 @@ export interface Fault {
   readonly paused?: string | undefined
   /** A primary was killed at `start`, with the keys, markers and epoch it kept. */
   readonly lost?: Kept | undefined
+  /** How many commands a server refused because of it. */
+  readonly refused?: number | undefined
+  /** What was changed meanwhile in a database that is none of our business. */
+  readonly touched?: ReadonlyArray<string> | undefined
 }
 
 /** What a server keeps. */
@@ -67,6 +78,8 @@ export interface Bond {
   readonly acknowledged: Acknowledged
   /** The oldest version that may be read once it is acknowledged. */
   readonly floor: number
+  /** A value of `set` is bound by it if `set` had begun before this. */
+  readonly since: number
 }
 
 export interface Violation {
@@ -125,6 +138,14 @@ class Bonds {
   broken(start: number, version: number): ReadonlyArray<Bond> {
     return this.#list.slice(0, this.#before(start)).filter(({ floor }) => floor > version)
   }
+
+  /** Of those the ones that bind a value whose `set` had begun at that moment. */
+  brokenBySet(start: number, version: number, begun: number): ReadonlyArray<Bond> {
+    // What ended before then began before then.
+    return this.#list
+      .slice(this.#before(begun), this.#before(start))
+      .filter(({ floor, since }) => floor > version && since > begun)
+  }
 }
 
 /** The first index for which `reached` holds; it must hold from there on. */
@@ -145,6 +166,10 @@ const versionAt = (commits: ReadonlyArray<Commit>, moment: number): number => {
   return count === 0 ? 0 : commits[count - 1]!.version
 }
 
+/** When a version was committed, dated after it. */
+const committedAt = (commits: ReadonlyArray<Commit>, version: number): number =>
+  commits[lowerBound(commits.length, (i) => commits[i]!.version >= version)]?.at ?? 0
+
 const isCommitted = (commits: ReadonlyArray<Commit>, version: number): boolean =>
   version === 0 || commits[lowerBound(commits.length, (i) => commits[i]!.version >= version)]?.version === version
 
@@ -156,8 +181,9 @@ export const pausedMicros = (faults: ReadonlyArray<Fault>, who: string, from: nu
     0
   )
 
-/** Whether a failover may have lost this acknowledgement. */
-const mayBeLost = (faults: ReadonlyArray<Fault>, { acknowledged }: Bond, key: string): boolean =>
+/** Whether a failover may have lost this acknowledgement. `set` does not wait for replicas: it invalidates nothing. */
+const mayBeLost = (faults: ReadonlyArray<Fault>, lossy: boolean, { acknowledged }: Bond, key: string): boolean =>
+  (lossy || acknowledged.kind === "set") &&
   faults.some(({ lost, start }) => {
     if (lost === undefined) return false
     const { end, kind, target } = acknowledged
@@ -169,6 +195,10 @@ const mayBeLost = (faults: ReadonlyArray<Fault>, { acknowledged }: Bond, key: st
       return lost.epoch || lost.tags.some((tag) => bearers[tag]?.includes(key) === true)
     return lost.keys.includes(key)
   })
+
+/** The bond with the newest version. */
+const newest = (bonds: ReadonlyArray<Bond>): Bond =>
+  bonds.reduce((newest, bond) => (bond.floor > newest.floor ? bond : newest))
 
 export const check = ({ commits, fallbackTtlMillis, faults, lossy, recordings }: CheckInput): Verdict => {
   const none: ReadonlyArray<Commit> = []
@@ -185,9 +215,14 @@ export const check = ({ commits, fallbackTtlMillis, faults, lossy, recordings }:
     for (const event of events()) {
       if (event.type !== "acknowledged") continue
       for (const key of new Set(event.covers)) {
-        const before = versionAt(commitsOf(key), event.start)
-        const floor = key === event.target ? Math.max(before, event.version ?? 0) : before
-        const bond = { who, acknowledged: event, floor }
+        const commits = commitsOf(key)
+        const said = event.version !== undefined && key === event.target
+        // A `set` says nothing of what was committed before it but of what was set.
+        const before = event.kind === "set" ? 0 : versionAt(commits, event.start)
+        const floor = said ? Math.max(before, event.version) : before
+        // A write holds the lease until after its commit, and who takes it over meanwhile is found out.
+        const since = said && event.kind === "write" ? committedAt(commits, event.version) : event.start
+        const bond = { who, acknowledged: event, floor, since }
         bondsIn(everybody, key).add(bond)
         bondsIn(own, `${who} ${key}`).add(bond)
       }
@@ -202,14 +237,19 @@ export const check = ({ commits, fallbackTtlMillis, faults, lossy, recordings }:
   const judge = (who: string, layer: Recording["layer"], read: Read): void => {
     const { degraded, key, load, loadedAt, start, version } = read
     const accuse = (problem: string, bond?: Bond) => violations.push({ who, read, problem, bond })
+    if (load === poison) return void accuse("a value of another database")
     if (version < 0) return void accuse("a value of another key")
     if (!isCommitted(commitsOf(key), version)) return void accuse("a version that was never written")
     const bond = everybody.get(key)?.highest(start)
     if (bond === undefined || version >= bond.floor) return
     // Without the store a process has only what its own loads brought. Anything else came from the store after all.
-    if (!degraded || !load.startsWith(`${who}/`)) {
-      const broken = everybody.get(key)!.broken(start, version)
-      if (!lossy || !broken.every((bond) => mayBeLost(faults, bond, key))) return void accuse("stale", bond)
+    const set = isSet(load)
+    if (!degraded || set || !load.startsWith(`${who}/`)) {
+      const bonds = everybody.get(key)!
+      const broken = set ? bonds.brokenBySet(start, version, loadedAt) : bonds.broken(start, version)
+      if (broken.length === 0) return
+      const kept = broken.filter((bond) => !mayBeLost(faults, lossy, bond, key))
+      if (kept.length > 0) return void accuse("stale", newest(kept))
       staleAfterLoss++
       for (const { acknowledged } of broken) lost.add(acknowledged)
       return

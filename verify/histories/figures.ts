@@ -3,6 +3,7 @@
  */
 import { type CheckInput, type Fault, pausedMicros } from "./checker.ts"
 import type { Event } from "./records.ts"
+import { isSet } from "./world.ts"
 
 export interface Figures {
   /** How long it all took, from the first read to the last. */
@@ -15,6 +16,14 @@ export interface Figures {
   readonly emptyPeeks: number
   /** Reads that were served without the store, because it failed on the way. */
   readonly readsWithoutStore: number
+  /** Reads of values that were handed to `set`. */
+  readonly readsOfSets: number
+  /** Callers that were interrupted, by what they had asked for. */
+  readonly left: Readonly<Record<string, number>>
+  /** Commands that a full server refused, and how often clients were refused their database. */
+  readonly refused: { readonly full: number; readonly select: number }
+  /** What was changed in the other database. */
+  readonly touched: ReadonlyArray<string>
   readonly loads: number
   readonly commits: number
   readonly acknowledged: Readonly<Record<string, number>>
@@ -66,6 +75,8 @@ export const figuresOf = ({ commits, faults, recordings }: CheckInput, seconds: 
   let hits = 0
   let emptyPeeks = 0
   let readsWithoutStore = 0
+  let readsOfSets = 0
+  const left: Record<string, number> = {}
   let loads = 0
   let longest = { micros: 0, of: "" }
   const recoveries = makeRecoveries(faults)
@@ -83,6 +94,7 @@ export const figuresOf = ({ commits, faults, recordings }: CheckInput, seconds: 
         bump(reads, event.kind)
         if (event.loadedAt < event.start) hits++
         if (event.degraded) readsWithoutStore++
+        if (isSet(event.load)) readsOfSets++
         return
       case "load":
         loads++
@@ -90,18 +102,22 @@ export const figuresOf = ({ commits, faults, recordings }: CheckInput, seconds: 
       case "acknowledged":
         return bump(acknowledged, event.kind)
       case "returned":
-        if (event.kind === "peek") emptyPeeks++
+        if (event.kind !== "bypass") emptyPeeks++
         else bump(acknowledged, event.kind)
         return
       case "failed":
         if (event.typed) return bump(typedFailures, event.kind)
         return void failedCallers.push(`${who}: ${event.kind} ${event.target}: ${event.reason}`)
+      case "left":
+        return bump(left, event.kind)
       case "hung":
         return void hungCallers.push(`${who}: ${event.kind} ${event.target}`)
     }
   }
   for (const { events, who } of recordings) for (const event of events()) count(who, event)
   for (const { kind } of faults) bump(suffered, kind)
+  const refusedBy = (of: string) =>
+    faults.reduce((sum, { kind, refused }) => sum + (kind === of ? (refused ?? 0) : 0), 0)
   return {
     seconds,
     processes: recordings.length,
@@ -110,6 +126,10 @@ export const figuresOf = ({ commits, faults, recordings }: CheckInput, seconds: 
     hits,
     emptyPeeks,
     readsWithoutStore,
+    readsOfSets,
+    left,
+    refused: { full: refusedBy("full"), select: refusedBy("select") },
+    touched: faults.flatMap(({ touched }) => touched ?? []),
     loads,
     commits: [...commits.values()].reduce((sum, list) => sum + list.length, 0),
     acknowledged,

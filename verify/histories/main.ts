@@ -98,13 +98,16 @@ const parse = () => {
   return { ...values, options }
 }
 
-/** The control runs undisturbed on one Redis: naive cache-aside needs no faults to be found out. */
+/**
+ * The control runs on one Redis: naive cache-aside needs no faults to be found out, but for what a client does that is refused
+ * its database.
+ */
 const controlOf = (options: RunOptions, seconds: number): RunOptions => ({
   ...options,
   subject: "naive",
   topology: "standalone",
   seconds,
-  faults: [],
+  faults: ["select"],
   durability: undefined
 })
 

@@ -5,8 +5,8 @@
  * says of anything else means nothing.
  */
 import { Redis } from "ioredis"
-import type { Answer, Row, Source, Subject } from "./subject.ts"
-import { bearers, keyOf, keysOf } from "./world.ts"
+import { type Answer, notYet, type Row, type Source, type Subject } from "./subject.ts"
+import { bearers, endMicros, keyOf, keysOf } from "./world.ts"
 
 const ttlMillis = 60_000
 
@@ -16,15 +16,16 @@ export const makeNaive = (options: { readonly url: string; readonly namespace: s
   const name = (key: string) => `${options.namespace}:${key}`
   const store = (row: Row) => redis.set(name(row.key), JSON.stringify(row), "PX", ttlMillis)
   const remove = async (keys: ReadonlyArray<string>) => void (await redis.del(...keys.map(name)))
-  const got = (row: Row | undefined, degraded: boolean): Answer => ({ row, degraded, left: false })
+  const got = (row: Row | undefined, degraded: boolean): Answer => ({ row, degraded })
+  const onlyLooks = (kind: string) => kind === "peek" || kind === "get"
   return {
     read: async (kind, family, id) => {
       try {
         const found = kind === "refresh" ? null : await redis.get(name(keyOf(family, id)))
         if (found !== null) return got(JSON.parse(found) as Row, false)
-        if (kind === "peek") return got(undefined, false)
+        if (onlyLooks(kind)) return got(undefined, false)
       } catch (error) {
-        if (kind === "peek") throw error
+        if (onlyLooks(kind)) throw error
         return got(await source.load(family, id), true)
       }
       const row = await source.load(family, id)
@@ -40,6 +41,9 @@ export const makeNaive = (options: { readonly url: string; readonly namespace: s
       const stored = store(row)
       await (policy === "fail" ? stored : stored.catch(() => {}))
       return row
+    },
+    set: async (_family, _id, row) => {
+      await store(row.loadedAt === notYet ? { ...row, loadedAt: endMicros() } : row)
     },
     // All that can fail here is Redis.
     isTyped: () => true,

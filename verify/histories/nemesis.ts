@@ -1,19 +1,22 @@
 /**
- * Makes trouble: four hands at once, each with its own kinds of faults, at random by a seed.
+ * Makes trouble: several hands at once, each with its own kinds of faults, at random by a seed.
  */
-import { Effect, Semaphore } from "effect"
+import { Effect, Schedule, Semaphore } from "effect"
+import type { Redis } from "ioredis"
 import { generator } from "../../test/support/random.ts"
 import type { Link, Moment } from "../../test/support/proxy.ts"
-import type { RedisServerError } from "../../test/support/redisServer.ts"
+import type { RedisServerError, RunningRedis } from "../../test/support/redisServer.ts"
 import type { Fault } from "./checker.ts"
+import type { Elsewhere } from "./elsewhere.ts"
 import type { Processes } from "./processes.ts"
-import type { Setup, Topology } from "./setup.ts"
-import { endMicros, keys, redisNames, startMicros, tags } from "./world.ts"
+import { operate, type Setup, type Topology } from "./setup.ts"
+import { amidst, endMicros, keys, redisNames, startMicros, tags } from "./world.ts"
 
 /** What each kind of fault is, for the table at the end. */
 export const faultKinds = {
   kill: "processes killed (SIGKILL) and replaced",
   pause: "processes paused (SIGSTOP)",
+  hang: "processes stopped in a load or write for longer than a lease",
   evict: "keys of ours evicted",
   "script-flush": "script caches flushed",
   delay: "connections delayed",
@@ -23,6 +26,8 @@ export const faultKinds = {
   "half-open": "connections half open",
   "server-pause": "servers paused (SIGSTOP)",
   "server-restart": "servers restarted, empty",
+  full: "servers full (maxmemory, each policy)",
+  select: "clients refused their database on a reconnect",
   reshard: "slots moved",
   failover: "primaries killed and failed over"
 } as const
@@ -32,6 +37,7 @@ export type FaultKind = keyof typeof faultKinds
 export const faultsOf = (topology: Topology): ReadonlyArray<FaultKind> =>
   (Object.keys(faultKinds) as Array<FaultKind>).filter((kind) => {
     switch (kind) {
+      case "select":
       case "server-restart":
         return topology === "standalone"
       case "reshard":
@@ -51,10 +57,20 @@ export interface NemesisOptions {
   readonly faults: ReadonlyArray<FaultKind>
   readonly seed: number
   readonly millis: number
+  /** What is not to be touched while clients are refused their database. */
+  readonly elsewhere: Elsewhere | undefined
 }
 
+const policies = ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"].flatMap((policy) => [
+  policy,
+  policy === "volatile-ttl" ? "noeviction" : policy.replace("volatile", "allkeys")
+])
+
+const outOfMemory = async (redis: Redis): Promise<number> =>
+  Number(/^errorstat_OOM:count=(\d+)/m.exec(await redis.info("errorstats"))?.[1] ?? 0)
+
 /** What a fault says of itself when it is over. */
-type Told = Pick<Fault, "detail" | "paused" | "lost">
+type Told = Pick<Fault, "detail"> & Partial<Fault>
 
 /** Works for so long, then leaves everything in order. */
 export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray<Fault>, RedisServerError> =>
@@ -68,6 +84,8 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
     // Replicas follow through the same proxies. Before a failover they must have had the time to get everything, or it
     // would lose more than what was not replicated yet.
     const network = yield* Semaphore.make(100)
+    // Whether another database was touched can only be seen while nothing else empties it.
+    const contents = yield* Semaphore.make(1)
 
     /** Dates a fault. One that did nothing is none. */
     const dated = (kind: FaultKind, fault: Effect.Effect<Told | undefined, RedisServerError>) =>
@@ -78,13 +96,15 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
         })
       })
 
-    const withPrimaries = (command: ReadonlyArray<string>) =>
-      Effect.flatMap(setup.primaries, (servers) =>
+    const onAll = <A>(servers: ReadonlyArray<RunningRedis>, otherwise: A, use: (redis: Redis) => Promise<A>) =>
+      Effect.forEach(
+        servers,
         // A server that is away, or does not have the slot, has nothing to lose.
-        Effect.forEach(servers, (server) => Effect.orElseSucceed(server.raw(...command), () => ""), {
-          concurrency: "unbounded"
-        })
+        (server) => Effect.orElseSucceed(operate(server, setup.db, use), () => otherwise),
+        { concurrency: "unbounded" }
       )
+    const onPrimaries = <A>(otherwise: A, use: (redis: Redis) => Promise<A>) =>
+      Effect.flatMap(setup.primaries, (servers) => onAll(servers, otherwise, use))
 
     const evict = Effect.suspend(() => {
       const luck = random(20)
@@ -96,8 +116,9 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
             : luck < 13
               ? names.lease(pick(keys))
               : names.entry(pick(keys))
-      return Effect.map(withPrimaries(["UNLINK", name]), (replies) =>
-        replies.some((reply) => reply.startsWith(":1")) ? { detail: name } : undefined
+      return Effect.map(
+        onPrimaries(0, (redis) => redis.unlink(name)),
+        (removed) => (removed.includes(1) ? { detail: name } : undefined)
       )
     })
 
@@ -111,6 +132,17 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
           Effect.sync(() => seat.freeze(false))
         ),
         { detail: name, paused: name }
+      )
+    })
+
+    const hung = Effect.suspend(() => {
+      const seat = pick(processes.seats)
+      const name = seat.name()
+      const where = pick(amidst)
+      return Effect.map(seat.hang(where, between(600, 2500)), (stopped) =>
+        stopped === undefined
+          ? undefined
+          : { detail: `${name}, in a ${where} of ${stopped.key}`, paused: name, start: stopped.at }
       )
     })
 
@@ -192,13 +224,64 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
       return { detail: `on port ${server.port}` }
     })
 
-    const serverRestarted = Effect.gen(function*() {
-      const server = pick(yield* setup.primaries)
-      yield* server.stop
-      yield* Effect.sleep(random(2) === 0 ? 0 : between(10, 1500))
-      yield* server.start
-      return { detail: `on port ${server.port}` }
-    })
+    const serverRestarted = contents.withPermits(1)(
+      Effect.gen(function*() {
+        const server = pick(yield* setup.primaries)
+        yield* server.stop
+        yield* Effect.sleep(random(2) === 0 ? 0 : between(10, 1500))
+        yield* server.start
+        return { detail: `on port ${server.port}` }
+      })
+    )
+
+    /** As full as can be, or so that it is full now and then. */
+    const filled = contents.withPermits(1)(
+      Effect.gen(function*() {
+        const all = yield* setup.primaries
+        const servers = random(2) === 0 ? all : [pick(all)]
+        const policy = random(3) === 0 ? "noeviction" : pick(policies)
+        const spare = random(3) === 0 ? between(-20_000, 20_000) : undefined
+        const count = Effect.map(onAll(servers, 0, outOfMemory), (counts) => counts.reduce((a, b) => a + b, 0))
+        const before = yield* count
+        yield* Effect.acquireUseRelease(
+          onAll(servers, undefined, async (redis) => {
+            const used = Number(/^used_memory:(\d+)/m.exec(await redis.info("memory"))?.[1])
+            await redis.config("SET", "maxmemory-policy", policy)
+            await redis.config("SET", "maxmemory", spare === undefined ? 1 : used + spare)
+          }),
+          () => Effect.sleep(between(200, 1500)),
+          () => onAll(servers, undefined, async (redis) => void (await redis.config("SET", "maxmemory", 0)))
+        )
+        const refused = (yield* count) - before
+        const extent = spare === undefined ? "with room for nothing" : "with little room"
+        return { detail: `${servers.length}, ${policy}, ${extent}; ${refused} refusals`, refused }
+      })
+    )
+
+    const selectRefused = contents.withPermits(1)(
+      Effect.gen(function*() {
+        const { allowSelect, refusals } = setup.access!
+        const { plant, touched } = options.elsewhere!
+        yield* plant
+        const before = yield* refusals
+        yield* Effect.acquireUseRelease(
+          allowSelect(false),
+          () =>
+            Effect.suspend(() => {
+              const links = setup.proxies.flatMap((proxy) => proxy.links())
+              const some = links.length > 8 && random(3) === 0
+              for (const link of links) if (!some || random(2) === 0) link.cut()
+              return Effect.sleep(between(300, 1500))
+            }),
+          // Without it nobody would come back.
+          () => Effect.orDie(Effect.retry(allowSelect(true), Schedule.spaced(100).pipe(Schedule.upTo({ times: 50 }))))
+        )
+        const refused = (yield* refusals) - before
+        // Who is in the wrong place stays there.
+        yield* Effect.sleep(200)
+        return { detail: `${refused} times`, refused, touched: yield* touched }
+      })
+    )
 
     const resharded = Effect.orElseSucceed(
       Effect.as(setup.reshard?.(pick) ?? Effect.void, { detail: "to another primary" }),
@@ -219,8 +302,15 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
     const make: Record<FaultKind, Effect.Effect<void, RedisServerError>> = {
       kill: dated("kill", killed),
       pause: dated("pause", frozen),
+      hang: dated("hang", hung),
       evict: dated("evict", evict),
-      "script-flush": dated("script-flush", Effect.as(withPrimaries(["SCRIPT", "FLUSH"]), { detail: "" })),
+      "script-flush": dated(
+        "script-flush",
+        Effect.as(
+          onPrimaries(undefined, async (redis) => void (await redis.script("FLUSH"))),
+          { detail: "" }
+        )
+      ),
       delay: dated("delay", delayed),
       "cut-request": dated("cut-request", cutAt("request")),
       "cut-half": dated("cut-half", cutAt("half")),
@@ -228,14 +318,16 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
       "half-open": dated("half-open", halfOpen),
       "server-pause": dated("server-pause", serverPaused),
       "server-restart": dated("server-restart", serverRestarted),
+      full: dated("full", filled),
+      select: dated("select", selectRefused),
       reshard: dated("reshard", resharded),
       failover: failedOver
     }
 
     const end = performance.now() + options.millis
     /**
-     * One hand: these kinds in an order that changes each time it has gone through them, with a pause between two. In
-     * it the processes come back to the store: away from it they have little to get wrong.
+     * One hand: these kinds in an order that changes each time it has gone through them, with a pause between two, a shorter
+     * one before the first. In it the processes come back to the store: away from it they have little to get wrong.
      */
     const hand = (kinds: ReadonlyArray<FaultKind>, from: number, to: number) => {
       const wanted = kinds.filter((kind) => options.faults.includes(kind))
@@ -245,23 +337,25 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
         if (left.length === 0) left = [...wanted]
         return left.splice(random(left.length), 1)[0]!
       }
-      const round: Effect.Effect<void, RedisServerError> = Effect.suspend(() =>
-        performance.now() >= end
-          ? Effect.void
-          : Effect.sleep(between(from, to)).pipe(
-              Effect.andThen(Effect.suspend(() => make[next()])),
-              Effect.andThen(round)
-            )
-      )
-      return round
+      const round = (pause: number): Effect.Effect<void, RedisServerError> =>
+        Effect.suspend(() =>
+          performance.now() >= end
+            ? Effect.void
+            : Effect.sleep(pause).pipe(
+                Effect.andThen(Effect.suspend(() => make[next()])),
+                Effect.andThen(Effect.suspend(() => round(between(from, to))))
+              )
+        )
+      return round(random(from))
     }
     const cuts: ReadonlyArray<FaultKind> = ["cut-request", "cut-half", "cut-half", "cut-reply", "cut-reply"]
     yield* Effect.all(
       [
         hand([...new Array<FaultKind>(9).fill("evict"), "script-flush"], 20, 200),
         hand(["delay", "delay", "half-open", ...cuts], 500, 2500),
-        hand(["kill", "pause", "pause"], 2000, 6000),
-        hand(["server-pause", "server-pause", "server-restart", "reshard", "reshard", "failover"], 3000, 8000)
+        hand(["kill", "pause", "pause", "hang", "hang", "hang"], 1000, 4000),
+        hand(["server-pause", "server-restart", "full", "full", "reshard", "failover"], 2000, 7000),
+        hand(["select"], 3000, 12_000)
       ],
       { concurrency: "unbounded", discard: true }
     )

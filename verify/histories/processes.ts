@@ -3,11 +3,13 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import * as path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 import type { Recording } from "./checker.ts"
 import { readEvents } from "./records.ts"
-import type { WorkerOptions } from "./worker.ts"
+import type { Order, Word, WorkerOptions } from "./worker.ts"
+import type { Amidst } from "./world.ts"
 
 /** A place for a process; when one dies, the next takes it. */
 export interface Seat {
@@ -17,6 +19,14 @@ export interface Seat {
   readonly replace: Effect.Effect<void>
   /** SIGSTOP and SIGCONT. */
   readonly freeze: (frozen: boolean) => void
+  /**
+   * Has it stop itself (SIGSTOP) in the middle of its next load or write, and lets it go on so much later. Gives which key that
+   * was of, and when it began; `undefined` when there was none for a while.
+   */
+  readonly hang: (
+    where: Amidst,
+    millis: number
+  ) => Effect.Effect<{ readonly key: string; readonly at: number } | undefined>
 }
 
 export interface Processes {
@@ -42,11 +52,20 @@ const compileCache = fileURLToPath(new URL("../../.tmp/compile-cache", import.me
 /** How long a process may take to stop. It gives up on callers that wait for ever a little earlier. */
 const stopMillis = 30_000
 
+/** How long a process is waited for that is to stand still in the middle of something. */
+const amidstMillis = 1_500
+/** A process says that it will stop, and then does; not before this has passed is it sure to have. */
+const stoppedMillis = 200
+
 const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<Processes, never, Scope.Scope> =>
   Effect.gen(function*() {
     const children = new Set<ChildProcess>()
     const recordings: Array<Recording> = []
     const problems: Array<string> = []
+    /** Who waits for a process to stand still. */
+    const hanging = new Map<ChildProcess, (word: Exclude<Word, "ready">) => void>()
+    const tell = (child: ChildProcess, order: Order) => child.connected && child.send(order)
+    const goOn = (child: ChildProcess) => void child.kill("SIGCONT")
 
     const start = (seat: number, life: number): Promise<ChildProcess> => {
       const name = `p${seat + 1}.${life}`
@@ -73,7 +92,13 @@ const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<
           if (code !== 0 && signal !== "SIGKILL") problems.push(`${name} ended with ${code ?? signal}`)
           resolve(child)
         })
-        child.once("message", () => {
+        child.on("message", (word: Word) => {
+          if (word !== "ready") {
+            const told = hanging.get(child)
+            if (told !== undefined) return told(word)
+            // It came too late.
+            return void setTimeout(goOn, stoppedMillis, child)
+          }
           recordings.push({ who: name, layer, events: () => readEvents(file) })
           resolve(child)
         })
@@ -103,13 +128,29 @@ const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<
           await gone(child)
           child = await start(seat, ++life)
         }),
-        freeze: (frozen: boolean) => void child.kill(frozen ? "SIGSTOP" : "SIGCONT")
+        freeze: (frozen: boolean) => void child.kill(frozen ? "SIGSTOP" : "SIGCONT"),
+        hang: (where: Amidst, millis: number) =>
+          Effect.promise(async () => {
+            const word = await new Promise<Exclude<Word, "ready"> | undefined>((resolve) => {
+              hanging.set(child, resolve)
+              tell(child, { hang: where })
+              setTimeout(resolve, amidstMillis, undefined)
+            })
+            hanging.delete(child)
+            if (word === undefined) {
+              tell(child, { hang: undefined })
+              return undefined
+            }
+            await sleep(Math.max(millis, stoppedMillis))
+            goOn(child)
+            return { key: word.key, at: word.at }
+          })
       }
     }
     const seats = yield* Effect.promise(() => Promise.all(Array.from({ length: count }, (_, seat) => take(seat))))
     const stop = Effect.promise(async () => {
       const all = [...children]
-      for (const child of all) child.send("stop")
+      for (const child of all) tell(child, { stop: true })
       const late = setTimeout(() => {
         problems.push(`${children.size} processes did not stop`)
         for (const child of children) child.kill("SIGKILL")

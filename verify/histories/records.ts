@@ -7,11 +7,14 @@
  */
 import * as fs from "node:fs"
 
-export const readKinds = ["aside", "stampede", "refresh", "peek"] as const
+export const readKinds = ["aside", "stampede", "refresh", "peek", "get"] as const
 export type ReadKind = (typeof readKinds)[number]
 
 export const invalidationKinds = ["key", "keys", "pattern", "tag", "write"] as const
 export type InvalidationKind = (typeof invalidationKinds)[number]
+
+/** All that a caller can ask for. `"bypass"`: a write-through with the default policy. */
+export type CallKind = ReadKind | InvalidationKind | "bypass" | "set"
 
 interface Span {
   readonly fiber: number
@@ -41,34 +44,40 @@ export interface Load extends Span {
   readonly load: string
 }
 
-/** An invalidation, or a write-through, was acknowledged. */
+/** An invalidation, a write-through or a `set` was acknowledged. */
 export interface Acknowledged extends Span {
   readonly type: "acknowledged"
-  readonly kind: InvalidationKind
+  readonly kind: InvalidationKind | "set"
   /** What was invalidated: a key, keys, a pattern or a tag. */
   readonly target: string
   /** The keys that it covers. */
   readonly covers: ReadonlyArray<string>
-  /** What a write-through committed. */
+  /** What a write-through committed, or what was set. */
   readonly version: number | undefined
 }
 
 /** A call failed. */
 export interface Failed extends Span {
   readonly type: "failed"
-  /** What failed: a kind of read or invalidation, or `"bypass"`, a write-through with the default policy. */
-  readonly kind: ReadKind | InvalidationKind | "bypass"
+  readonly kind: CallKind
   readonly target: string
-  /** Its type says so (`CacheError`): invalidations, peeks, writes with `onCacheError: "fail"`. Others may not fail. */
+  /** Its type says so (`CacheError`): all but cached functions and writes with the default policy. Others may not fail. */
   readonly typed: boolean
   readonly reason: string
 }
 
-/** A peek found nothing, or a write with the default policy returned: it is on record that it took so long. */
+/** A peek or get found nothing, or a write with the default policy returned: it is on record that it took so long. */
 export interface Returned extends Span {
   readonly type: "returned"
-  readonly kind: "peek" | "bypass"
+  readonly kind: "peek" | "get" | "bypass"
   readonly key: string
+}
+
+/** A caller was interrupted before it had an answer. Whether what it asked for was done, nobody knows. */
+export interface Left extends Span {
+  readonly type: "left"
+  readonly kind: CallKind
+  readonly target: string
 }
 
 /** A caller was still waiting when the run was over. */
@@ -78,9 +87,9 @@ export interface Hung extends Span {
   readonly target: string
 }
 
-export type Event = Read | Load | Acknowledged | Failed | Returned | Hung
+export type Event = Read | Load | Acknowledged | Failed | Returned | Left | Hung
 
-const codes = { read: "r", load: "l", acknowledged: "a", failed: "f", returned: "d", hung: "h" } as const
+const codes = { read: "r", load: "l", acknowledged: "a", failed: "f", returned: "d", left: "x", hung: "h" } as const
 
 const fieldsOf = (event: Event): ReadonlyArray<string | number> => {
   switch (event.type) {
@@ -94,6 +103,7 @@ const fieldsOf = (event: Event): ReadonlyArray<string | number> => {
       return [event.kind, event.target, event.typed ? 1 : 0, encodeURIComponent(event.reason)]
     case "returned":
       return [event.kind, event.key]
+    case "left":
     case "hung":
       return [event.kind, event.target]
   }
@@ -126,7 +136,7 @@ export const decodeEvent = (line: string): Event | undefined => {
       return {
         type: "acknowledged",
         ...span,
-        kind: a as InvalidationKind,
+        kind: a as Acknowledged["kind"],
         target: b!,
         covers: c!.split(","),
         version: d === "" ? undefined : Number(d)
@@ -142,6 +152,8 @@ export const decodeEvent = (line: string): Event | undefined => {
       }
     case "d":
       return { type: "returned", ...span, kind: a as Returned["kind"], key: b! }
+    case "x":
+      return { type: "left", ...span, kind: a as CallKind, target: b! }
     case "h":
       return { type: "hung", ...span, kind: a!, target: b! }
     default:

@@ -33,15 +33,20 @@ export const describeRun = ({ figures, input, options, verdict }: RunResult): st
     ["reads a second", Math.round(figures.allReads / figures.seconds)],
     ["  of a value that was there (hits)", figures.hits],
     ["  served without the store, which failed on the way", figures.readsWithoutStore],
-    ["peeks that found nothing", figures.emptyPeeks],
+    ["  of a value that was handed to set", figures.readsOfSets],
+    ["peeks and gets that found nothing", figures.emptyPeeks],
     ["loads", figures.loads],
     ["commits in the database", figures.commits],
     ...of(figures.acknowledged, invalidationKinds, "acknowledged: invalidation by"),
     ...of(figures.acknowledged, ["bypass"], "writes with the default policy,"),
-    ...of(figures.typedFailures, [...invalidationKinds, ...readKinds], "not acknowledged, and said so:"),
+    ...of(figures.acknowledged, ["set"], "acknowledged:"),
+    ...of(figures.typedFailures, [...invalidationKinds, "set", ...readKinds], "not acknowledged, and said so:"),
+    ...of(figures.left, [...readKinds, ...invalidationKinds, "bypass", "set"], "callers that left:"),
     ...Object.entries(figures.faults).map(
       ([kind, count]) => [`fault: ${faultKinds[kind as FaultKind]}`, count] as const
     ),
+    ...(figures.refused.full > 0 ? [["commands that full servers refused", figures.refused.full] as const] : []),
+    ...(figures.refused.select > 0 ? [["times that SELECT was refused", figures.refused.select] as const] : []),
     ["processes, those that were killed included", figures.processes],
     ["longest wait of a caller, ms", figures.longestWait.millis],
     [`  ${figures.longestWait.of}`, ""],
@@ -60,7 +65,11 @@ export const describeRun = ({ figures, input, options, verdict }: RunResult): st
           ["stale reads after such a loss", verdict.staleAfterLoss]
         ] as const)
       : []),
-    ["stale reads", verdict.violations.length]
+    ...(faults.includes("select") ? [["touched in another database", figures.touched.length] as const] : []),
+    [
+      faults.includes("select") ? "stale reads, and reads of another database" : "stale reads",
+      verdict.violations.length
+    ]
   ]
   const durable =
     durability === undefined ? "" : `, durability ${durability.replicas} in ${durability.timeoutMillis} ms`
@@ -92,7 +101,11 @@ export const objections = ({ figures, options, problems, verdict }: RunResult): 
   const found = [...problems]
   const { allReads, failedCallers, faults, hungCallers, readsWithoutStore } = figures
   if (options.subject === "naive") {
-    if (verdict.violations.length === 0) found.push("the control shows no stale read: the harness sees nothing")
+    const shows = (problem: string) => verdict.violations.some((violation) => violation.problem === problem)
+    if (!shows("stale")) found.push("the control shows no stale read: the harness sees nothing")
+    if (options.faults.includes("select") && !shows("a value of another database")) {
+      found.push("the control reads nothing of another database: the harness sees nothing")
+    }
     return found
   }
   if (verdict.violations.length > 0) found.push(`${verdict.violations.length} stale reads`)
@@ -104,8 +117,19 @@ export const objections = ({ figures, options, problems, verdict }: RunResult): 
   for (const kind of invalidationKinds) {
     if (figures.acknowledged[kind] === undefined) found.push(`no invalidation by ${kind} was acknowledged`)
   }
+  for (const kind of ["set", "bypass"]) if (figures.acknowledged[kind] === undefined) found.push(`no ${kind} was done`)
+  if (figures.reads["get"] === undefined) found.push("no get found anything")
+  if (figures.readsOfSets === 0) found.push("no value of a set was read")
+  if (figures.touched.length > 0) {
+    found.push(
+      `another database was touched: ${figures.touched.slice(0, 5).join(", ")}, ${figures.touched.length} in all`
+    )
+  }
   // A short run has no time for all of them.
   const missing = options.faults.filter((kind) => faults[kind] === undefined)
   if (options.seconds >= 60 && missing.length > 0) found.push(`these faults never came: ${missing.join(", ")}`)
+  const { refused } = figures
+  if ((faults["full"] ?? 0) > 2 && refused.full === 0) found.push("full servers refused nothing")
+  if ((faults["select"] ?? 0) > 2 && refused.select === 0) found.push("nobody was refused a database")
   return found
 }

@@ -8,11 +8,13 @@ import { Effect, type Scope } from "effect"
 import type { RedisServerError } from "../../test/support/redisServer.ts"
 import { check, type CheckInput, type Verdict } from "./checker.ts"
 import { Database } from "./database.ts"
+import { makeElsewhere } from "./elsewhere.ts"
 import { type Figures, figuresOf } from "./figures.ts"
 import { type FaultKind, runNemesis } from "./nemesis.ts"
 import { Processes } from "./processes.ts"
 import { makeSetup, type Topology } from "./setup.ts"
-import type { SubjectOptions } from "./subject.ts"
+import { makeNaive } from "./naive.ts"
+import { makeSubject, type SubjectOptions } from "./subject.ts"
 import type { WorkerOptions } from "./worker.ts"
 
 export interface RunOptions extends Pick<SubjectOptions, "durability">, Pick<WorkerOptions, "subject"> {
@@ -51,6 +53,18 @@ export const run = (options: RunOptions): Effect.Effect<RunResult, RedisServerEr
     const gathered = yield* Effect.scoped(
       Effect.gen(function*() {
         const setup = yield* makeSetup(topology, namespace)
+        // A subject as those of the processes, in a database that is none of theirs.
+        const stranger = (url: string) => {
+          const strangers = { url, namespace, layer: "redis", fallbackTtlMillis, durability: undefined } as const
+          const unused = () => Promise.reject(new Error("a row that was put there is loaded"))
+          const source = { load: unused, write: unused, pause: () => undefined }
+          return subject === "naive" ? makeNaive(strangers, source) : makeSubject(strangers, source)
+        }
+        const { access } = setup
+        const elsewhere =
+          access !== undefined && faults.includes("select")
+            ? yield* makeElsewhere(access.server, stranger(access.elsewhere))
+            : undefined
         const database = yield* Database.scoped(path.join(folder, "database.sock"))
         const processes = yield* Processes.scoped({
           ...{ count: options.processes, folder, subject, seed, durability, namespace, fibers, fallbackTtlMillis },
@@ -59,7 +73,7 @@ export const run = (options: RunOptions): Effect.Effect<RunResult, RedisServerEr
         })
         const startedAt = performance.now()
         const suffered = yield* Effect.andThen(
-          runNemesis({ setup, processes, namespace, topology, faults, seed, millis: seconds * 1000 }),
+          runNemesis({ setup, processes, namespace, topology, faults, seed, millis: seconds * 1000, elsewhere }),
           (suffered) => Effect.as(Effect.sleep(calmMillis(options)), suffered)
         )
         yield* processes.stop

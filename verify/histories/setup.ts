@@ -3,10 +3,13 @@
  */
 import calculateSlot from "cluster-key-slot"
 import { Effect, type Scope } from "effect"
+import type { Redis } from "ioredis"
+import { cacheCommands, cacheRules, cacheUser } from "../../test/support/acl.ts"
 import { TcpProxy } from "../../test/support/proxy.ts"
 import { RedisCluster } from "../../test/support/redisCluster.ts"
 import { RedisSentinel } from "../../test/support/redisSentinel.ts"
-import { RedisServer, type RedisServerError, type RunningRedis } from "../../test/support/redisServer.ts"
+import { attempt, RedisServer, type RedisServerError, type RunningRedis } from "../../test/support/redisServer.ts"
+import { session } from "../../test/support/topology.ts"
 import type { Kept } from "./checker.ts"
 import { keys, redisNames, tags } from "./world.ts"
 
@@ -24,8 +27,23 @@ export interface Failover {
   readonly revive: Effect.Effect<void, RedisServerError>
 }
 
+/** What makes a server refuse its clients their database. */
+export interface Access {
+  readonly server: RunningRedis
+  /** Where somebody works who is in database 0 and may do everything. */
+  readonly elsewhere: string
+  /** Whether the clients may choose a database. */
+  readonly allowSelect: (on: boolean) => Effect.Effect<void, RedisServerError>
+  /** How often it was refused so far. */
+  readonly refusals: Effect.Effect<number, RedisServerError>
+}
+
 export interface Setup {
   readonly url: string
+  /** The database that the clients work in. */
+  readonly db: number
+  /** `undefined` where there is only one database. */
+  readonly access: Access | undefined
   readonly proxies: ReadonlyArray<TcpProxy>
   readonly primaries: Effect.Effect<ReadonlyArray<RunningRedis>, RedisServerError>
   /** `undefined` where there is nothing to fail over to. */
@@ -41,18 +59,52 @@ export interface Setup {
 /** Silence for which a server is held dead: longer than a busy machine keeps one from answering. */
 const deadMillis = 2500
 
-const standalone = Effect.gen(function*() {
-  const server = yield* RedisServer.scoped()
-  const proxy = yield* TcpProxy.scoped({ port: server.port })
-  return {
-    url: `redis://127.0.0.1:${proxy.port}`,
-    proxies: [proxy],
-    primaries: Effect.succeed([server]),
-    planFailover: undefined,
-    reshard: undefined,
-    healthy: Effect.void
-  } satisfies Setup
-})
+/** Something to do on a server, by somebody who may do everything, in the database of the clients. */
+export const operate = <A>(
+  server: RunningRedis,
+  db: number,
+  use: (redis: Redis) => Promise<A>
+): Effect.Effect<A, RedisServerError> =>
+  attempt(() =>
+    session(server, undefined, async (redis) => {
+      if (db !== 0) await redis.select(db)
+      return await use(redis)
+    })
+  )
+
+const databaseNumber = 5
+
+const standalone = (namespace: string) =>
+  Effect.gen(function*() {
+    // What the cache needs, and DEL for the control.
+    const rules = cacheRules(namespace, [...cacheCommands, "del"])
+    const server = yield* RedisServer.scoped({
+      acl: ["user default on nopass ~* &* +@all", `user ${cacheUser.username} ${rules.join(" ")}`]
+    })
+    const proxy = yield* TcpProxy.scoped({ port: server.port })
+    const operated = <A>(use: (redis: Redis) => Promise<A>) => operate(server, 0, use)
+    return {
+      url: `redis://${cacheUser.username}:${cacheUser.password}@127.0.0.1:${proxy.port}/${databaseNumber}`,
+      db: databaseNumber,
+      access: {
+        server,
+        elsewhere: `redis://127.0.0.1:${server.port}`,
+        allowSelect: (on) =>
+          Effect.asVoid(
+            operated((redis) => redis.call("ACL", "SETUSER", cacheUser.username, on ? "+select" : "-select"))
+          ),
+        refusals: operated(async (redis) => {
+          const stats = await redis.info("commandstats")
+          return Number(/^cmdstat_select:.*rejected_calls=(\d+)/m.exec(stats)?.[1] ?? 0)
+        })
+      },
+      proxies: [proxy],
+      primaries: Effect.succeed([server]),
+      planFailover: undefined,
+      reshard: undefined,
+      healthy: Effect.void
+    } satisfies Setup
+  })
 
 const proxiesOf = (servers: ReadonlyArray<{ readonly proxy: TcpProxy | undefined }>): ReadonlyArray<TcpProxy> =>
   servers.flatMap(({ proxy }) => (proxy === undefined ? [] : [proxy]))
@@ -63,6 +115,8 @@ const cluster = (namespace: string) =>
     const names = redisNames(namespace)
     return {
       url: cluster.url,
+      db: 0,
+      access: undefined,
       proxies: proxiesOf(cluster.nodes),
       primaries: cluster.primaries,
       planFailover: (pick) =>
@@ -96,6 +150,8 @@ const sentinel = Effect.gen(function*() {
   const sentinel = yield* RedisSentinel.scoped({ proxied: true, replicas: 1, downAfterMillis: deadMillis })
   return {
     url: sentinel.url,
+    db: 0,
+    access: undefined,
     proxies: proxiesOf(sentinel.servers),
     primaries: Effect.map(sentinel.primary, (primary) => [primary]),
     planFailover: () =>
@@ -118,4 +174,4 @@ export const makeSetup = (
   topology: Topology,
   namespace: string
 ): Effect.Effect<Setup, RedisServerError, Scope.Scope> =>
-  topology === "cluster" ? cluster(namespace) : topology === "sentinel" ? sentinel : standalone
+  topology === "cluster" ? cluster(namespace) : topology === "sentinel" ? sentinel : standalone(namespace)

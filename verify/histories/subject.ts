@@ -1,9 +1,22 @@
 /**
  * What is put to the proof: this library, as a process uses it.
  */
-import { Context, Effect, Layer, Logger, ManagedRuntime, Option, References, Schema } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  ManagedRuntime,
+  Option,
+  References,
+  Schema,
+  SchemaGetter
+} from "effect"
 import {
   cacheAside,
+  CacheClient,
   type Cached,
   CacheConfig,
   CacheError,
@@ -19,7 +32,7 @@ import {
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { ReadKind } from "./records.ts"
-import { families, type Family, fixedTag, tagsOf } from "./world.ts"
+import { endMicros, families, type Family, fixedTag, keyOf, tagsOf } from "./world.ts"
 
 export const Row = Schema.Struct({
   key: Schema.String,
@@ -30,30 +43,67 @@ export const Row = Schema.Struct({
 })
 export type Row = typeof Row.Type
 
+/** When a row was ready that is handed to `set`: it says so when it is encoded. */
+export const notYet = -1
+
+/**
+ * A row as `set` is given it; its readers go by `Row`, which has the same form. `set` encodes it when it has taken the lease
+ * over, so the moment of that is the latest at which its work on the store can have begun: that moment goes into what is
+ * stored. Then it takes its time, because what comes between the lease and the fill is the race that matters.
+ */
+const sealedRow = (pause: () => Promise<void> | undefined) =>
+  Schema.Struct({
+    ...Row.fields,
+    loadedAt: Schema.Number.pipe(
+      Schema.decodeTo(Schema.Number, {
+        decode: SchemaGetter.passthrough(),
+        encode: SchemaGetter.transformEffect((moment) =>
+          Effect.suspend(() => {
+            if (moment !== notYet) return Effect.succeed(moment)
+            const now = endMicros()
+            return Effect.as(
+              Effect.promise(async () => pause()),
+              now
+            )
+          })
+        )
+      })
+    )
+  })
+
+/** Its caller was interrupted. */
+export class Left extends Error {}
+
 /** What a subject gets from the process it works in. */
 export interface Source {
   readonly load: (family: Family, id: number) => Promise<Row>
   readonly write: (family: Family, id: number) => Promise<Row>
+  /** At times, how long it takes to encode what is set. */
+  readonly pause: () => Promise<void> | undefined
 }
 
 /** What a caller got. */
 export interface Answer {
-  /** `undefined`: a peek that found nothing, or a caller that left before there was an answer. */
+  /** `undefined`: a peek or get that found nothing. */
   readonly row: Row | undefined
   /** The cache failed on the way. */
   readonly degraded: boolean
-  readonly left: boolean
 }
 
-/** A cache under test. What it is asked for by name rejects when it is not acknowledged. */
+/**
+ * A cache under test. What it is asked for by name rejects when it is not acknowledged. A caller whose signal is aborted is
+ * interrupted; if it had no answer by then, the promise rejects with `Left`.
+ */
 export interface Subject {
-  readonly read: (kind: ReadKind, family: Family, id: number, patienceMillis: number | undefined) => Promise<Answer>
-  readonly invalidateKey: (key: string) => Promise<void>
-  readonly invalidateKeys: (keys: ReadonlyArray<string>) => Promise<void>
-  readonly invalidateFamily: (family: Family) => Promise<void>
-  readonly invalidateTag: (tag: string) => Promise<void>
+  readonly read: (kind: ReadKind, family: Family, id: number, signal?: AbortSignal) => Promise<Answer>
+  readonly invalidateKey: (key: string, signal?: AbortSignal) => Promise<void>
+  readonly invalidateKeys: (keys: ReadonlyArray<string>, signal?: AbortSignal) => Promise<void>
+  readonly invalidateFamily: (family: Family, signal?: AbortSignal) => Promise<void>
+  readonly invalidateTag: (tag: string, signal?: AbortSignal) => Promise<void>
   /** Rejects when the write was not acknowledged (`"fail"`), or never because of the cache (`"bypass"`). */
-  readonly write: (policy: "fail" | "bypass", family: Family, id: number) => Promise<Row>
+  readonly write: (policy: "fail" | "bypass", family: Family, id: number, signal?: AbortSignal) => Promise<Row>
+  /** Stores a row. One that is ready at `notYet` is ready when it is encoded. */
+  readonly set: (family: Family, id: number, row: Row, signal?: AbortSignal) => Promise<void>
   /** Whether this is how it says that the cache failed. */
   readonly isTyped: (error: unknown) => boolean
   readonly close: () => Promise<void>
@@ -151,32 +201,46 @@ export const makeSubject = (options: SubjectOptions, source: Source): Subject =>
     fixed: writeThrough(fixedRegion)(write("fixed"))
   }
   const patterns = each((family) => invalidatePattern(`${family}:*`))
+  const Sealed = sealedRow(source.pause)
+  const tagsIn = (family: Family, id: number) =>
+    family === "plain" ? [] : family === "tagged" ? tagsOf(id) : [fixedTag]
   const readers: Record<ReadKind, (family: Family, id: number) => Effect.Effect<Row | undefined, CacheError, any>> = {
     aside: (family, id) => asides[family]({ id }),
     stampede: (family, id) => stampedes[family]({ id }),
     refresh: (family, id) => asides[family].refresh({ id }),
-    peek: (family, id) => Effect.map(asides[family].peek({ id }), Option.getOrUndefined)
+    peek: (family, id) => Effect.map(asides[family].peek({ id }), Option.getOrUndefined),
+    get: (family, id) =>
+      Effect.map(
+        CacheClient.use((client) => client.get(keyOf(family, id), Row)),
+        Option.getOrUndefined
+      )
+  }
+
+  const runAs = async <A, E>(effect: Effect.Effect<A, E, CacheServices>, signal: AbortSignal | undefined) => {
+    const exit = await runtime.runPromiseExit(effect, { signal })
+    if (Exit.isSuccess(exit)) return exit.value
+    if (signal?.aborted === true && Cause.hasInterruptsOnly(exit.cause)) throw new Left()
+    throw Cause.squash(exit.cause)
   }
 
   return {
-    read: (kind, family, id, patienceMillis) => {
+    read: (kind, family, id, signal) => {
       const call = { degraded: false }
-      const read = readers[kind](family, id)
-      const patient =
-        patienceMillis === undefined
-          ? Effect.map(read, (row) => ({ row, left: false }))
-          : Effect.timeoutOrElse(
-              Effect.map(read, (row) => ({ row, left: false })),
-              { duration: patienceMillis, orElse: () => Effect.succeed({ row: undefined, left: true }) }
-            )
-      const answer = Effect.map(patient, (found): Answer => ({ ...found, degraded: call.degraded }))
-      return runtime.runPromise(Effect.provideService(answer, CurrentCall, call))
+      const answer = Effect.map(readers[kind](family, id), (row): Answer => ({ row, degraded: call.degraded }))
+      return runAs(Effect.provideService(answer, CurrentCall, call), signal)
     },
-    invalidateKey: (key) => runtime.runPromise(invalidateKey(key)),
-    invalidateKeys: (keys) => runtime.runPromise(invalidateKeys(keys)),
-    invalidateFamily: (family) => runtime.runPromise(patterns[family]),
-    invalidateTag: (tag) => runtime.runPromise(invalidateTags([tag])),
-    write: (policy, family, id) => runtime.runPromise((policy === "fail" ? strict : lenient)[family]({ id })),
+    invalidateKey: (key, signal) => runAs(invalidateKey(key), signal),
+    invalidateKeys: (keys, signal) => runAs(invalidateKeys(keys), signal),
+    invalidateFamily: (family, signal) => runAs(patterns[family], signal),
+    invalidateTag: (tag, signal) => runAs(invalidateTags([tag]), signal),
+    write: (policy, family, id, signal) => runAs((policy === "fail" ? strict : lenient)[family]({ id }), signal),
+    set: (family, id, row, signal) =>
+      runAs(
+        CacheClient.use((client) =>
+          client.set(keyOf(family, id), row, { schema: Sealed, ttl: "1 minute", tags: tagsIn(family, id) })
+        ),
+        signal
+      ),
     isTyped: (error) => error instanceof CacheError,
     close: () => runtime.dispose()
   }

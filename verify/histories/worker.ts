@@ -5,9 +5,10 @@
 import { generator } from "../../test/support/random.ts"
 import { connectDatabase } from "./database.ts"
 import { makeNaive } from "./naive.ts"
-import { type InvalidationKind, makeRecorder, type ReadKind } from "./records.ts"
-import { makeSubject, type Row, type SubjectOptions } from "./subject.ts"
+import { type CallKind, makeRecorder, type ReadKind, readKinds } from "./records.ts"
+import { Left, makeSubject, notYet, type Row, type SubjectOptions } from "./subject.ts"
 import {
+  type Amidst,
   bearers,
   endMicros,
   families,
@@ -16,6 +17,7 @@ import {
   ids,
   keyOf,
   keysOf,
+  setLoad,
   startMicros,
   tagsOf
 } from "./world.ts"
@@ -31,19 +33,31 @@ export interface WorkerOptions extends SubjectOptions {
   readonly fibers: number
 }
 
+/** What a process is told. */
+export type Order = { readonly stop: true } | { readonly hang: Amidst | undefined }
+/** What it tells: that it is ready, or that it stands still from now on. */
+export type Word = "ready" | { readonly hangs: Amidst; readonly key: string; readonly at: number }
+
 /** How often each is done, in thousandths. */
-const weights: ReadonlyArray<readonly [ReadKind | InvalidationKind | "bypass", number]> = [
-  ["aside", 500],
-  ["stampede", 350],
-  ["peek", 125],
+const weights: ReadonlyArray<readonly [CallKind, number]> = [
+  ["aside", 470],
+  ["stampede", 335],
+  ["peek", 85],
+  ["get", 80],
   ["refresh", 5],
   ["key", 4],
   ["keys", 2],
   ["pattern", 2],
   ["tag", 5],
   ["write", 5],
-  ["bypass", 2]
+  ["bypass", 2],
+  ["set", 5]
 ]
+
+const isRead = (kind: CallKind): kind is ReadKind => (readKinds as ReadonlyArray<string>).includes(kind)
+
+/** How many callers leave before they have an answer, in thousandths; of those who change something, ten times as many. */
+const leaving = 10
 
 /** A caller that is still waiting so long after the end of the run waits for ever. */
 const hungMillis = 20_000
@@ -60,6 +74,22 @@ const someTime = (): Promise<void> | undefined => {
   const luck = shared(1000)
   if (luck < 600) return undefined
   return sleep(luck < 900 ? shared(8) : luck < 994 ? shared(60) : shared(900))
+}
+
+/** What it is to stand still in the middle of. */
+let hang: Amidst | undefined
+
+/** Stands still if it is to, with all that is under way; somebody else lets it go on. */
+const standStill = async (where: Amidst, key: string): Promise<void> => {
+  if (hang !== where) return
+  hang = undefined
+  const word: Word = { hangs: where, key, at: startMicros() }
+  await new Promise<void>((resolve) => {
+    process.send!(word, undefined, undefined, () => {
+      process.kill(process.pid, "SIGSTOP")
+      resolve()
+    })
+  })
 }
 
 /** Rows that loads under way have seen and not returned yet: to change one of them now is the race that matters. */
@@ -81,6 +111,7 @@ const source = {
     const version = await database.read(key)
     const race = { family, id }
     seen.add(race)
+    await standStill("load", key)
     await someTime()
     seen.delete(race)
     const row = rowOf(key, version)
@@ -91,13 +122,16 @@ const source = {
     const key = keyOf(family, id)
     await someTime()
     const version = await database.commit(key)
+    await standStill("write", key)
     await someTime()
     return rowOf(key, version)
-  }
+  },
+  pause: someTime
 }
 
 const subject = options.subject === "naive" ? makeNaive(options, source) : makeSubject(options, source)
 
+let sets = 0
 let stopping = false
 /** The calls under way. */
 const calls = new Map<number, { readonly kind: string; readonly target: string; readonly start: number }>()
@@ -106,18 +140,35 @@ const runFiber = async (fiber: number): Promise<void> => {
   const random = generator(options.seed * 31 + fiber)
   const pick = <A>(list: ReadonlyArray<A>): A => list[random(list.length)]!
 
-  /** Runs a call; what it throws goes on record. `undefined` then. */
+  /** When a caller leaves: in the same evaluation, in this turn of the event loop, in the next, or some time later. */
+  const leave = (controller: AbortController): void => {
+    const luck = random(8)
+    const abort = () => controller.abort()
+    if (luck === 0) abort()
+    else if (luck === 1) queueMicrotask(abort)
+    else if (luck === 2) setImmediate(abort)
+    else setTimeout(abort, 1 + random(luck === 3 ? 300 : 20))
+  }
+
+  /** Runs a call; what it throws goes on record, and that its caller left. `undefined` then. */
   const call = async <A>(
-    kind: ReadKind | InvalidationKind | "bypass",
+    kind: CallKind,
     target: string,
-    run: () => Promise<A>
+    run: (signal: AbortSignal | undefined) => Promise<A>
   ): Promise<{ readonly value: A; readonly start: number; readonly end: number } | undefined> => {
+    const controller = random(1000) < (isRead(kind) ? leaving : leaving * 10) ? new AbortController() : undefined
     const start = startMicros()
     calls.set(fiber, { kind, target, start })
     try {
-      const value = await run()
+      const running = run(controller?.signal)
+      if (controller !== undefined) leave(controller)
+      const value = await running
       return { value, start, end: endMicros() }
     } catch (error) {
+      if (error instanceof Left) {
+        record({ type: "left", fiber, start, end: endMicros(), kind, target })
+        return undefined
+      }
       const mayFail = kind !== "aside" && kind !== "stampede" && kind !== "refresh" && kind !== "bypass"
       record({
         type: "failed",
@@ -139,12 +190,13 @@ const runFiber = async (fiber: number): Promise<void> => {
     const family = pick(families)
     const id = pick(ids)
     const key = keyOf(family, id)
-    const patience = random(100) === 0 ? 1 + random(20) : undefined
-    const done = await call(kind, key, () => subject.read(kind, family, id, patience))
-    if (done === undefined || done.value.left) return
+    const done = await call(kind, key, (signal) => subject.read(kind, family, id, signal))
+    if (done === undefined) return
     const { end, start } = done
     const { degraded, row } = done.value
-    if (row === undefined) return record({ type: "returned", fiber, start, end, kind: "peek", key })
+    if (row === undefined) {
+      return record({ type: "returned", fiber, start, end, kind: kind === "get" ? "get" : "peek", key })
+    }
     const { load, loadedAt, version } = row
     // A value of another key is as wrong as can be: nothing of it may fit.
     const found = row.key === key ? version : -1
@@ -159,12 +211,24 @@ const runFiber = async (fiber: number): Promise<void> => {
     const { family, id } = pickRow()
     const key = keyOf(family, id)
     const kind = policy === "fail" ? "write" : policy
-    const done = await call(kind, key, () => subject.write(policy, family, id))
+    const done = await call(kind, key, (signal) => subject.write(policy, family, id, signal))
     if (done === undefined) return
     const { end, start, value } = done
     if (kind === "bypass") return record({ type: "returned", fiber, start, end, kind, key })
     const covers = family === "tagged" ? [key, ...new Set(tagsOf(id).flatMap((tag) => bearers[tag]!))] : [key]
     record({ type: "acknowledged", fiber, start, end, kind, target: key, covers, version: value.version })
+  }
+
+  const set = async () => {
+    const { family, id } = pickRow()
+    const key = keyOf(family, id)
+    // What its caller has read, or written: nobody else announces that.
+    const version = await (random(2) === 0 ? database.commit(key) : database.read(key))
+    const row = { key, version, load: setLoad(options.name, ++sets), loadedAt: notYet }
+    const done = await call("set", key, (signal) => subject.set(family, id, row, signal))
+    if (done === undefined) return
+    const { end, start } = done
+    record({ type: "acknowledged", fiber, start, end, kind: "set", target: key, covers: [key], version })
   }
 
   const invalidate = async (kind: "key" | "keys" | "pattern" | "tag") => {
@@ -177,16 +241,16 @@ const runFiber = async (fiber: number): Promise<void> => {
     // First the change, then the invalidation. What it covers besides is what others have committed before it.
     await database.commit(covers.includes(key) ? key : pick(covers))
     if (random(4) === 0) await someTime()
-    const done = await call(kind, target, () => {
+    const done = await call(kind, target, (signal) => {
       switch (kind) {
         case "key":
-          return subject.invalidateKey(key)
+          return subject.invalidateKey(key, signal)
         case "keys":
-          return subject.invalidateKeys(some)
+          return subject.invalidateKeys(some, signal)
         case "pattern":
-          return subject.invalidateFamily(family)
+          return subject.invalidateFamily(family, signal)
         case "tag":
-          return subject.invalidateTag(tag)
+          return subject.invalidateTag(tag, signal)
       }
     })
     if (done === undefined) return
@@ -197,7 +261,8 @@ const runFiber = async (fiber: number): Promise<void> => {
   while (!stopping) {
     let luck = random(1000)
     const [kind] = weights.find(([, weight]) => (luck -= weight) < 0)!
-    if (kind === "aside" || kind === "stampede" || kind === "refresh" || kind === "peek") await read(kind)
+    if (isRead(kind)) await read(kind)
+    else if (kind === "set") await set()
     else if (kind === "write") await write("fail")
     else if (kind === "bypass") await write("bypass")
     else await invalidate(kind)
@@ -208,9 +273,13 @@ const runFiber = async (fiber: number): Promise<void> => {
 
 const main = async () => {
   const all = Promise.all(Array.from({ length: options.fibers }, (_, i) => runFiber(i + 1)))
-  process.send?.("ready")
+  process.send?.("ready" satisfies Word)
   const stopped = new Promise<void>((resolve) => {
-    process.once("message", () => {
+    process.on("message", (order: Order) => {
+      if ("hang" in order) {
+        hang = order.hang
+        return
+      }
       stopping = true
       setTimeout(resolve, hungMillis).unref()
     })

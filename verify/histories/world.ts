@@ -33,6 +33,17 @@ export const bearers: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 export const tags: ReadonlyArray<string> = Object.keys(bearers)
 
+/** The load of a value that was handed to `set`: its number among those of its process. */
+export const setLoad = (process: string, number: number): string => `${process}/set${number}`
+export const isSet = (load: string): boolean => load.includes("/set")
+
+/** The load of the rows that stand under our names in another database of the server, which is none of our business. */
+export const poison = "elsewhere"
+
+/** What a process can be in the middle of when it is told to stand still: it has read the database, or changed it. */
+export const amidst = ["load", "write"] as const
+export type Amidst = (typeof amidst)[number]
+
 /** The names that the keys and tags have in Redis, by docs/protocol.md. */
 export const redisNames = (namespace: string) => ({
   entry: (key: string) => `${namespace}:e:{${key}}`,
