@@ -354,8 +354,8 @@ export const runNemesis = (options: NemesisOptions): Effect.Effect<ReadonlyArray
         hand([...new Array<FaultKind>(9).fill("evict"), "script-flush"], 20, 200),
         hand(["delay", "delay", "half-open", ...cuts], 500, 2500),
         hand(["kill", "pause", "pause", "hang", "hang", "hang"], 1000, 4000),
-        hand(["server-pause", "server-restart", "full", "full", "reshard", "failover"], 2000, 7000),
-        hand(["select"], 3000, 12_000)
+        hand(["server-pause", "server-restart", "full", "full", "reshard", "failover"], 3000, 8000),
+        hand(["select"], 8000, 20_000)
       ],
       { concurrency: "unbounded", discard: true }
     )

@@ -9,7 +9,7 @@ import { Effect, type Scope } from "effect"
 import type { Recording } from "./checker.ts"
 import { readEvents } from "./records.ts"
 import type { Order, Word, WorkerOptions } from "./worker.ts"
-import type { Amidst } from "./world.ts"
+import { type Amidst, startMicros } from "./world.ts"
 
 /** A place for a process; when one dies, the next takes it. */
 export interface Seat {
@@ -20,8 +20,8 @@ export interface Seat {
   /** SIGSTOP and SIGCONT. */
   readonly freeze: (frozen: boolean) => void
   /**
-   * Has it stop itself (SIGSTOP) in the middle of its next load or write, and lets it go on so much later. Gives which key that
-   * was of, and when it began; `undefined` when there was none for a while.
+   * Stops it (SIGSTOP) in the middle of its next load or write, and lets it go on so much later. Gives which key that was of,
+   * and when it began; `undefined` when there was none for a while.
    */
   readonly hang: (
     where: Amidst,
@@ -54,8 +54,6 @@ const stopMillis = 30_000
 
 /** How long a process is waited for that is to stand still in the middle of something. */
 const amidstMillis = 1_500
-/** A process says that it will stop, and then does; not before this has passed is it sure to have. */
-const stoppedMillis = 200
 
 const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<Processes, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -65,7 +63,6 @@ const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<
     /** Who waits for a process to stand still. */
     const hanging = new Map<ChildProcess, (word: Exclude<Word, "ready">) => void>()
     const tell = (child: ChildProcess, order: Order) => child.connected && child.send(order)
-    const goOn = (child: ChildProcess) => void child.kill("SIGCONT")
 
     const start = (seat: number, life: number): Promise<ChildProcess> => {
       const name = `p${seat + 1}.${life}`
@@ -94,10 +91,8 @@ const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<
         })
         child.on("message", (word: Word) => {
           if (word !== "ready") {
-            const told = hanging.get(child)
-            if (told !== undefined) return told(word)
-            // It came too late.
-            return void setTimeout(goOn, stoppedMillis, child)
+            // One that comes too late was told to go on meanwhile.
+            return hanging.get(child)?.(word)
           }
           recordings.push({ who: name, layer, events: () => readEvents(file) })
           resolve(child)
@@ -133,24 +128,25 @@ const scoped = ({ count, folder, ...options }: ProcessesOptions): Effect.Effect<
           Effect.promise(async () => {
             const word = await new Promise<Exclude<Word, "ready"> | undefined>((resolve) => {
               hanging.set(child, resolve)
-              tell(child, { hang: where })
+              tell(child, where)
               setTimeout(resolve, amidstMillis, undefined)
             })
             hanging.delete(child)
-            if (word === undefined) {
-              tell(child, { hang: undefined })
-              return undefined
+            const at = startMicros()
+            if (word !== undefined) {
+              child.kill("SIGSTOP")
+              await sleep(millis)
+              child.kill("SIGCONT")
             }
-            await sleep(Math.max(millis, stoppedMillis))
-            goOn(child)
-            return { key: word.key, at: word.at }
+            tell(child, "go on")
+            return word && { key: word.key, at }
           })
       }
     }
     const seats = yield* Effect.promise(() => Promise.all(Array.from({ length: count }, (_, seat) => take(seat))))
     const stop = Effect.promise(async () => {
       const all = [...children]
-      for (const child of all) tell(child, { stop: true })
+      for (const child of all) tell(child, "stop")
       const late = setTimeout(() => {
         problems.push(`${children.size} processes did not stop`)
         for (const child of children) child.kill("SIGKILL")

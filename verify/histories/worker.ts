@@ -33,15 +33,15 @@ export interface WorkerOptions extends SubjectOptions {
   readonly fibers: number
 }
 
-/** What a process is told. */
-export type Order = { readonly stop: true } | { readonly hang: Amidst | undefined }
-/** What it tells: that it is ready, or that it stands still from now on. */
-export type Word = "ready" | { readonly hangs: Amidst; readonly key: string; readonly at: number }
+/** What a process is told: to end, to say when it is in the middle of something and wait there, or to go on. */
+export type Order = "stop" | Amidst | "go on"
+/** What it tells: that it is ready, or what it is in the middle of. */
+export type Word = "ready" | { readonly amidst: Amidst; readonly key: string }
 
 /** How often each is done, in thousandths. */
 const weights: ReadonlyArray<readonly [CallKind, number]> = [
-  ["aside", 470],
-  ["stampede", 335],
+  ["aside", 465],
+  ["stampede", 330],
   ["peek", 85],
   ["get", 80],
   ["refresh", 5],
@@ -51,7 +51,7 @@ const weights: ReadonlyArray<readonly [CallKind, number]> = [
   ["tag", 5],
   ["write", 5],
   ["bypass", 2],
-  ["set", 5]
+  ["set", 15]
 ]
 
 const isRead = (kind: CallKind): kind is ReadKind => (readKinds as ReadonlyArray<string>).includes(kind)
@@ -76,23 +76,21 @@ const someTime = (): Promise<void> | undefined => {
   return sleep(luck < 900 ? shared(8) : luck < 994 ? shared(60) : shared(900))
 }
 
-/** What it is to stand still in the middle of. */
+/** What it is to stand still in the middle of, and how it goes on. */
 let hang: Amidst | undefined
+let goOn = () => {}
 
-/** Stands still if it is to, with all that is under way; somebody else lets it go on. */
-const standStill = async (where: Amidst, key: string): Promise<void> => {
-  if (hang !== where) return
+/** If it is to, says that it is in the middle of something: then it is stopped, with all that is under way. */
+const standStill = (where: Amidst, key: string): Promise<void> | undefined => {
+  if (hang !== where) return undefined
   hang = undefined
-  const word: Word = { hangs: where, key, at: startMicros() }
-  await new Promise<void>((resolve) => {
-    process.send!(word, undefined, undefined, () => {
-      process.kill(process.pid, "SIGSTOP")
-      resolve()
-    })
+  return new Promise((resolve) => {
+    goOn = resolve
+    process.send!({ amidst: where, key } satisfies Word)
   })
 }
 
-/** Rows that loads under way have seen and not returned yet: to change one of them now is the race that matters. */
+/** Rows that loads under way have seen and not returned yet, or that are being set: to change one of them now is the race that matters. */
 const seen = new Set<{ readonly family: Family; readonly id: number }>()
 
 let loads = 0
@@ -126,7 +124,7 @@ const source = {
     await someTime()
     return rowOf(key, version)
   },
-  pause: someTime
+  pause: () => (shared(3) === 0 ? sleep(shared(60)) : undefined)
 }
 
 const subject = options.subject === "naive" ? makeNaive(options, source) : makeSubject(options, source)
@@ -225,7 +223,10 @@ const runFiber = async (fiber: number): Promise<void> => {
     // What its caller has read, or written: nobody else announces that.
     const version = await (random(2) === 0 ? database.commit(key) : database.read(key))
     const row = { key, version, load: setLoad(options.name, ++sets), loadedAt: notYet }
+    const race = { family, id }
+    seen.add(race)
     const done = await call("set", key, (signal) => subject.set(family, id, row, signal))
+    seen.delete(race)
     if (done === undefined) return
     const { end, start } = done
     record({ type: "acknowledged", fiber, start, end, kind: "set", target: key, covers: [key], version })
@@ -276,10 +277,10 @@ const main = async () => {
   process.send?.("ready" satisfies Word)
   const stopped = new Promise<void>((resolve) => {
     process.on("message", (order: Order) => {
-      if ("hang" in order) {
-        hang = order.hang
-        return
-      }
+      hang = order === "load" || order === "write" ? order : undefined
+      if (hang !== undefined) return
+      goOn()
+      if (order !== "stop") return
       stopping = true
       setTimeout(resolve, hungMillis).unref()
     })
