@@ -34,7 +34,7 @@ export interface ClientOptions {
   readonly inProcess?: { readonly local: Primitives; readonly spare: Primitives } | undefined
   /** Whether the spare keeps what every pattern loads while the primary fails, or only what `memoize` does. */
   readonly spareKeeps?: boolean | undefined
-  /** The longest TTL in the spare, in milliseconds. Default 10 seconds. */
+  /** How old a value of the spare may be, in milliseconds from the start of its load. Default 10 seconds. */
   readonly spareTtlMillis?: number | undefined
   /** How often the primary has answered: what was loaded in the spare before the last time is not used any more. */
   readonly answers?: (() => number) | undefined
@@ -77,7 +77,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       options.inProcess === undefined
         ? primary
         : new Store(options.inProcess.spare, {
-            maxTtlMillis: options.spareTtlMillis ?? 10_000,
+            maxAgeMillis: options.spareTtlMillis ?? 10_000,
             answers: options.answers
           })
     const stores = [...new Set([primary, local, spare])]

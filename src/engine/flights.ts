@@ -51,6 +51,8 @@ export class Flight {
    */
   holder: string | undefined = undefined
   epoch = Number.NaN
+  /** When its load began, by the time of this process; no number before that. */
+  startedAt = Number.NaN
   /** There is no copy of what it loaded: all its callers share that. */
   uncopied = false
   /** The next flight of the same key. */
@@ -236,6 +238,11 @@ export class Flights {
     const all: Array<Flight> = []
     for (let flight = this.#running.byKey.get(key); flight !== undefined; flight = flight.next) all.push(flight)
     return all
+  }
+
+  /** The running flight whose own lease has this token. */
+  holding(key: string, token: string): Flight | undefined {
+    return this.#running.find(key, (flight) => flight.token === token)
   }
 
   /** Whether loads of this key run, and no further one may begin at once. */

@@ -4,12 +4,13 @@
  */
 import { Clock, Effect, Random } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
+import { monotonicMillis } from "../internal/processTime.ts"
 import { takeAlong } from "./boarding.ts"
 import type { Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
-import { limitOf, monotonicMillis } from "./patience.ts"
+import { limitOf } from "./patience.ts"
 import type { Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 

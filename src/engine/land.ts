@@ -29,7 +29,7 @@ export interface Landing {
   readonly request: Request
   readonly leaseMillis: number
   readonly value: unknown
-  /** When the load ended, and how long it took. */
+  /** When the load ended, by the wall clock, and how long it took by the time of this process. */
   readonly createdAt: number
   readonly loadMillis: number
 }
@@ -39,9 +39,15 @@ export interface Landing {
  * `onCacheError: "fail"`, the failure does. `services` are those of the fiber that lands.
  */
 export const land = (landing: Landing, services: Context.Context<never>): Effect.Effect<unknown, unknown, unknown> => {
-  const { context, createdAt, flight, loadMillis, request, store, value } = landing
+  const { context, createdAt, flight, leaseMillis, loadMillis, request, store, value } = landing
+  // Where others' writes are not seen, what has been on its way for too long is as old as what has been kept for too long.
+  if (store.sealer.maxAgeMillis - loadMillis < 1) {
+    const given = store.giveBack(flight.key, flight.token, leaseMillis)
+    return Effect.flatMap(given, () => landed(landing, false))
+  }
+  const endedAt = flight.startedAt + loadMillis
   // The epoch of before the load: an invalidation during the load makes the entry stale.
-  const origin = { born: flight.epoch, createdAt, loadMillis, defaultTtl: context.defaultTtlMillis }
+  const origin = { born: flight.epoch, createdAt, endedAt, loadMillis, defaultTtl: context.defaultTtlMillis }
   const { region } = request.plan
   const { key, token } = flight
   if (store.inPlace && store.sealer.asIs) {

@@ -3,6 +3,7 @@
  */
 import { Clock, Context, Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import { processMillis } from "../internal/processTime.ts"
 import { callLoader, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import { land, type LoadContext } from "./land.ts"
@@ -51,14 +52,14 @@ export const runLoader = (
 ) =>
   Effect.withFiber<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, unknown>((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
-    const startedAt = clock.currentTimeMillisUnsafe()
+    const startedAt = processMillis(clock)
     const loader = Effect.suspend(() => callLoader(request))
     const scoped = options.shared && Option.isSome(Context.getOption(fiber.context, Scope.Scope))
     const load = options.restore(scoped ? Effect.scoped(loader) : loader)
     const known = work === undefined ? load : Effect.provideService(load, CurrentWork, work)
     return Effect.map(Effect.exit(known), (exit) => {
       if (work !== undefined) work.ran = true
-      const millis = Math.max(0, clock.currentTimeMillisUnsafe() - startedAt)
+      const millis = processMillis(clock) - startedAt
       context.counters(request.plan.region).load(millis, Exit.isFailure(exit), fiber.context)
       return [exit, millis] as const
     })
@@ -120,8 +121,9 @@ export const loadAndLand = (
   const giveBack = Effect.suspend(() => store.giveBack(key, token, leaseMillis))
   /** What is thrown from now on is the loader's, or a landing's that has seen to the lease. */
   let seenTo = false
-  const body = Effect.suspend(() => {
+  const body = Effect.withFiber((fiber) => {
     store.flights.run(flight)
+    flight.startedAt = processMillis(fiber.getRef(Clock.Clock))
     const loader = runLoader(context, flight.work, request, { restore, shared: true })
     return Effect.flatMap(withRenewal(store, key, token, leaseMillis, loader), ([exit, loadMillis]) => {
       if (Exit.isFailure(exit) || !keep) {
@@ -129,15 +131,10 @@ export const loadAndLand = (
         return Effect.andThen(giveBack, exit)
       }
       const { value } = exit
-      return Effect.withFiber((fiber) => {
-        const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-        const landing = land(
-          { context, store, flight, request, leaseMillis, value, createdAt, loadMillis },
-          fiber.context
-        )
-        seenTo = true
-        return landing
-      })
+      const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      const landing = land({ context, store, flight, request, leaseMillis, value, createdAt, loadMillis }, fiber.context)
+      seenTo = true
+      return landing
     })
   })
   return Effect.onError(body, () => (seenTo ? Effect.void : giveBack))

@@ -4,6 +4,7 @@
  */
 import { Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
+import { processMillis, processMillisAt } from "../internal/processTime.ts"
 import { spanned } from "../observe/span.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
 import { launch } from "./boarding.ts"
@@ -36,7 +37,6 @@ class LocalFlight extends Flight implements Landing {
   readonly keep: boolean
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
-  readonly startedAt: number
 
   constructor(
     { context, keep, store }: Place,
@@ -54,14 +54,14 @@ class LocalFlight extends Flight implements Landing {
     this.keep = keep
     this.services = services
     this.clock = Context.get(services, Clock.Clock)
-    this.startedAt = this.clock.currentTimeMillisUnsafe()
+    this.startedAt = processMillis(this.clock)
   }
 
   /** What comes when the load has ended, before anybody hears of it. */
   end(failed: boolean): void {
     this.work.ran = true
     this.createdAt = this.clock.currentTimeMillisUnsafe()
-    this.loadMillis = Math.max(0, this.createdAt - this.startedAt)
+    this.loadMillis = processMillisAt(this.clock, this.createdAt) - this.startedAt
     this.context.counters(this.request.plan.region).load(this.loadMillis, failed, this.services)
   }
 

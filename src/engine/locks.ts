@@ -3,6 +3,7 @@
  */
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, Random } from "effect"
 import { CacheError, LockLost, WaitTimeout } from "../CacheError.ts"
+import { monotonicMillis } from "../internal/processTime.ts"
 import { makeTokens } from "../internal/token.ts"
 import { checked, millisBetween, millisOrZero } from "../region/checks.ts"
 import { type Lock, LockManager, type LockOptions, type LockStore } from "../services/LockManager.ts"
@@ -24,7 +25,7 @@ const backoff = (attempt: number): Effect.Effect<number> =>
     (random) => Math.min(POLL_MAX_MILLIS, POLL_MIN_MILLIS * 2 ** Math.min(attempt, 10)) * (0.5 + random / 2)
   )
 
-const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+const monotonicNow: Effect.Effect<number> = Clock.clockWith((clock) => Effect.succeed(monotonicMillis(clock)))
 
 /** Timers have whole milliseconds; one that is cut would wake too early, and again and again. */
 const sleepMillis = (millis: number) => Effect.sleep(Duration.millis(Math.max(1, Math.ceil(millis))))
@@ -43,7 +44,7 @@ interface Held {
 const validUntil = (sentAt: number, ttlMillis: number) => sentAt + ttlMillis - Math.max(1, ttlMillis / 100)
 
 const remaining = (held: Held): Effect.Effect<number> =>
-  Effect.map(monotonicMillis, (now) => Math.max(0, held.validUntil - now))
+  Effect.map(monotonicNow, (now) => Math.max(0, held.validUntil - now))
 
 const toLock = (held: Held): Lock => ({ name: held.name, fence: held.fence, remainingMillis: remaining(held) })
 
@@ -65,7 +66,7 @@ const renew = Effect.fnUntraced(function*(store: LockStore, held: Held) {
     if (left === 0) return
     yield* sleepMillis(Math.min(failures === 0 ? held.ttlMillis / 3 : yield* backoff(failures), left))
     // Validity is counted from before the send: the store may have started its TTL that early.
-    const sentAt = yield* monotonicMillis
+    const sentAt = yield* monotonicNow
     if (sentAt >= held.validUntil) return
     const exit = yield* Effect.exit(store.extend(held.name, held.token, held.ttlMillis))
     if (Exit.isFailure(exit)) {
@@ -73,7 +74,7 @@ const renew = Effect.fnUntraced(function*(store: LockStore, held: Held) {
     } else if (exit.value) {
       failures = 0
       // Not when validity ended meanwhile: the body has been told already.
-      if (held.validUntil > (yield* monotonicMillis)) held.validUntil = validUntil(sentAt, held.ttlMillis)
+      if (held.validUntil > (yield* monotonicNow)) held.validUntil = validUntil(sentAt, held.ttlMillis)
     } else {
       return yield* lose(held)
     }
@@ -116,17 +117,17 @@ export const make = (store: LockStore, options: LockManagerOptions): LockManager
   ) {
     const { ttlMillis, waitMillis } = yield* check(lock)
     const token = yield* makeToken
-    const deadline = (yield* monotonicMillis) + waitMillis
+    const deadline = (yield* monotonicNow) + waitMillis
     for (let attempt = 0; ; attempt++) {
       // Validity is counted from before the send: the store may have started its TTL that early.
-      const sentAt = yield* monotonicMillis
+      const sentAt = yield* monotonicNow
       const exit = yield* Effect.exit(restore(store.acquire(name, token, ttlMillis)))
       if (Exit.isFailure(exit)) {
         // Interrupted, timed out or cut off: the store may have granted it all the same, and nobody would release it.
         yield* release(store, name, token)
         return yield* Effect.failCause(exit.cause)
       }
-      const now = yield* monotonicMillis
+      const now = yield* monotonicNow
       if (exit.value !== undefined) {
         const held: Held = {
           name,

@@ -2,17 +2,16 @@
  * What a hit needs of the fiber that asks: its engine, the time, where its metrics go. Each costs as much as the rest of a
  * hit, and is the same for all hits of one run of synchronous code, so it is looked up once in such a run.
  *
- * Also the time: what expires while the run goes on is handed out until it ends, as if it had been asked for at its start.
- * A clock that is not the system's may be moved by the run itself, and is asked each time.
+ * Also the time of the process (`processTime.ts`): what expires while the run goes on is handed out until it ends, as if it had
+ * been asked for at its start. A clock that is not the system's may be moved by the run itself, and is asked each time.
  *
  * A moment is over with the microtasks that follow the run, so it keeps no context alive. Where Node puts them off, behind an
  * exception that nobody caught or more ticks of `process.nextTick`, it lasts as much longer.
  */
 import { Clock, Context, Metric } from "effect"
+import { liveClock, processMillis } from "../internal/processTime.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Engine, engineOf, type When } from "./contract.ts"
-
-const liveClock: Clock.Clock = Context.get(Context.empty(), Clock.Clock)
 
 // Not the one that programs run in: a moment has not begun.
 const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
@@ -35,16 +34,16 @@ export class Moment implements When {
     if (context !== this.context) this.look(context)
   }
 
-  /** The milliseconds of the fiber's clock, as of this moment. */
+  /** The time of this process by the fiber's clock, in milliseconds, as of this moment. */
   now(): number {
-    return this.startedAt ?? this.clock.currentTimeMillisUnsafe()
+    return this.startedAt ?? processMillis(this.clock)
   }
 
   private look(context: Context.Context<never>): void {
     const client = Context.getOrUndefined(context, CacheClient)
     this.engine = client && engineOf(client)
     this.clock = Context.get(context, Clock.Clock)
-    this.startedAt = this.clock === liveClock ? liveClock.currentTimeMillisUnsafe() : undefined
+    this.startedAt = this.clock === liveClock ? processMillis(liveClock) : undefined
     this.attributes = Context.get(context, Metric.CurrentMetricAttributes)
     this.registry = Context.get(context, Metric.MetricRegistry)
     this.context = context

@@ -6,12 +6,13 @@
  * Their tokens are done with, and a release compares the token, so giving one back too often harms nobody.
  */
 import { Clock, Effect, Exit, Fiber } from "effect"
+import { monotonicMillis } from "../internal/processTime.ts"
 import type { CacheBackend } from "../services/CacheBackend.ts"
 
 interface Orphan {
   readonly key: string
   readonly token: string
-  /** When the lease has ended by itself. */
+  /** When the lease has ended by itself, in monotonic milliseconds: a wall clock that is set does not end it. */
   readonly until: number
 }
 
@@ -34,8 +35,8 @@ export class Orphans {
   add(key: string, token: string, leaseMillis: number): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
       if (!this.#closed && this.#orphans.size < maxOrphans) {
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-        this.#orphans.set(token, { key, token, until: now + leaseMillis })
+        const until = monotonicMillis(fiber.getRef(Clock.Clock)) + leaseMillis
+        this.#orphans.set(token, { key, token, until })
         if (this.#sweeper === undefined) {
           const sweeper = Effect.runForkWith(fiber.context as never)(this.#sweep)
           this.#sweeper = sweeper
@@ -56,9 +57,11 @@ export class Orphans {
 
   /** Whether the store answered. */
   #release(orphan: Orphan): Effect.Effect<boolean> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return Effect.clockWith((clock) => {
       const release =
-        orphan.until <= now ? Effect.void : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
+        orphan.until <= monotonicMillis(clock)
+          ? Effect.void
+          : Effect.asVoid(this.#backend.release(orphan.key, orphan.token, "keep"))
       return Effect.map(Effect.exit(release), (exit) => {
         if (Exit.isFailure(exit)) {
           // To the end of the line: the next try is for another, whose shard may answer.

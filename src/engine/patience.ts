@@ -2,10 +2,8 @@
  * Callers of a flight that do not wait for ever: one timer for all that wait equally long.
  */
 import { Clock, Effect, type Fiber } from "effect"
+import { monotonicMillis } from "../internal/processTime.ts"
 import type { Plan } from "./contract.ts"
-
-/** Milliseconds of a clock that nobody sets. */
-export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
 /** How long callers wait altogether, and when that is over. */
 export interface Limit {

@@ -4,6 +4,7 @@
  */
 import { Cause, Clock, type Context, Effect, Exit, type Fiber, Option } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
+import { monotonicMillis } from "../internal/processTime.ts"
 import { absent } from "../internal/stamp.ts"
 import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
@@ -17,10 +18,16 @@ import type { LoadContext } from "./land.ts"
 import { loadAlone, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
-import { limitOf, monotonicMillis } from "./patience.ts"
+import { limitOf } from "./patience.ts"
 import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
 import { closesCircle, CurrentWork, isWithin, stillRunning } from "./work.ts"
+
+/**
+ * How old a load may be that is joined while the primary fails, where its value is not kept. What others invalidate is not seen
+ * meanwhile.
+ */
+const sharedMaxAgeMillis = 1_000
 
 interface Parts {
   readonly context: LoadContext
@@ -259,7 +266,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         : store === spare
           ? loadAlone(context, store, request)
           : Effect.andThen(
-              spare.catchUp,
+              spare.catchUp(request.key, keeps(spare, plan) ? spare.sealer.maxAgeMillis : sharedMaxAgeMillis),
               Effect.withFiber((fiber) => again(spare, request, fiber))
             )
     return Effect.andThen(context.record(plan.region, error), carryOn)

@@ -5,20 +5,23 @@ import { Clock, Context, Effect, Exit, Random } from "effect"
 import { type CacheEntry, encode, type EntryHeader } from "../CacheEntry.ts"
 import { CacheError, EncodeFailed } from "../CacheError.ts"
 import type { CacheBackend, Stored, Write } from "../services/CacheBackend.ts"
+import { processMillisAt } from "../internal/processTime.ts"
 import type { Region } from "../region/region.ts"
 import { copyOf } from "./copy.ts"
 
 export interface SealOptions {
   /** For tests: a value that does not come back from its schema as the same, by this measure, is a defect. */
   readonly same?: ((value: unknown, decoded: unknown) => boolean) | undefined
-  /** The longest TTL, whatever the region says. */
-  readonly maxTtlMillis?: number | undefined
+  /** The longest that a value is kept, whatever the region says, counted from the start of its load. */
+  readonly maxAgeMillis?: number | undefined
 }
 
 /** What the load knows of the entry to be. */
 export interface Origin {
   readonly born: number
   readonly createdAt: number
+  /** When the load ended, by the time of this process. */
+  readonly endedAt: number
   readonly loadMillis: number
   readonly defaultTtl: number
 }
@@ -31,7 +34,7 @@ interface Life {
 
 /** An entry ready to be stored. */
 export interface Sealed extends Write {
-  readonly createdAt: number
+  readonly endedAt: number
   readonly tags: ReadonlyArray<string>
 }
 
@@ -40,13 +43,14 @@ export class Sealer {
   readonly asIs: boolean
   readonly #backend: CacheBackend["Service"]
   readonly #same: SealOptions["same"]
-  readonly #maxTtlMillis: number
+  /** How old a value may be that is kept or shared, counted from the start of its load. */
+  readonly maxAgeMillis: number
 
   constructor(backend: CacheBackend["Service"], options: SealOptions) {
     this.asIs = backend.format === "values" && backend.isolation === "reference"
     this.#backend = backend
     this.#same = options.same
-    this.#maxTtlMillis = options.maxTtlMillis ?? Infinity
+    this.maxAgeMillis = options.maxAgeMillis ?? Infinity
   }
 
   /**
@@ -65,12 +69,12 @@ export class Sealer {
       const sealed = this.sealHere(region, key, value, params, origin, services)
       return sealed instanceof CacheError ? Exit.fail(sealed) : Exit.succeed(sealed)
     }
-    const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
+    const life = this.#lifeOf(region, key, value, params, origin, services)
     if (life instanceof CacheError) return Exit.fail(life)
     const { tags, ttlMillis } = life
-    const { createdAt } = origin
+    const { endedAt } = origin
     const backend = this.#backend
-    const sealed = (stored: Stored): Sealed => ({ stored, ttlMillis, createdAt, tags })
+    const sealed = (stored: Stored): Sealed => ({ stored, ttlMillis, endedAt, tags })
     if (backend.format === "values") {
       return Effect.mapBothEager(cloneOf(region, value), {
         onFailure: (cause) => encodeFailed(key, cause),
@@ -99,10 +103,10 @@ export class Sealer {
     origin: Origin,
     services: Context.Context<never>
   ): Sealed | CacheError {
-    const life = this.#lifeOf(region, key, value, params, origin.defaultTtl, services)
+    const life = this.#lifeOf(region, key, value, params, origin, services)
     if (life instanceof CacheError) return life
     const { tags, ttlMillis } = life
-    return { stored: entryOf(region, life, origin, value), ttlMillis, createdAt: origin.createdAt, tags }
+    return { stored: entryOf(region, life, origin, value), ttlMillis, endedAt: origin.endedAt, tags }
   }
 
   /** `seal` at the time of the fiber that asks, as an effect. */
@@ -111,11 +115,13 @@ export class Sealer {
     key: string,
     value: unknown,
     params: unknown,
-    origin: Omit<Origin, "createdAt">
+    origin: Omit<Origin, "createdAt" | "endedAt">
   ): Effect.Effect<Sealed, CacheError, unknown> {
     return Effect.withFiber((fiber) => {
-      const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      return this.seal(region, key, value, params, { ...origin, createdAt }, fiber.context)
+      const clock = fiber.getRef(Clock.Clock)
+      const createdAt = clock.currentTimeMillisUnsafe()
+      const endedAt = processMillisAt(clock, createdAt)
+      return this.seal(region, key, value, params, { ...origin, createdAt, endedAt }, fiber.context)
     })
   }
 
@@ -124,14 +130,14 @@ export class Sealer {
     key: string,
     value: unknown,
     params: unknown,
-    defaultTtl: number,
+    { defaultTtl, loadMillis }: Origin,
     services: Context.Context<never>
   ): Life | CacheError {
     const { jitter, tagsOf, ttl } = region
     let option: Threw["option"] = "ttl"
     try {
       const wanted = typeof ttl === "function" ? ttl(value, params) : (ttl ?? defaultTtl)
-      let ttlMillis = Math.min(wanted, this.#maxTtlMillis)
+      let ttlMillis = Math.min(wanted, this.maxAgeMillis - loadMillis)
       if (jitter !== 0 && ttlMillis !== Infinity) {
         const random = Context.get(services, Random.Random).nextDoubleUnsafe()
         ttlMillis = Math.max(1, ttlMillis * (1 - jitter * random))

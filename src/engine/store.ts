@@ -6,6 +6,7 @@ import { Cause, type Context, Effect, Exit } from "effect"
 import { type CacheEntry, type EntryHeader, notJson, open, type OpenEntry } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { inOwnWords } from "../internal/ownWords.ts"
+import { processNow } from "../internal/processTime.ts"
 import { absent } from "../internal/stamp.ts"
 import { together } from "../internal/together.ts"
 import { twoPasses } from "../protocol/passes.ts"
@@ -88,9 +89,17 @@ export class Store implements Primitives {
   /**
    * To be run before a caller turns to this store from one that failed. If that one has answered somebody since the last
    * time, what was loaded here before is not used any more, and loads under way are not joined: with the next epoch, they
-   * are as old as if a tag of theirs had been invalidated.
+   * are as old as if a tag of theirs had been invalidated. The same of a load that began too long ago: with its lease, it is
+   * as old as if its key had been invalidated.
    */
-  readonly catchUp: Effect.Effect<void> = Effect.suspend(() => {
+  catchUp(key: string, maxAgeMillis: number): Effect.Effect<void> {
+    return Effect.andThen(
+      this.#forgetAnswered,
+      Effect.map(processNow, (now) => this.#overtake(key, now - maxAgeMillis))
+    )
+  }
+
+  readonly #forgetAnswered: Effect.Effect<void> = Effect.suspend(() => {
     const answers = this.#answers?.() ?? 0
     if (answers === this.#caughtUp) return Effect.void
     return Effect.map(Effect.ignore(this.tags.invalidate([answeredTag])), () => {
@@ -99,6 +108,13 @@ export class Store implements Primitives {
       this.#since = this.backend.local!.epoch()
     })
   })
+
+  #overtake(key: string, since: number): void {
+    const holder = this.#local?.holder(key)
+    if (holder === undefined) return
+    const flight = this.flights.holding(key, holder)
+    if (flight !== undefined && flight.startedAt <= since) this.#local!.release(key, holder)
+  }
 
   /**
    * What a store in this process holds for a key. No trip, so the answer is told in place, and is no effect. `now` is that of
@@ -297,10 +313,10 @@ export class Store implements Primitives {
   }
 
   /** The same in this process, with `"keep"`. */
-  fillHere(key: string, token: string, { createdAt, stored, tags, ttlMillis }: Sealed): boolean {
+  fillHere(key: string, token: string, { endedAt, stored, tags, ttlMillis }: Sealed): boolean {
     const local = this.#local!
     if (tags.length > 0) local.ensure(tags)
-    return local.fill(key, token, stored as CacheEntry, ttlMillis, createdAt)
+    return local.fill(key, token, stored as CacheEntry, ttlMillis, endedAt)
   }
 
   /** Gives a lease back: at once, or as soon as the store answers. */

@@ -8,6 +8,7 @@ import type { Effect, Layer, Scope } from "effect"
 import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
+import { processNow } from "../internal/processTime.ts"
 import type { CachePrimitives } from "../services/CachePrimitives.ts"
 import { type CacheServices, layerOf } from "./assemble.ts"
 
@@ -53,6 +54,11 @@ const matcher = (pattern: string): ((key: string) => boolean) => matcherUnsafe(p
 export const CacheLayer = {
   make,
   matcher,
+  /**
+   * For a backend in this process: the time that entries are kept by, in milliseconds, as `local` is given it. It begins with
+   * that of the wall clock, advances with the wall clock or the monotonic one, whichever says more, and never goes back.
+   */
+  now: processNow,
   /**
    * For `addTags` of a backend that stores bytes: the entry with these tags too, everything else as it was. Gives the
    * same bytes when they are not an entry, or bear the tags already. Throws a `RangeError` beyond 65,535 tags, or for a

@@ -88,9 +88,12 @@ export interface Write {
  * Primitives that answer without an Effect, for a backend whose entries live in this process: the same as those of the
  * backend, and of its `TagIndex`, that have their names. Reads, and the leases and fills of loads, go by these and not by their
  * namesakes: whoever wraps one wraps the other.
+ *
+ * The `now` they are given is `CacheLayer.now`: milliseconds that never go back, whatever becomes of the clock. An entry that
+ * is filled at one `now` has ended at the first that is `ttlMillis` later.
  */
 export interface LocalPrimitives {
-  /** The entry of `key` when it is present and not past its hard TTL at `now` (milliseconds of Effect's Clock). */
+  /** The entry of `key` when it is present and not past its hard TTL at `now`. */
   readonly get: (key: string, now: number) => CacheEntry | undefined
   /** The marker of `tag`, `undefined` when there is none. */
   readonly marker: (tag: string) => number | undefined

@@ -2,9 +2,10 @@
  * The cache for tests: in memory, but every value is stored as bytes and decoded on each hit, as in Redis.
  */
 import { isDeepStrictEqual } from "node:util"
-import { Clock, Context, type Duration, Effect, Equal, Layer } from "effect"
+import { Context, type Duration, Effect, Equal, Layer } from "effect"
 import { addTags, type CacheEntry, decode } from "../CacheEntry.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
+import { processNow } from "../internal/processTime.ts"
 import { assemble, type CacheServices } from "../layers/assemble.ts"
 import { makeMemoryPrimitivesWithState } from "../stores/memory/primitives.ts"
 import type { MemoryState } from "../stores/memory/state.ts"
@@ -175,7 +176,7 @@ const make = Effect.gen(function*() {
       same: (value, decoded) => Equal.equals(value, decoded) || isDeepStrictEqual(value, decoded)
     }
   )
-  const entries = Effect.map(Clock.currentTimeMillis, (now) => entriesOf(state, now))
+  const entries = Effect.map(processNow, (now) => entriesOf(state, now))
   const client = Context.get(services, CacheClient)
   return Context.add(services, CacheTest, {
     entries,

@@ -4,6 +4,7 @@
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { Clock, Effect, Option, Schema } from "effect"
 import { cacheAside, CacheClient, CacheMemory } from "effect-cache"
+import { twoHands } from "../support/clocks.ts"
 
 const counted = (id = "a") => {
   let loads = 0
@@ -59,16 +60,14 @@ describe("the time of a moment", () => {
   it.live("a clock that is not the system's is asked each time", () =>
     Effect.gen(function*() {
       const get = counted()
-      const clock = yield* Clock.Clock
-      let millis = 0
-      const own: Clock.Clock = Object.assign(Object.create(clock), { currentTimeMillisUnsafe: () => millis })
+      const clock = yield* twoHands
       yield* Effect.gen(function*() {
         assert.strictEqual(yield* get, 1)
-        millis = 59_999
+        clock.pass(59_999)
         assert.strictEqual(yield* get, 1)
-        millis = 60_000
+        clock.pass(1)
         assert.strictEqual(yield* get, 2)
-      }).pipe(Effect.provideService(Clock.Clock, own))
+      }).pipe(Effect.provideService(Clock.Clock, clock))
     }).pipe(Effect.provide(CacheMemory.layer()))
   )
 })

@@ -1,9 +1,10 @@
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { CacheError, Unavailable } from "../../src/CacheError.ts"
 import { Orphans } from "../../src/engine/orphans.ts"
 import { makeMemoryPrimitives } from "../../src/stores/memory/primitives.ts"
+import { twoHands } from "../support/clocks.ts"
 
 const unavailable = new CacheError({
   reason: new Unavailable({ backend: "test", operation: "release", cause: new Error("this shard is down") })
@@ -44,5 +45,40 @@ it.effect("nothing is started once it is closed", () =>
     yield* orphans.add("key", "token", 60_000)
     yield* TestClock.adjust("10 seconds")
     assert.strictEqual(asked, 0)
+  })
+)
+
+it.effect("is given back although the wall clock jumps ahead, and left alone once its lease has ended", () =>
+  Effect.gen(function*() {
+    const { backend } = yield* makeMemoryPrimitives({})
+    const clock = yield* twoHands
+    let asked = 0
+    let answers = false
+    const orphans = new Orphans({
+      ...backend,
+      release: (key, token, onLost) =>
+        Effect.suspend(() => {
+          asked++
+          return answers ? backend.release(key, token, onLost) : Effect.fail(unavailable)
+        })
+    })
+    const add = (key: string) =>
+      Effect.andThen(backend.acquire(key, key, 60_000), orphans.add(key, key, 60_000)).pipe(
+        Effect.provideService(Clock.Clock, clock)
+      )
+    yield* add("a")
+    clock.wall += 86_400_000
+    answers = true
+    yield* TestClock.adjust("1 second")
+    assert.isUndefined(backend.local!.holder("a"))
+    answers = false
+    yield* add("b")
+    clock.wall -= 86_400_000
+    clock.monotonic += 60_000
+    yield* TestClock.adjust("1 second")
+    const before = asked
+    yield* TestClock.adjust("10 seconds")
+    assert.strictEqual(asked, before)
+    yield* orphans.close
   })
 )

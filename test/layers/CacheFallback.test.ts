@@ -3,6 +3,7 @@ import { Deferred, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import {
   cacheAside,
+  CacheClient,
   type CacheError,
   CacheFallback,
   CacheMemory,
@@ -198,6 +199,117 @@ describe("CacheFallback", () => {
       assert.strictEqual(yield* get, "v2")
     }).pipe(Effect.provide(layer()))
   )
+
+  describe("how old a value may be, from the start of its load", () => {
+    /** The first load sees the row, and takes so long. */
+    const slow = (millis: number) => {
+      const state = { row: "old", loads: 0 }
+      const get = cacheAside({ key: "slow", schema: Schema.String })(
+        Effect.suspend(() => {
+          const { row } = state
+          return state.loads++ === 0 ? Effect.delay(Effect.succeed(row), millis) : Effect.succeed(row)
+        })
+      )
+      return { get, state }
+    }
+    const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+    for (const by of ["read", "refresh"] as const) {
+      it.effect(`what took a while is kept for as much shorter, by ${by}`, () =>
+        Effect.gen(function*() {
+          const { get, state } = slow(6_000)
+          yield* down
+          const first = yield* start(by === "read" ? get : get.refresh)
+          yield* TestClock.adjust(6_000)
+          assert.strictEqual(yield* Fiber.join(first), "old")
+          state.row = "new"
+          yield* TestClock.adjust(3_999)
+          assert.strictEqual(yield* get, "old")
+          yield* TestClock.adjust(1)
+          assert.strictEqual(yield* get, "new")
+        }).pipe(Effect.provide(layer()))
+      )
+
+      it.effect(`what took longer is handed out, and not kept, by ${by}`, () =>
+        Effect.gen(function*() {
+          const { get, state } = slow(10_000)
+          yield* down
+          const first = yield* start(by === "read" ? get : get.refresh)
+          while (state.loads === 0) yield* Effect.yieldNow
+          state.row = "new"
+          yield* TestClock.adjust(10_000)
+          assert.strictEqual(yield* Fiber.join(first), "old")
+          assert.strictEqual(yield* get, "new")
+          assert.strictEqual(state.loads, 2)
+          const { total } = yield* CacheClient.use((cache) => cache.counters)
+          assert.strictEqual(total.rejectedFills, 1)
+        }).pipe(Effect.provide(layer()))
+      )
+    }
+
+    it.effect("a region's own TTL still counts from the end of the load", () =>
+      Effect.gen(function*() {
+        let loads = 0
+        const get = cacheAside({ key: "own", schema: Schema.Number, ttl: "2 seconds" })(
+          Effect.delay(
+            Effect.sync(() => ++loads),
+            "6 seconds"
+          )
+        )
+        yield* down
+        const first = yield* start(get)
+        yield* TestClock.adjust("7999 millis")
+        assert.deepStrictEqual([yield* Fiber.join(first), yield* get], [1, 1])
+        yield* TestClock.adjust(1)
+        const second = yield* start(get)
+        yield* TestClock.adjust("6 seconds")
+        assert.strictEqual(yield* Fiber.join(second), 2)
+      }).pipe(Effect.provide(layer()))
+    )
+
+    for (const [name, where] of [
+      ["under CacheFallback", layer()],
+      ["in a remote layer by itself", CacheTest.layer]
+    ] as const) {
+      for (const by of ["read", "refresh"] as const) {
+        it.effect(`an older load is not joined, and does not land on a newer one, ${name}, by ${by}`, () =>
+          Effect.gen(function*() {
+            const { get, state } = slow(15_000)
+            yield* down
+            const first = yield* start(by === "read" ? get : get.refresh)
+            yield* TestClock.adjust(9_999)
+            const joined = yield* start(get)
+            state.row = "new"
+            yield* TestClock.adjust(1)
+            assert.strictEqual(yield* get, "new")
+            assert.strictEqual(state.loads, 2)
+            yield* TestClock.adjust(5_000)
+            assert.deepStrictEqual([yield* Fiber.join(first), yield* Fiber.join(joined)], ["old", "old"])
+            assert.strictEqual(yield* get, "new")
+            assert.strictEqual(state.loads, where === CacheTest.layer ? 3 : 2)
+          }).pipe(Effect.provide(where))
+        )
+      }
+    }
+
+    it.effect("memoize, in a remote layer by itself", () =>
+      Effect.gen(function*() {
+        let loads = 0
+        const fn = memoize({ key: "m:{id}", schema: Schema.Number, ttl: "1 hour" })((_: { readonly id: number }) =>
+          Effect.delay(
+            Effect.sync(() => ++loads),
+            loads === 0 ? "6 seconds" : 0
+          )
+        )
+        yield* down
+        const first = yield* start(fn({ id: 1 }))
+        yield* TestClock.adjust("9999 millis")
+        assert.deepStrictEqual([yield* Fiber.join(first), yield* fn({ id: 1 })], [1, 1])
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* fn({ id: 1 }), 2)
+      }).pipe(Effect.provide(CacheTest.layer))
+    )
+  })
 
   it.effect("a refresh replaces what the fallback keeps", () =>
     Effect.gen(function*() {

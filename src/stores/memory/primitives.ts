@@ -9,6 +9,7 @@ import { ByteSize, Clock, Effect, Option, Ref } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import { invalidOption } from "../../internal/invalidOption.ts"
+import { monotonicMillis, processMillis } from "../../internal/processTime.ts"
 import { checked, oneOf, wholeNumber } from "../../region/checks.ts"
 import { CacheBackend, type Write } from "../../services/CacheBackend.ts"
 import type { LockStore } from "../../services/LockManager.ts"
@@ -59,9 +60,7 @@ const checkUnsafe = (options: MemoryOptions): { maxEntries: number; maxBytes: nu
 const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBackend["Service"] => {
   const step = <A>(f: (state: MemoryState) => A): Effect.Effect<A> => Effect.sync(() => f(Ref.getUnsafe(ref)))
   const timed = <A>(f: (state: MemoryState, now: number) => A): Effect.Effect<A> =>
-    Effect.withFiber((fiber) =>
-      Effect.succeed(f(Ref.getUnsafe(ref), fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
-    )
+    Effect.withFiber((fiber) => Effect.succeed(f(Ref.getUnsafe(ref), processMillis(fiber.getRef(Clock.Clock)))))
 
   const removeMatching = (pattern: string): Effect.Effect<number, CacheError> =>
     Effect.flatMap(
@@ -186,9 +185,7 @@ const makeTags = (ref: Ref.Ref<MemoryState>): TagIndex["Service"] => {
 
 const makeLocks = (ref: Ref.Ref<MemoryState>): LockStore => {
   const timed = <A>(f: (state: MemoryState, now: number) => A): Effect.Effect<A> =>
-    Effect.withFiber((fiber) =>
-      Effect.succeed(f(Ref.getUnsafe(ref), Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6))
-    )
+    Effect.withFiber((fiber) => Effect.succeed(f(Ref.getUnsafe(ref), monotonicMillis(fiber.getRef(Clock.Clock)))))
   return {
     acquire: (name, token, ttlMillis) => timed((state, now) => state.acquireLock(name, token, now + ttlMillis, now)),
     extend: (name, token, ttlMillis) =>

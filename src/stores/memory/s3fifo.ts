@@ -86,7 +86,7 @@ export class S3Fifo<V extends NonNullable<unknown>> {
   /** What `pick` gives, and for whom. Apart from the values, so that a hit touches nothing else of its entry. */
   private payloads: Array<unknown> = []
   private stamps = new Uint32Array(0)
-  /** Milliseconds of the clock its writer used; `Infinity` for never. */
+  /** Milliseconds by the time that callers tell, which never goes back; `Infinity` for never. */
   private expiries = new Float64Array(0)
   private slotWeights = new Float64Array(0)
   /** The neighbours in the ring; of a ring's own slot, `newer` is its oldest and `older` its newest. */

@@ -2,8 +2,9 @@
  * The primitives without effects of a backend whose entries live in this process: they are those of the same names. A backend
  * without them is as right, and these cases pass without a look.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { CacheEntry } from "../../CacheEntry.ts"
+import { processNow } from "../../internal/processTime.ts"
 import { absent, stamps } from "../../internal/stamp.ts"
 import type { FastPath, LocalPrimitives } from "../../services/CacheBackend.ts"
 import type { ConformanceStore, Script } from "./case.ts"
@@ -46,7 +47,7 @@ export const localCases: ReadonlyArray<Script> = [
     Effect.fnUntraced(function*({ backend, local, store }) {
       expect("the format of what lives in this process", backend.format).is("values")
       const agree = Effect.fnUntraced(function*(key: string) {
-        const found = local.get(key, yield* Clock.currentTimeMillis)
+        const found = local.get(key, yield* processNow)
         expect(`what get gives for ${JSON.stringify(key)}`, found).is(opened(backend, yield* backend.read(key)))
         return found?.value
       })
@@ -130,7 +131,7 @@ export const localCases: ReadonlyArray<Script> = [
     "local.fill is fenced by the token, and drops the lease",
     Effect.fnUntraced(function*({ backend, local, store }) {
       const fill = (key: string, token: string, value: unknown, ttlMillis = 60_000) =>
-        Effect.map(Clock.currentTimeMillis, (now) => local.fill(key, token, entry(value), ttlMillis, now))
+        Effect.map(processNow, (now) => local.fill(key, token, entry(value), ttlMillis, now))
       const value = (key: string) => Effect.map(backend.read(key), (found) => opened(backend, found)?.value)
       expect("a fill without a lease", yield* fill("k", "a", 1)).is(false)
       expect("the value after it", yield* value("k")).is(undefined)
@@ -157,7 +158,7 @@ export const localCases: ReadonlyArray<Script> = [
   localCase(
     "hostile keys and tags are kept apart without effects, too",
     Effect.fnUntraced(function*({ backend, local, tags }) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* processNow
       local.ensure(hostile)
       for (const [i, text] of hostile.entries()) {
         expect("the holder", local.acquire(text, `t${i}`)).is(`t${i}`)
@@ -182,8 +183,7 @@ export const localCases: ReadonlyArray<Script> = [
     "pick gives the value of an entry of its stamp, without a tag, before its end, and of no other",
     Effect.fnUntraced(function*({ backend, pick, store }) {
       const [stamp, another] = [stamps.of(header().fingerprint), stamps.of("another")]
-      const picked = (key: string, by = stamp) =>
-        Effect.map(Clock.currentTimeMillis, (now) => pick(key, by.number, now))
+      const picked = (key: string, by = stamp) => Effect.map(processNow, (now) => pick(key, by.number, now))
       expect("the pick of a key that was never stored", yield* picked("k")).is(absent)
       for (const value of [{ n: 1 }, 0, "", false, null, undefined]) {
         yield* plant(backend, "k", write(backend, value))
