@@ -12,7 +12,10 @@ export interface FallbackOptions<E1, R1, E2, R2> {
   readonly fallback: Layer.Layer<CacheServices, E2, R2>
   /** The longest a call to the primary takes. A primary with a shorter deadline keeps its own. Default: 1 second. */
   readonly timeout?: Duration.Input | undefined
-  /** The longest TTL in the fallback, where values of other processes' writes are not seen. Default: 10 seconds. */
+  /**
+   * How old a value of the fallback may be, counted from the start of its load: other processes' writes are not seen there. A
+   * load that is older is not joined. Default: 10 seconds.
+   */
   readonly fallbackTtl?: Duration.Input | undefined
   /** Failures in a row after which the primary is left alone. Default: 5. */
   readonly failureThreshold?: number | undefined
@@ -37,7 +40,7 @@ export interface FallbackOptions<E1, R1, E2, R2> {
  * its layer, is shared; the fallback is one of its own.
  *
  * While the primary is away, the promise about invalidations holds within this process only: what others invalidate is
- * seen after `fallbackTtl` at the latest. Locks are the primary's: they fail while it is away.
+ * seen after `fallbackTtl` at the latest, counted from the start of a load to that of a read. Locks are the primary's: they fail while it is away.
  *
  * @example
  * ```ts redis

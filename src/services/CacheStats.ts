@@ -18,7 +18,10 @@ export interface RegionStats {
   readonly loadFailures: number
   /** Time spent in loads, all together, in milliseconds. */
   readonly loadMillis: number
-  /** Fills that the fence refused because of an invalidation, a write or a newer load meanwhile. */
+  /**
+   * Fills that the fence refused because of an invalidation, a write or a newer load meanwhile; and, while Redis is away, values
+   * whose load took longer than they may be kept.
+   */
   readonly rejectedFills: number
   /** Cache failures by reason. */
   readonly errors: Readonly<Partial<Record<CacheErrorReason["_tag"], number>>>
