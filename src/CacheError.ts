@@ -66,6 +66,22 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 }
 
 /**
+ * The backend has no room for what this would store, and refused it: Redis at its `maxmemory`, with a policy that finds nothing to
+ * evict. It is not away: reads and invalidations go on, and what is loaded meanwhile is handed out and not stored.
+ */
+export class NoRoom extends Schema.TaggedError<NoRoom>()("NoRoom", {
+  backend: Schema.String,
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `${this.operation} on ${this.backend} was refused for want of room: ${
+      this.cause instanceof Error ? this.cause.message : String(this.cause)
+    }`
+  }
+}
+
+/**
  * With `durability`: the primary carried it out, and the cache goes by it, but too few replicas had it in time. A failover to
  * a replica without it would undo it. Doing it again is safe.
  */
@@ -108,6 +124,7 @@ export type CacheErrorReason =
   | EncodeFailed
   | TimedOut
   | Unavailable
+  | NoRoom
   | NotReplicated
   | WaitTimeout
   | LockLost
@@ -135,6 +152,7 @@ export class CacheError extends Schema.TaggedError<CacheError>()("CacheError", {
     EncodeFailed,
     TimedOut,
     Unavailable,
+    NoRoom,
     NotReplicated,
     WaitTimeout,
     LockLost

@@ -9,6 +9,7 @@ export {
   InvalidKey,
   InvalidOption,
   LockLost,
+  NoRoom,
   NotReplicated,
   TimedOut,
   Unavailable,

@@ -4,6 +4,7 @@
  */
 import { Clock, Effect, Random } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
+import { whenFull } from "../internal/noRoom.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
 import { takeAlong } from "./boarding.ts"
 import type { Request } from "./contract.ts"
@@ -77,7 +78,7 @@ const steps = Effect.fnUntraced(function*(
       yield* store.orphans.add(key, flight.token, leaseMillis)
       return yield* Effect.fail(storeFailure(claim.failure))
     }
-    const { epoch, found, holder } = claim.success
+    const { epoch, found, holder, refused } = claim.success
     const granted = holder === flight.token
     if (typeof found === "object") {
       if (granted) yield* store.giveBack(key, holder, leaseMillis)
@@ -92,6 +93,7 @@ const steps = Effect.fnUntraced(function*(
     }
     flight.holder = holder
     flight.epoch = epoch
+    if (refused !== undefined) yield* context.record(plan.region, refused)
 
     // Join, by the witness of the trip.
     const other = granted ? undefined : flights.joinable(key, flight.party, holder, epoch, impatientSince)
@@ -128,11 +130,14 @@ const steps = Effect.fnUntraced(function*(
     } else if (runningNow.length < maxRunning) {
       if (overdue) {
         // By comparison: whoever holds it now is not the one that was noted, or it is over with that one.
-        const taken = yield* Effect.result(store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis))
+        const taken = yield* Effect.result(
+          whenFull(store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis), () => Effect.undefined)
+        )
         if (taken._tag === "Failure") {
           yield* store.orphans.add(key, flight.token, leaseMillis)
           return yield* Effect.fail(storeFailure(taken.failure))
         }
+        if (taken.success === undefined) return yield* unstored()
         store.suspects.forget(key)
         if (!taken.success) continue
         flight.holder = flight.token

@@ -132,7 +132,10 @@ export const loadAndLand = (
       }
       const { value } = exit
       const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      const landing = land({ context, store, flight, request, leaseMillis, value, createdAt, loadMillis }, fiber.context)
+      const landing = land(
+        { context, store, flight, request, leaseMillis, value, createdAt, loadMillis },
+        fiber.context
+      )
       seenTo = true
       return landing
     })

@@ -167,7 +167,8 @@ const encodeFailed = (key: string, cause: unknown): CacheError =>
   new CacheError({ reason: new EncodeFailed({ key, cause }) })
 
 const headerOf = (region: Region, { tags, ttlMillis }: Life, { born, createdAt, loadMillis }: Origin): EntryHeader => ({
-  born,
+  // Not known, where a store has no room for an epoch that was lost: then older than any marker.
+  born: Number.isNaN(born) ? 0 : born,
   createdAt,
   freshUntil: createdAt + ttlMillis,
   loadMillis,

@@ -5,6 +5,7 @@
 import { Cause, type Context, Effect, Exit } from "effect"
 import { type CacheEntry, type EntryHeader, notJson, open, type OpenEntry } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
+import { whenFull } from "../internal/noRoom.ts"
 import { inOwnWords } from "../internal/ownWords.ts"
 import { processNow } from "../internal/processTime.ts"
 import { absent } from "../internal/stamp.ts"
@@ -45,6 +46,8 @@ const knownTagsMax = 1_000
 export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
+  /** The epoch of now; `NaN` where it was lost, and there is no room to make it anew. */
+  readonly epoch: Effect.Effect<number, CacheError>
   /** It is asked without a trip, and tells before `look` returns. */
   readonly inPlace: boolean
   readonly flights = new Flights()
@@ -74,6 +77,8 @@ export class Store implements Primitives {
     this.orphans = new Orphans(primitives.backend)
     this.sealer = new Sealer(primitives.backend, options)
     this.tags = primitives.tags
+    // Equal to no other, so nobody joins by it.
+    this.epoch = whenFull(primitives.tags.epoch, () => Effect.succeed(Number.NaN))
     this.#local = primitives.backend.local
     this.inPlace = this.#local !== undefined
     const { local } = primitives.backend
@@ -275,20 +280,29 @@ export class Store implements Primitives {
    */
   claim(region: Region, key: string, token: string, ttlMillis: number): Effect.Effect<Claim, CacheError, unknown> {
     const { backend, tags } = this
-    const acquire = backend.acquire(key, token, ttlMillis)
-    return backend.local === undefined
-      ? Effect.map(together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({
-          holder,
-          epoch,
-          found
-        }))
-      : Effect.flatMap(acquire, (holder) => Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss" })))
+    if (backend.local !== undefined) {
+      return Effect.flatMap(backend.acquire(key, token, ttlMillis), (holder) =>
+        Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss", refused: undefined }))
+      )
+    }
+    let refused: CacheError | undefined
+    const acquire = whenFull(backend.acquire(key, token, ttlMillis), (error) => {
+      refused = error
+      return Effect.undefined
+    })
+    const { epoch } = this
+    return Effect.map(together(acquire, together(epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({
+      holder,
+      epoch,
+      found,
+      refused
+    }))
   }
 
   /** Takes the lease over from whoever holds it, and reads the epoch in the same flush. */
   takeOver(key: string, token: string, ttlMillis: number, unlink: boolean): Effect.Effect<number, CacheError> {
     return Effect.map(
-      together(this.backend.takeOver(key, token, ttlMillis, { unlink }), this.tags.epoch),
+      together(this.backend.takeOver(key, token, ttlMillis, { unlink }), this.epoch),
       ([, epoch]) => epoch
     )
   }
@@ -309,7 +323,9 @@ export class Store implements Primitives {
     const fill = this.backend.fill(key, token, sealed, onLost)
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
-    return Effect.map(together(this.tags.ensure(tags, ttlMillis), fill), ([, filled]) => filled)
+    // An entry without its markers is stale.
+    const ensure = whenFull(this.tags.ensure(tags, ttlMillis), () => Effect.void)
+    return Effect.map(together(ensure, fill), ([, filled]) => filled)
   }
 
   /** The same in this process, with `"keep"`. */
@@ -362,10 +378,12 @@ interface Opened {
 
 /** Who holds the lease, and the epoch and the entry of the same moment. */
 export interface Claim {
-  /** `undefined`: the store refused it, and does not say who has it. */
+  /** `undefined`: nobody is known to hold it, because the store has no room for a lease. `refused` is what it said. */
   readonly holder: string | undefined
+  /** `NaN` where the store has no room for one that was lost. */
   readonly epoch: number
   readonly found: Found
+  readonly refused: CacheError | undefined
 }
 
 /** Made once: what is not there is told often. */

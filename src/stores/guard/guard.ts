@@ -14,6 +14,7 @@
 import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
 import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
+import { isNoRoom } from "../../internal/noRoom.ts"
 import type { FastPath, Lookup } from "../../services/CacheBackend.ts"
 import type { Primitives } from "../../services/CachePrimitives.ts"
 import { type Around, around, type Call } from "../around.ts"
@@ -96,7 +97,9 @@ export const guard = (
         Effect.sleep(pause * (0.75 + random / 2)).pipe(
           Effect.andThen(Effect.exit(within("probe", primary.tags.epoch))),
           Effect.flatMap((exit) => {
-            if (Exit.isFailure(exit)) return tryAgain(Math.min(pause * 2, options.retryMillis * 8))
+            // One that is full has answered.
+            if (Exit.isFailure(exit) && !isNoRoom(Option.getOrUndefined(Cause.findErrorOption(exit.cause))))
+              return tryAgain(Math.min(pause * 2, options.retryMillis * 8))
             answering = true
             return comeBack(pause)
           })

@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import type { Compressor } from "../../CacheEntry.ts"
 import { CacheError, InvalidKey } from "../../CacheError.ts"
+import { whenFull } from "../../internal/noRoom.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
@@ -113,7 +114,7 @@ export const makeBackend = (
 
     takeOver: (key, token, ttlMillis, { unlink: unlinks }) => {
       const ttl = millisOf(ttlMillis)
-      const take = (on: Commands) =>
+      const taken = (on: Commands) =>
         oneByOne(
           on.script(
             "takeOver",
@@ -127,6 +128,9 @@ export const makeBackend = (
               unlinks ? Effect.asVoid(unlink(on, names.entry(key))) : Effect.void
             )
         )
+      // Without room it is as if the lease were lost as soon as it was taken: nobody else's is left, and a fill is refused.
+      const take = (on: Commands) =>
+        whenFull(taken(on), () => Effect.asVoid(unlinks ? unlinkBoth(on, key) : unlink(on, names.lease(key))))
       // With the entry removed it begins a write: an older one must not be back after a failover.
       return unlinks ? replicated(take) : take(commands)
     },
@@ -145,8 +149,14 @@ export const makeBackend = (
     fill: (key, token, { stored, ttlMillis }, onLost) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      const fill = (on: Commands) =>
-        oneByOne(
+      // What is not filled leaves the slot as a lease that was lost.
+      const unfilled = (on: Commands) => {
+        if (onLost === "unlink") return Effect.as(unlinkBoth(on, key), false)
+        const dropped = Effect.as(dropLease(on, key, token), false)
+        return onLost === "keep" ? dropped : Effect.andThen(dropped, Effect.as(unlink(on, names.entry(key)), false))
+      }
+      const fill = (on: Commands) => {
+        const filled = oneByOne(
           on.script(
             "fill",
             Scripts.fill,
@@ -162,12 +172,10 @@ export const makeBackend = (
             isOne
           ),
           // What cannot look at the lease must not fill.
-          () => {
-            if (onLost === "unlink") return Effect.as(unlinkBoth(on, key), false)
-            const dropped = Effect.as(dropLease(on, key, token), false)
-            return onLost === "keep" ? dropped : Effect.andThen(dropped, Effect.as(unlink(on, names.entry(key)), false))
-          }
+          () => unfilled(on)
         )
+        return whenFull(filled, () => unfilled(on))
+      }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)
     },
 

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, identity } from "effect"
 import type { CacheError } from "../../CacheError.ts"
+import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
@@ -13,6 +14,12 @@ import { luaCount, parseCount } from "./wire/counts.ts"
 import { unavailable } from "./wire/describe.ts"
 import { isPending } from "./wire/reads.ts"
 
+/*
+ * A script may run when Redis is full if its first command that writes needs no memory; then the others may take some
+ * ("Eval scripts" in Redis's own documentation, of every version). What invalidates begins so, and so does what is needed to
+ * go on and stays one key, or takes no more than is there. What stores does not.
+ */
+
 /** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
 const createEpoch = script(
   1,
@@ -21,6 +28,7 @@ ${luaClock}
 ${luaCount}
 local text = redis.pcall("GET", KEYS[1])
 if count(text) then return text end
+redis.call("PERSIST", KEYS[1])
 local now = string.format("%.0f", clock())
 redis.call("SET", KEYS[1], now)
 return now`
@@ -32,6 +40,7 @@ const bumpEpoch = script(
   `
 ${luaClock}
 ${luaCount}
+redis.call("PERSIST", KEYS[1])
 local before = count(redis.pcall("GET", KEYS[1])) or 0
 local now = string.format("%.0f", math.max(before + 1, clock()))
 redis.call("SET", KEYS[1], now)
@@ -71,6 +80,9 @@ const confirmMarker = script(
   1,
   `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+local left = redis.call("PTTL", KEYS[1])
+if left < 0 then redis.call("PERSIST", KEYS[1])
+else redis.call("PEXPIRE", KEYS[1], math.max(left, 1)) end
 redis.call("SET", KEYS[1], ARGV[2], "KEEPTTL")
 return 1`
 )
@@ -78,7 +90,8 @@ return 1`
 /**
  * KEYS: a marker. ARGV: epoch. Raises it, and never lowers it. One that is missing stays missing, and a pending text goes: this
  * epoch was read a while ago, and the marker may have been lost since, and with it a later invalidation. Only `ensure`, which
- * looks first and then reads the epoch, may make it anew; until then everything under it is stale.
+ * looks first and then reads the epoch, may make it anew; until then everything under it is stale. The same where there is no
+ * room to raise it.
  */
 const raiseMarker = script(
   1,
@@ -86,7 +99,10 @@ const raiseMarker = script(
 ${luaCount}
 local found = count(redis.pcall("GET", KEYS[1]))
 if not found then redis.call("UNLINK", KEYS[1])
-elseif found < tonumber(ARGV[1]) then redis.call("SET", KEYS[1], ARGV[1], "KEEPTTL") end
+elseif found < tonumber(ARGV[1]) then
+  local raised = redis.pcall("SET", KEYS[1], ARGV[1], "KEEPTTL")
+  if raised.err then redis.call("UNLINK", KEYS[1]) end
+end
 return 1`
 )
 
@@ -106,7 +122,7 @@ const nonces = () => {
 export interface RedisTagIndex {
   readonly service: TagIndex["Service"]
   /** Moves the epoch on. */
-  readonly bump: (commands: Commands) => Effect.Effect<number, CacheError>
+  readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
 }
 
 export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
@@ -121,7 +137,15 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
         : Effect.succeed(count)
     })
   const create = counted("epoch", commands.script("epoch", createEpoch, [names.epoch], identity))
-  const bump = (on: Commands) => counted("invalidate", on.script("invalidate", bumpEpoch, [names.epoch], identity))
+  /**
+   * Where there is no room even for that, the evidence goes: the epoch, acknowledged, and after it what it is the evidence for.
+   * It comes back from the server's clock, above all it was, if that does not step back meanwhile; then `undefined`. A marker
+   * that goes before the epoch would come back at the old one.
+   */
+  const bump = (on: Commands): Effect.Effect<number | undefined, CacheError> =>
+    whenFull(counted("invalidate", on.script("invalidate", bumpEpoch, [names.epoch], identity)), () =>
+      on.one("invalidate", "unlink", [names.epoch], () => undefined)
+    )
   const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
     const found = parseCount(text)
     return found === undefined ? create : Effect.succeed(found)
@@ -205,7 +229,12 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
         Effect.flatMap(bump(on), (now) =>
           Effect.asVoid(
             all(wanted.length, (i, reply) => {
-              on.run("invalidate", raiseMarker, [names.marker(wanted[i]!), now], reply)
+              const marker = names.marker(wanted[i]!)
+              const forget = () => on.command(marker, "invalidate", "unlink", [marker], reply)
+              if (now === undefined) return forget()
+              on.run("invalidate", raiseMarker, [marker, now], (error, raised, by) =>
+                isNoRoom(error) ? forget() : reply(error, raised, by)
+              )
             })
           )
         )

@@ -14,7 +14,7 @@ import type { CacheError } from "../../../CacheError.ts"
 import { Attempts } from "./attempts.ts"
 import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
-import { makeDescribe, orMisplaced, timedOut, unavailable } from "./describe.ts"
+import { isFull, makeDescribe, noRoom, orMisplaced, timedOut, unavailable } from "./describe.ts"
 import { watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
 import { Large } from "./large.ts"
@@ -243,7 +243,10 @@ export class Connection implements Link {
         if (!error) return this.settle(job, undefined, reply)
         const problem = this.describe(error)
         this.reports.refused(job.name, problem, () => this.loaded.get(String(job.args[0])) ?? String(job.args[0]))
-        this.settle(job, this.unavailable(job.operation, this.primaryOnly ? orMisplaced(problem) : problem), undefined)
+        const failure = isFull(problem)
+          ? noRoom(job.operation, `${problem} (${this.endpoint})`)
+          : this.unavailable(job.operation, this.primaryOnly ? orMisplaced(problem) : problem)
+        this.settle(job, failure, undefined)
         if (problem.startsWith("READONLY ")) this.leaveReplica()
       }
       const args = job.args as Array<Argument>

@@ -1,7 +1,7 @@
 /**
  * What failures of Redis say, and how they are told apart.
  */
-import { CacheError, TimedOut, Unavailable } from "../../../CacheError.ts"
+import { CacheError, NoRoom, TimedOut, Unavailable } from "../../../CacheError.ts"
 
 const backend = "redis"
 
@@ -13,6 +13,11 @@ export const timedOut = (operation: string, millis: number): CacheError =>
   new CacheError({ reason: new TimedOut({ backend, operation, millis }) })
 
 const isRedirection = (text: string): boolean => /^(MOVED|ASK) \d{1,5} [\w.:%-]{0,255}:\d{1,5}$/.test(text)
+/** Redis is at its `maxmemory`. Before Redis 7 what happens within a script is told as an error of the script. */
+export const isFull = (problem: string): boolean => problem.startsWith("OOM ") || /^ERR .*-OOM /.test(problem)
+
+export const noRoom = (operation: string, problem: string): CacheError =>
+  new CacheError({ reason: new NoRoom({ backend, operation, cause: new Error(problem) }) })
 
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 export const makeDescribe =

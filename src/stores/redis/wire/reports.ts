@@ -3,6 +3,7 @@
  * carry out. Each once, not with every call.
  */
 import { Effect } from "effect"
+import { isFull } from "./describe.ts"
 
 /** A command that is not there, was given another name, or is not allowed; also within a script. */
 const isMissing = (problem: string): boolean =>
@@ -22,6 +23,8 @@ const calledAt = (lua: string, problem: string): string | undefined => {
 
 /** The least time between two warnings of values that are too large. */
 const largeMillis = 60_000
+/** A server that refused nothing for so long, for want of room, had some in between. */
+const fullAgainMillis = 60_000
 
 /** More than the cache has commands: a server may invent names. */
 const maxMissed = 50
@@ -34,6 +37,8 @@ export class Reports {
   private readonly said = new Set<string>()
   private readonly missed = new Set<string>()
   private largeAt = Number.NEGATIVE_INFINITY
+  /** When something was refused last for want of room. */
+  private fullAt = Number.NEGATIVE_INFINITY
 
   /** `othersReport`: another connection reports outages, and whether it has one itself. */
   constructor(endpoint: string, log: (effect: Effect.Effect<void>) => void, othersReport: (() => boolean) | undefined) {
@@ -71,6 +76,7 @@ export class Reports {
 
   /** What the server answered a command with. Once for each command of a connection, if it is that there is no such command. */
   refused(name: string, problem: string, script = () => ""): void {
+    if (isFull(problem)) return this.full(problem)
     if (!isMissing(problem)) return
     const said = /'([\w|-]+)' (sub)?command/i.exec(problem)?.[1] ?? calledAt(script(), problem)
     const command = (said ?? name).toUpperCase()
@@ -90,6 +96,21 @@ export class Reports {
       Effect.logWarning(
         `Redis at ${this.endpoint}: ${what}. A value that never fits is loaded with every call, and holds up what is asked ` +
           "for behind it: raise timeout, or store less under one key."
+      )
+    )
+  }
+
+  /** Once, however often it is refused, until there was room again. */
+  private full(problem: string): void {
+    const now = performance.now()
+    const again = now - this.fullAt < fullAgainMillis
+    this.fullAt = now
+    if (again) return
+    this.log(
+      Effect.logWarning(
+        `Redis at ${this.endpoint} is full: ${problem.replace(/\.$/, "")}. What is there is read and invalidated as ever, and ` +
+          "nothing new is stored until there is room. Raise maxmemory, or set a maxmemory-policy that evicts: noeviction evicts " +
+          "nothing, and volatile-* only what has a time to live."
       )
     )
   }
