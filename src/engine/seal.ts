@@ -166,9 +166,11 @@ export class Threw extends Error {
 const encodeFailed = (key: string, cause: unknown): CacheError =>
   new CacheError({ reason: new EncodeFailed({ key, cause }) })
 
+/** `NaN` where a store has no room to make an epoch anew that was lost: then it is older than any marker. */
+const knownOr0 = (born: number): number => (Number.isNaN(born) ? 0 : born)
+
 const headerOf = (region: Region, { tags, ttlMillis }: Life, { born, createdAt, loadMillis }: Origin): EntryHeader => ({
-  // Not known, where a store has no room for an epoch that was lost: then older than any marker.
-  born: Number.isNaN(born) ? 0 : born,
+  born: knownOr0(born),
   createdAt,
   freshUntil: createdAt + ttlMillis,
   loadMillis,
@@ -183,7 +185,7 @@ const entryOf = (
   { born, createdAt, loadMillis }: Origin,
   value: unknown
 ): CacheEntry => ({
-  born,
+  born: knownOr0(born),
   createdAt,
   freshUntil: createdAt + ttlMillis,
   loadMillis,

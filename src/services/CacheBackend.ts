@@ -15,6 +15,9 @@
  *   place in the flush behind the writes that were started before it: it may see those that were started after it.
  * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`. That it has
  *   become unavailable the backend logs itself, as one warning an outage.
+ * - A backend that is full fails `acquire`, `addTags`, and of its `TagIndex` `epoch` and `ensure`, with `NoRoom`, which is no outage.
+ *   A `fill` it refuses is a lost one, and drops the lease; a `takeOver` removes the lease that is there, and the entry if it is to
+ *   be unlinked, and completes. Invalidations need no room.
  * - Bytes that a backend did not write itself are `undefined` or a miss, never a crash.
  */
 import { Context, type Effect, type Exit } from "effect"

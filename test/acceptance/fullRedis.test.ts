@@ -4,7 +4,7 @@
  * an outage.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { type Context, Effect, Layer, Option, Schema } from "effect"
 import {
   cacheAside,
   CacheClient,

@@ -106,6 +106,61 @@ const more: ReadonlyArray<Hunt> = [
     ]
   },
   {
+    rule: "where there is no room, the epoch goes before the markers",
+    programs: ["full-tag"],
+    patches: [
+      {
+        file: primitives,
+        find: "Effect.flatMap(bump, (now) => {",
+        replace:
+          "Effect.flatMap(whenFull(bumpEpoch, () => Effect.andThen(process.send(tags.map(dropMarker)), Effect.asVoid(dropEpoch))), (now) => {"
+      },
+      {
+        file: primitives,
+        find: "if (now === undefined) return Effect.asVoid(process.send(tags.map(dropMarker)))",
+        replace: "if (now === undefined) return Effect.void"
+      }
+    ]
+  },
+  {
+    rule: "where there is no room, the markers go as well as the epoch",
+    programs: ["full-tag"],
+    patches: [
+      {
+        file: primitives,
+        find: "if (now === undefined) return Effect.asVoid(process.send(tags.map(dropMarker)))",
+        replace: "if (now === undefined) return Effect.void"
+      }
+    ]
+  },
+  {
+    rule: "where there is no room, the epoch goes as well as the markers",
+    programs: ["full-tag"],
+    patches: [
+      {
+        file: primitives,
+        find: "whenFull(bumpEpoch, () => Effect.asVoid(dropEpoch))",
+        replace: "whenFull(bumpEpoch, () => Effect.void)"
+      }
+    ]
+  },
+  {
+    rule: "a take-over without room leaves nobody else's lease",
+    programs: ["full-set-cold"],
+    patches: [{ file: primitives, find: "() => process.send(rescue)", replace: "() => Effect.void" }]
+  },
+  {
+    rule: "a set without room empties the slot",
+    programs: ["full-set"],
+    patches: [
+      {
+        file: primitives,
+        find: 'onLost === "keep" ? release : Effect.andThen(release, process.one(removal(key)[1]!))',
+        replace: "release"
+      }
+    ]
+  },
+  {
     rule: "the epoch of a new marker is read after its pending text is in place",
     programs: ["tag-evict-once"],
     patches: [
@@ -161,9 +216,9 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/store.ts",
-        find: "together(acquire, together(tags.epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({",
+        find: "together(acquire, together(epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({",
         replace:
-          "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, tags.epoch), ([holder, epoch]) => [holder, [epoch, found]] as const)), ([holder, [epoch, found]]) => ({"
+          "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, epoch), ([holder, at]) => [holder, [at, found]] as const)), ([holder, [epoch, found]]) => ({"
       }
     ]
   }

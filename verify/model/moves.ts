@@ -12,6 +12,7 @@ export interface Move {
     | "end of tick"
     | "time passes"
     | "time out"
+    | "refuse"
     | "drift"
     | "interrupt"
     | "crash"
@@ -32,6 +33,8 @@ export interface Budget {
   readonly crashes: number
   /** Tell a process that a command timed out, which may be carried out before, later or never. */
   readonly timeouts: number
+  /** Refuse a command that needs room: the server is full at that moment. */
+  readonly full: number
   /** Hold a reply of the store back while others go on. */
   readonly late: number
   /** Let time pass to the next timer of a process, though there is something else to do. */
@@ -87,6 +90,9 @@ const ofQueue = (
   const command = queue.find(({ reply }) => reply === undefined)
   const write = queue.find(({ reply, work }) => reply === undefined && work.reads !== true)
   for (const next of new Set([command, write])) if (next !== undefined) ofCommand(process, next, moves, left)
+  if (left !== undefined && left.full > 0 && command === first && command.work.needsRoom === true) {
+    moves.push({ kind: "refuse", process, command })
+  }
   if (left !== undefined && left.timeouts > 0) {
     for (const command of queue) if (command.kind === "store") moves.push({ kind: "time out", process, command })
   }

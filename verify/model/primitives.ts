@@ -6,6 +6,7 @@ import { Effect, Exit } from "effect"
 import type { CacheEntry } from "../../src/CacheEntry.ts"
 import type { CacheError } from "../../src/CacheError.ts"
 import { matcherUnsafe } from "../../src/CacheKey.ts"
+import { whenFull } from "../../src/internal/noRoom.ts"
 import { together } from "../../src/internal/together.ts"
 import type { FastPath, Lookup, Stored } from "../../src/services/CacheBackend.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
@@ -21,20 +22,20 @@ export const primitivesOf = (process: Process): Primitives => {
 
   /** What is one step on a server too, as memory carries it out there. */
   const steps = around({ backend, tags: server.memory.tags }, (call, self) => {
-    const step = (key: string, label: string) =>
-      process.one({ slot: key, label: `${label} of ${key}`, run: () => server.run(self) })
+    const step = (key: string, label: string, needsRoom = false) =>
+      process.one({ slot: key, label: `${label} of ${key}`, needsRoom, run: () => server.run(self) })
     switch (call.operation) {
       case "acquire":
-        return step(call.args[0], `${own(call.args[1])}: take the lease`)
+        return step(call.args[0], `${own(call.args[1])}: take the lease`, true)
       case "takeOverFrom":
-        return step(call.args[0], `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`)
+        return step(call.args[0], `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`, true)
       case "renew":
         return step(call.args[0], `${own(call.args[1])}: renew the lease`)
       case "release":
         return step(call.args[0], `${own(call.args[1])}: release the lease`)
       case "fill": {
         const [key, token, { stored }] = call.args
-        return step(key, `${own(token)}: fill v${((stored as CacheEntry).value as Row).version}`)
+        return step(key, `${own(token)}: fill v${((stored as CacheEntry).value as Row).version}`, true)
       }
       default:
         return self
@@ -124,6 +125,16 @@ export const primitivesOf = (process: Process): Primitives => {
       }
     }
   ]
+  /** As in `stores/redis/backend.ts`: what is not filled leaves the slot as a lease that was lost. */
+  const unfilled = (key: string, token: string, onLost: "keep" | "unlink" | "empty") => {
+    if (onLost === "unlink") return Effect.as(process.send(removal(key)), false)
+    const release = process.one({
+      slot: key,
+      label: `${own(token)}: release the lease of ${key}, nothing was filled`,
+      run: () => server.run(backend.release(key, token, "keep"))
+    })
+    return Effect.as(onLost === "keep" ? release : Effect.andThen(release, process.one(removal(key)[1]!)), false)
+  }
   const removed = (found: ReadonlyArray<boolean>): number => found.filter(Boolean).length
 
   /**
@@ -154,9 +165,27 @@ export const primitivesOf = (process: Process): Primitives => {
     world.keys.filter(matches).flatMap((key) => [`e:${key}`, `l:${key}`])
 
   const getEpoch = read({ slot: "epoch", label: "read the epoch", run: () => server.epoch })
-  const createEpoch = process.one({ slot: "epoch", label: "create the epoch", run: () => server.createEpoch() })
+  const createEpoch = process.one({
+    slot: "epoch",
+    label: "create the epoch",
+    needsRoom: true,
+    run: () => server.createEpoch()
+  })
   const epoch = Effect.flatMap(getEpoch, (found) => (found === undefined ? createEpoch : Effect.succeed(found)))
-  const bump = process.one({ slot: "epoch", label: "move the epoch on", run: () => server.bumpEpoch() })
+  const bumpEpoch = process.one({
+    slot: "epoch",
+    label: "move the epoch on",
+    needsRoom: true,
+    run: () => server.bumpEpoch()
+  })
+  const dropEpoch = process.one({ slot: "epoch", label: "drop the epoch", run: () => server.drop("the epoch") })
+  const dropMarker = (tag: string): Work<unknown> => ({
+    slot: `t:${tag}`,
+    label: `drop the marker of ${tag}`,
+    run: () => server.drop(`t:${tag}`)
+  })
+  /** Where there is no room to move it on, the epoch goes, and after it what it is the evidence for. */
+  const bump = whenFull(bumpEpoch, () => Effect.asVoid(dropEpoch))
 
   return {
     backend: {
@@ -167,22 +196,32 @@ export const primitivesOf = (process: Process): Primitives => {
       read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.
       takeOver: (key, token, ttl, { unlink }) => {
+        let taken = false
         const take: Work<unknown> = {
           slot: key,
           label: `${own(token)}: take the lease of ${key} over`,
+          needsRoom: true,
           run: () => {
+            taken = true
             server.takeOvers++
             return server.run(backend.takeOver(key, token, ttl, { unlink: false }))
           }
         }
-        return Effect.asVoid(process.send(unlink ? [take, removal(key)[1]!] : [take]))
+        const [lease, entry] = removal(key)
+        // One script there: a lease that is refused keeps the entry, too.
+        const after: Work<unknown> = { ...entry!, run: (variant) => (taken ? entry!.run(variant) : undefined) }
+        const rescue = unlink ? [lease!, entry!] : [lease!]
+        return Effect.asVoid(whenFull(process.send(unlink ? [take, after] : [take]), () => process.send(rescue)))
       },
+      fill: (key, token, write, onLost) =>
+        whenFull(steps.backend.fill(key, token, write, onLost), () => unfilled(key, token, onLost)),
       remove: (keys) => Effect.map(process.send(keys.flatMap(removal)), removed),
       removeMatching: (pattern) => Effect.as(pass(entryNames(matcherUnsafe(pattern))), 0),
       addTags: (key, tags) =>
         process.one({
           slot: key,
           label: `tag the entry of ${key} with ${tags.join(", ")}`,
+          needsRoom: true,
           run: () => {
             const added = server.run(backend.addTags(key, tags))
             if (added) process.tagged = server.entry(key)!.value as Row
@@ -213,6 +252,7 @@ export const primitivesOf = (process: Process): Primitives => {
             tags.map((tag) => ({
               slot: `t:${tag}`,
               label: `pend the marker of ${tag}`,
+              needsRoom: true,
               run: () => server.pendMarker(tag, text)
             }))
           )
@@ -227,6 +267,7 @@ export const primitivesOf = (process: Process): Primitives => {
                     process.post({
                       slot: `t:${tag}`,
                       label: `confirm the marker of ${tag} at ${now}`,
+                      needsRoom: true,
                       run: () => server.confirmMarker(tag, marker, now)
                     })
                   })
@@ -234,17 +275,16 @@ export const primitivesOf = (process: Process): Primitives => {
           )
         }),
       invalidate: (tags) =>
-        Effect.flatMap(bump, (now) =>
-          Effect.asVoid(
-            process.send(
-              tags.map((tag) => ({
-                slot: `t:${tag}`,
-                label: `raise the marker of ${tag} to ${now}`,
-                run: () => server.raiseMarker(tag, now)
-              }))
-            )
-          )
-        )
+        Effect.flatMap(bump, (now) => {
+          if (now === undefined) return Effect.asVoid(process.send(tags.map(dropMarker)))
+          const raise = (tag: string): Work<unknown> => ({
+            slot: `t:${tag}`,
+            label: `raise the marker of ${tag} to ${now}`,
+            needsRoom: true,
+            run: () => server.raiseMarker(tag, now)
+          })
+          return Effect.asVoid(whenFull(process.send(tags.map(raise)), () => process.send(tags.map(dropMarker))))
+        })
     }
   }
 }

@@ -9,7 +9,7 @@ import { make as makeLockManager } from "../../src/engine/locks.ts"
 import { twoPasses } from "../../src/protocol/passes.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
 import { Clock, Context, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
-import { CacheError, TimedOut } from "../../src/CacheError.ts"
+import { CacheError, NoRoom, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
 import { assemble } from "../../src/layers/assemble.ts"
 import { makeClient } from "../../src/engine/client.ts"
@@ -33,6 +33,8 @@ export interface Work<A> {
   readonly variants?: ReadonlyArray<string> | undefined
   /** It changes nothing. It goes out at the end of its flush, so what is sent after it may be carried out before it. */
   readonly reads?: boolean | undefined
+  /** A server that is full refuses it. */
+  readonly needsRoom?: boolean | undefined
   /** It may be carried out only when this holds. */
   readonly enabled?: (() => boolean) | undefined
 }
@@ -58,6 +60,10 @@ interface Gathered {
 
 const timedOut: Exit.Exit<never, CacheError> = Exit.fail(
   new CacheError({ reason: new TimedOut({ backend: "model", operation: "command", millis: 1 }) })
+)
+
+const noRoom: Exit.Exit<never, CacheError> = Exit.fail(
+  new CacheError({ reason: new NoRoom({ backend: "model", operation: "command", cause: new Error("full") }) })
 )
 
 /** Where a loader runs. */
@@ -249,6 +255,13 @@ export class Process {
     if (command.reply === undefined) this.adrift.push(command)
     this.tell("time out", command.number)
     command.deliver(timedOut)
+  }
+
+  /** The server was full, so it did not happen, and will not. */
+  refuse(command: Command): void {
+    this.#leave(command)
+    this.tell("refuse", command.number)
+    command.deliver(noRoom)
   }
 
   /** What it has sent may still be carried out; nothing else happens here any more. */

@@ -54,7 +54,7 @@ export interface Program {
   readonly unsettled?: boolean | undefined
 }
 
-const calm: Budget = { evictions: 0, crashes: 0, timeouts: 0, late: 0, ticks: 0, together: 0, interrupts: 0 }
+const calm: Budget = { evictions: 0, crashes: 0, timeouts: 0, full: 0, late: 0, ticks: 0, together: 0, interrupts: 0 }
 
 type Processes = Program["processes"]
 
@@ -143,6 +143,20 @@ export const small: ReadonlyArray<Program> = [
   program("set-set-dies", [[[setAmong]], [[setAmong]]], { crashes: 1 }, { filled: true }),
   program("set-key", [[[set]], [[keyAfterTakeOver]]], { evictions: 1 }),
   program("tag-key", [[r], [[tagAndInvalidate]]], {}, { tags: ["X"] }),
+  program("full-key", [[r], [[byKey]]], { full: 2 }),
+  program("full-tag", [[t], [[byTag]]], { full: 3 }, tagged),
+  program("full-tag-evict", [[t], [[byTag]]], { full: 2, evictions: 1 }, tagged),
+  program("full-tag-tag", [[t], [[byTag]], [[byTag]]], { full: 2 }, tagged),
+  program("full-tag-together", [[t, t], [[byTag]]], { full: 2, together: 1 }, tagged),
+  program("full-pattern", [[r], [[byPattern]]], { full: 2 }),
+  program("full-clear", [[t], [[clear]]], { full: 2 }, tagged),
+  program("full-write", [[r], [[write]]], { full: 2 }),
+  program("full-write-write", [[[write]], [[write]]], { full: 2 }),
+  program("full-write-tag", [[t], [[writeTagged]], [[byTag]]], { full: 1 }, tagged),
+  program("full-set-cold", [[r], [[set]]], { full: 2 }),
+  program("full-set", [[r], [[set]]], { full: 2 }, { filled: true }),
+  program("full-refresh-key", [[[refresh()]], [[byKey]]], { full: 2 }),
+  program("full-one", [[one], [one], [[byKey]]], { full: 2 }),
   program("one", [[one], [one]], {}, { oneLoad: "ever" }),
   program("one-time", [[one], [one]], { ticks: 1 }, { oneLoad: "world" }),
   program("one-together", [[one, one], [one]], { together: 1 }, { oneLoad: "ever" }),
@@ -166,7 +180,7 @@ export const small: ReadonlyArray<Program> = [
   program("memory-write", [[r, [write], [write]]], {}, inMemory)
 ]
 
-const storm: Budget = { evictions: 3, crashes: 1, timeouts: 0, late: 3, ticks: 2, together: 2, interrupts: 1 }
+const storm: Budget = { evictions: 3, crashes: 1, timeouts: 0, full: 0, late: 3, ticks: 2, together: 2, interrupts: 1 }
 const twoKeys = { keys: ["row:1", "row:2"] }
 const outage: Partial<Budget> = { timeouts: 3, ticks: 6, late: 1, evictions: 1 }
 
@@ -294,6 +308,16 @@ export const large: ReadonlyArray<Program> = [
     { oneLoad: "process" }
   ),
   program("storm-many", [[t, [getMany], t], [t, [getMany, byTag]], [[byKey]]], storm, { ...twoKeys, ...tagged }),
+  program(
+    "storm-full",
+    [
+      [t, [byTag], [writeTagged]],
+      [t, [byTag]],
+      [t, t]
+    ],
+    { ...storm, full: 6 },
+    tagged
+  ),
   program("storm-plain", [[t, t, d], [t, [byTag]], [[byKey]]], storm, { ...plain, ...tagged }),
   program(
     "outage-many",

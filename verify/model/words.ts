@@ -35,6 +35,8 @@ export const describe = ({ actor, command, kind, name, process }: Move): string 
       return `${who}what had timed out is carried out: ${what}`
     case "time out":
       return `${who}times out: ${what}`
+    case "refuse":
+      return `${who}has no room for this: ${what}`
     case "interrupt":
       return `${actor!.name} is interrupted`
     case "evict":

@@ -305,6 +305,10 @@ export class World {
         this.left.timeouts--
         process!.timeOut(command!)
         break
+      case "refuse":
+        this.left.full--
+        process!.refuse(command!)
+        break
       case "interrupt":
         this.left.interrupts--
         process!.tell("interrupt", this.actors.indexOf(move.actor!))
