@@ -28,7 +28,11 @@ export const primitivesOf = (process: Process): Primitives => {
       case "acquire":
         return step(call.args[0], `${own(call.args[1])}: take the lease`, true)
       case "takeOverFrom":
-        return step(call.args[0], `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`, true)
+        return step(
+          call.args[0],
+          `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`,
+          true
+        )
       case "renew":
         return step(call.args[0], `${own(call.args[1])}: renew the lease`)
       case "release":
