@@ -20,7 +20,7 @@ describe("the environment", () => {
       assert.strictEqual(found.backend, "redis")
       assert.strictEqual(Redacted.value(found.redisUrl), "redis://localhost:6379/0")
       assert.strictEqual(Duration.toMillis(found.defaultTtl), 300_000)
-      assert.strictEqual(Duration.toMillis(found.lockTtl), 30_000)
+      assert.strictEqual(Duration.toMillis(found.lockTtl), 5_000)
       assert.strictEqual(Duration.toMillis(found.timeout), 1_000)
       assert.isUndefined(found.pingInterval)
       assert.strictEqual(found.namespace, "ec")

@@ -2,22 +2,12 @@
  * What is invalidated while Redis is away or refuses it, and how it is made up for.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, Schema } from "effect"
-import {
-  cacheAside,
-  CacheClient,
-  CacheError,
-  CacheFallback,
-  CacheMemory,
-  invalidateKey,
-  invalidateKeys,
-  invalidateTags
-} from "../../src/index.ts"
+import { Effect, Option, Schema } from "effect"
+import { CacheClient, CacheError, CacheFallback, CacheMemory, invalidateKey, invalidateKeys } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { adminOf, buildClient, type Client, freshNamespace, scanKeys, sharedRedis } from "../support/client.ts"
 import { Faulty, halfReply } from "../support/faulty.ts"
-import { quietly, until, untilBack } from "../support/faultyRun.ts"
-import { RedisServer } from "../support/redisServer.ts"
+import { quietly, untilBack } from "../support/faultyRun.ts"
 
 const set = (client: Client, key: string, value: string) =>
   client.run(CacheClient.use((cache) => cache.set(key, value, { schema: Schema.String, ttl: "10 minutes" })))
@@ -98,60 +88,6 @@ describe("invalidations while Redis is away", { concurrent: true }, () => {
           assert.strictEqual(yield* get(neighbour, "kept"), "good")
           yield* set(client, "new", "value")
           assert.strictEqual(yield* get(other, "new"), "value")
-        }).pipe(Effect.scoped, quietly),
-      60_000
-    )
-  }
-})
-
-describe("a tag while Redis is full", { concurrent: true }, () => {
-  for (const wrapped of [false, true]) {
-    it.live(
-      `fails, is in force here at once, and for all before Redis is trusted (${wrapped ? "fallback" : "alone"})`,
-      () =>
-        Effect.gen(function*() {
-          const server = yield* RedisServer.scoped()
-          const admin = yield* adminOf(server)
-          const primary = CacheRedis.layer({ url: server.url, timeout: "10 seconds" })
-          const client = yield* buildClient(
-            Layer.orDie(
-              wrapped ? CacheFallback.layer({ primary, fallback: CacheMemory.layer(), timeout: "10 seconds" }) : primary
-            )
-          )
-          const other = yield* buildClient(primary)
-          let row = 1
-          const read = cacheAside({ key: "row", schema: Schema.Number, tags: ["rows"] })(Effect.sync(() => row))
-          yield* client.run(read)
-          const found = Effect.map(other.run(read.peek), Option.getOrUndefined)
-          yield* until(
-            () => "others find it",
-            Effect.map(found, (value) => value === 1)
-          )
-          yield* Effect.promise(() => admin.config("SET", "maxmemory", "1"))
-          row = 2
-          // The epoch cannot be moved on, so nothing was invalidated, and it is said.
-          const error = yield* refused(client.run(invalidateTags(["rows"])))
-          assert.match(error.message, /^Unavailable: .*OOM/)
-          assert.strictEqual(yield* found, 1)
-          assert.strictEqual(yield* client.run(read), 2)
-          // Redis answers, and still it is not trusted.
-          const before = Number(
-            /cmdstat_get:calls=(\d+)/.exec(yield* Effect.promise(() => admin.info("commandstats")))![1]
-          )
-          yield* until(
-            () => "it is tried again",
-            Effect.map(
-              Effect.promise(() => admin.info("commandstats")),
-              (stats) => Number(/cmdstat_get:calls=(\d+)/.exec(stats)![1]) > before
-            )
-          )
-          assert.strictEqual(yield* client.run(read), 2)
-          assert.match((yield* refused(client.run(Effect.asVoid(read.peek)))).message, /held off/)
-
-          yield* Effect.promise(() => admin.config("SET", "maxmemory", "0"))
-          yield* untilBack(client)
-          assert.isUndefined(yield* found)
-          assert.strictEqual(yield* client.run(read), 2)
         }).pipe(Effect.scoped, quietly),
       60_000
     )

@@ -53,7 +53,7 @@ describe("while Redis is away", () => {
   // Nobody listens there.
   const away = CacheRedis.layer({ url: "redis://127.0.0.1:1", namespace: "away", timeout: "100 millis" })
   const layers = [
-    { name: "CacheRedis.layer alone", layer: away, maxAge: 10_000 },
+    { name: "CacheRedis.layer alone", layer: away, maxAge: 1_000 },
     {
       name: "CacheFallback.layer",
       layer: CacheFallback.layer({ primary: away, fallback: CacheMemory.layer(), fallbackTtl: "1 second" }),

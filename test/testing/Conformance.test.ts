@@ -202,7 +202,7 @@ describe("a story", () => {
         `protocol: rule: fence on fill
 
   a: read('row:1') gave nothing
-  a: acquire('row:1', token 1, 30000) gave token 1
+  a: acquire('row:1', token 1, 5000) gave token 1
   a: epoch gave 1
   a: read('row:1') gave nothing
   a load reads row 1: version 0
