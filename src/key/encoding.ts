@@ -148,8 +148,13 @@ const byteLength = (text: string): number => {
 const token =
   /%u[0-9A-F]{4}|%(?:[CD][0-9A-F]%|E[0-9A-F](?:%[89AB][0-9A-F]){1}%|F[0-7](?:%[89AB][0-9A-F]){2}%)[89AB][0-9A-F]|%[0-9A-F]{2}|%[.~]|[^]/uy
 
+/** What is a character of one byte by itself: ASCII, but for what begins an escape. */
+const wholeTable: PlainTable = Uint8Array.from({ length: 128 }, (_, code) => (code === 37 ? 0 : 1))
+
 /** The longest start of `key` of at most `limit` bytes that ends between two characters, and not inside an escape. */
 export const headOf = (key: string, limit: number): string => {
+  const plain = key.slice(0, limit)
+  if (isPlain(plain, wholeTable)) return plain
   let bytes = 0
   let end = 0
   token.lastIndex = 0

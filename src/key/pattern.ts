@@ -12,7 +12,7 @@ interface Pattern {
 }
 
 /** The pieces between the stars; `undefined` when there is no star. */
-const parse = (pattern: string): Pattern | undefined => {
+export const parse = (pattern: string): Pattern | undefined => {
   if (typeof pattern !== "string") throw invalidKey(describe(pattern), "a pattern is a string")
   if (pattern === "") throw invalidKey(pattern, "a pattern needs at least one character")
   const pieces = pattern.split("*")
@@ -43,7 +43,7 @@ const matchPieces = ({ first, last, middle }: Pattern, key: string): boolean => 
  * What the head of a shortened key must begin with to stand, perhaps, for a key that matches. The rest of the pattern may
  * lie in what was cut off, so it is not asked for: matching too much costs a miss, too little a stale read.
  */
-const visible = (first: string): string => headOf(first, minHeadBytes)
+export const visible = (first: string): string => headOf(first, minHeadBytes)
 
 export const matcher = (pattern: string): ((key: string) => boolean) => {
   const parsed = parse(pattern)
@@ -65,6 +65,12 @@ export const matcher = (pattern: string): ((key: string) => boolean) => {
 
 // The dash comes first: stores read `_-]` as a range.
 const shortenedTail = escapeText("%~") + "[-0-9A-Za-z_]".repeat(43)
+
+const escapedTail = /%%~[-0-9A-Za-z_]{43}$/
+
+/** What comes before that in an escaped key; `undefined` when it does not end so. */
+export const shortenedHead = (escaped: string): string | undefined =>
+  escapedTail.test(escaped) ? escaped.slice(0, -46) : undefined
 
 /** The globs over escaped keys that together mean the pattern. */
 export const globs = (pattern: string): ReadonlyArray<string> => {

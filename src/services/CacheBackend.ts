@@ -13,7 +13,8 @@
  * - A primitive queues its commands at once when it is run, before its first suspension, so that primitives started in the
  *   same tick share one flush. What writes is carried out in the order in which it was started; what only reads, at any
  *   place in the flush behind the writes that were started before it: it may see those that were started after it.
- * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`. That it has
+ * - Every primitive ends: within the backend's deadline it succeeds or fails with `TimedOut` or `Unavailable`; of a very long list
+ *   or a very large burst, each part within the deadline. That it has
  *   become unavailable the backend logs itself, as one warning an outage.
  * - A backend that is full fails `acquire`, `addTags`, and of its `TagIndex` `epoch` and `ensure`, with `NoRoom`, which is no outage.
  *   A `fill` it refuses is a lost one, and drops the lease; a `takeOver` removes the lease that is there, and the entry if it is to
@@ -61,6 +62,12 @@ export interface FastPath {
   readonly lookupMany?:
     | ((keys: ReadonlyArray<string>, tags: ReadonlyArray<string>) => Effect.Effect<Lookups, CacheError>)
     | undefined
+
+  /**
+   * What `removeMatching` does, for each of many patterns, in one pass for all of them. Without it, each pattern that is made up
+   * for after an outage takes passes of its own.
+   */
+  readonly removeMatchingAny?: ((patterns: ReadonlyArray<string>) => Effect.Effect<number, CacheError>) | undefined
 
   /**
    * For the memory of this package, whose hits are one step: the value that `local.get` finds, if its entry bears no tag and

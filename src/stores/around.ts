@@ -24,6 +24,7 @@ type Tags = TagIndex["Service"]
 export type Call =
   | CallOf<Backend, "read" | "usage", "read">
   | CallOf<Required<FastPath>, "lookupMany", "read">
+  | CallOf<Required<FastPath>, "removeMatchingAny", "invalidation">
   | CallOf<Tags, "epoch" | "markers", "read">
   | CallOf<Backend, "fill" | "addTags", "write">
   | CallOf<Tags, "ensure", "write">
@@ -51,9 +52,7 @@ export const around = ({ backend, tags }: Primitives, f: Around): Primitives => 
       deadlineMillis: backend.deadlineMillis,
       replicationMillis: backend.replicationMillis,
       local: undefined,
-      fast: fast?.lookupMany && {
-        lookupMany: (...args) => f({ operation: "lookupMany", kind: "read", args }, fast.lookupMany!(...args))
-      },
+      fast: fast && fastAround(fast, f),
       read: (...args) => f({ operation: "read", kind: "read", args }, backend.read(...args)),
       acquire: (...args) => f({ operation: "acquire", kind: "lease", args }, backend.acquire(...args)),
       takeOver: (...args) => f({ operation: "takeOver", kind: "lease", args }, backend.takeOver(...args)),
@@ -75,5 +74,19 @@ export const around = ({ backend, tags }: Primitives, f: Around): Primitives => 
       ensure: (...args) => f({ operation: "ensure", kind: "write", args }, tags.ensure(...args)),
       invalidate: (...args) => f({ operation: "invalidate", kind: "invalidation", args }, tags.invalidate(...args))
     } satisfies Tags
+  }
+}
+
+const fastAround = (fast: FastPath, f: Around): FastPath | undefined => {
+  const { lookupMany, removeMatchingAny } = fast
+  if (lookupMany === undefined && removeMatchingAny === undefined) return undefined
+  return {
+    ...(lookupMany && {
+      lookupMany: (...args) => f({ operation: "lookupMany", kind: "read", args }, lookupMany(...args))
+    }),
+    ...(removeMatchingAny && {
+      removeMatchingAny: (...args) =>
+        f({ operation: "removeMatchingAny", kind: "invalidation", args }, removeMatchingAny(...args))
+    })
   }
 }

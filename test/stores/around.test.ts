@@ -21,6 +21,7 @@ const kinds: Record<Operation, Kind> = {
   ensure: "write",
   remove: "invalidation",
   removeMatching: "invalidation",
+  removeMatchingAny: "invalidation",
   clear: "invalidation",
   invalidate: "invalidation",
   acquire: "lease",
@@ -53,7 +54,11 @@ const spied = Effect.map(makeMemoryPrimitives({}), ({ backend, tags }) => {
         return [name, typeof member === "function" ? (...args: ReadonlyArray<unknown>) => told(args) : member]
       })
     )
-  const fast = { ...spy({ lookupMany: () => undefined }), lookup: () => {}, pick: () => undefined }
+  const fast = {
+    ...spy({ lookupMany: () => undefined, removeMatchingAny: () => undefined }),
+    lookup: () => {},
+    pick: () => undefined
+  }
   const primitives = { backend: { ...spy(backend), fast }, tags: spy(tags) } as unknown as Primitives
   return { given, primitives, names: { backend: Object.keys(backend), tags: Object.keys(tags) } }
 })
@@ -102,14 +107,14 @@ describe("around", () => {
       assert.includeMembers(Object.keys(backend), names.backend)
       assert.sameMembers(Object.keys(tags), names.tags)
       assert.isUndefined(backend.local)
-      assert.deepStrictEqual(Object.keys(backend.fast ?? {}), ["lookupMany"])
+      assert.deepStrictEqual(Object.keys(backend.fast ?? {}), ["lookupMany", "removeMatchingAny"])
       for (const name of ["name", "format", "isolation", "compressor", "deadlineMillis"] as const) {
         assert.strictEqual(backend[name], primitives.backend[name])
       }
     })
   )
 
-  it.effect("of a fast path without lookupMany nothing is left", () =>
+  it.effect("of a fast path that only answers without an effect nothing is left", () =>
     Effect.gen(function*() {
       const { backend, tags } = yield* makeMemoryPrimitives({})
       assert.isDefined(backend.fast?.pick)

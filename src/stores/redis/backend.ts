@@ -6,6 +6,7 @@ import type { Compressor } from "../../CacheEntry.ts"
 import { CacheError, InvalidKey } from "../../CacheError.ts"
 import { whenFull } from "../../internal/noRoom.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
+import { inSteps, stepSize, sum } from "../../internal/inSteps.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
@@ -15,9 +16,6 @@ import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
 import { isServerError, unavailable } from "./wire/describe.ts"
 import { isOne, numberOf } from "./wire/wire.ts"
-
-/** So many keys are removed in one flush; more of them take more flushes. */
-const removeBatch = 10_000
 
 const noop = () => undefined
 
@@ -103,7 +101,8 @@ export const makeBackend = (
     read: (key) => readOne(commands.nodes, names.entry(key), bytesOf),
     fast: {
       lookup: (key, tags, done) => readLookup(commands.nodes, names, key, tags, done),
-      lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags)
+      lookupMany: (keys, tags) => readLookups(commands.nodes, names, keys, tags),
+      removeMatchingAny: (patterns) => replicated((on) => removeScanned.matchingAny(on, names, patterns))
     },
 
     // The reply of `SET … NX GET` is the holder before: nil means granted, our own token that this was resent.
@@ -192,14 +191,10 @@ export const makeBackend = (
 
     remove: (keys) =>
       replicated((on) =>
-        keys.length <= removeBatch
-          ? removeKeys(on, keys)
-          : Effect.gen(function*() {
-              let removed = 0
-              for (let i = 0; i < keys.length; i += removeBatch)
-                removed += yield* removeKeys(on, keys.slice(i, i + removeBatch))
-              return removed
-            })
+        Effect.map(
+          inSteps(keys, stepSize, (step) => removeKeys(on, step)),
+          sum
+        )
       ),
 
     removeMatching: (pattern) => replicated((on) => removeScanned.matching(on, names, pattern)),

@@ -8,6 +8,9 @@
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { escapePattern } from "../../CacheKey.ts"
+import { inSteps } from "../../internal/inSteps.ts"
+import { type PatternSet, patternSet } from "../../key/patternSet.ts"
+import { checked } from "../../region/checks.ts"
 import { all, type Commands, type Names } from "./commands.ts"
 import type { Connection } from "./wire/connection.ts"
 import { isServerError } from "./wire/describe.ts"
@@ -18,6 +21,12 @@ const scanCount = 1_000
 
 /** Keys that one UNLINK removes: about as long. */
 const unlinkBatch = 512
+
+/** What a server may be given to match: with each star more, it may try one place more for each it has tried. */
+const maxServerStars = 2
+
+/** Steps of matching on this side between two turns of others: some milliseconds. */
+const matchSteps = 20_000
 
 type Page = readonly [cursor: string, keys: ReadonlyArray<string>]
 
@@ -78,19 +87,28 @@ const unlink = (
   )
 }
 
+/** What a pass looks for. */
+interface Sought {
+  readonly operation: string
+  /** The glob that the server matches. */
+  readonly match: string
+  /** What is left of a page that it has found. */
+  readonly select?: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+}
+
 /** One pass over the keys of a node. The cursor runs to its end, so what was there all along is found. */
 const passNode = (
   commands: Commands,
   node: Connection,
-  operation: string,
-  match: string,
+  { match, operation, select }: Sought,
   leasePrefix: string
 ): Effect.Effect<number, CacheError> =>
   Effect.gen(function*() {
     let removed = 0
     let page = yield* scan(commands, node, operation, match, "0")
     for (;;) {
-      const [cursor, keys] = page
+      const [cursor, found] = page
+      const keys = select === undefined ? found : yield* select(found)
       const leases = keys.filter((key) => key.startsWith(leasePrefix))
       const others = leases.length === 0 ? keys : keys.filter((key) => !key.startsWith(leasePrefix))
       const last = cursor === "0"
@@ -115,24 +133,17 @@ const passNode = (
 const maxRounds = 3
 
 /**
- * One pass over the keys that match the glob `match`, on every primary. On Cluster a key that moves to a primary that was
+ * One pass over the keys that are sought, on every primary. On Cluster a key that moves to a primary that was
  * scanned already would be missed, so the pass is repeated if slots moved, or were about to, during it.
  */
-const pass = (
-  commands: Commands,
-  operation: string,
-  match: string,
-  leasePrefix: string
-): Effect.Effect<number, CacheError> =>
+const pass = (commands: Commands, sought: Sought, leasePrefix: string): Effect.Effect<number, CacheError> =>
   Effect.gen(function*() {
     let removed = 0
     let before = yield* commands.nodes.survey
     for (let round = 1; ; round++) {
-      const counts = yield* Effect.forEach(
-        before.primaries,
-        (node) => passNode(commands, node, operation, match, leasePrefix),
-        { concurrency: "unbounded" }
-      )
+      const counts = yield* Effect.forEach(before.primaries, (node) => passNode(commands, node, sought, leasePrefix), {
+        concurrency: "unbounded"
+      })
       removed += counts.reduce((sum, count) => sum + count, 0)
       const after = yield* commands.nodes.survey
       const moved = before.moving || after.moving || before.owners !== after.owners
@@ -141,17 +152,49 @@ const pass = (
     }
   })
 
+/** The keys of names that a set of patterns means, so many at a time that others get their turn. */
+const selecting = ({ namespace }: Names, { cost, matches }: PatternSet): NonNullable<Sought["select"]> => {
+  const from = `${namespace}:e:{`.length
+  const size = Math.max(1, Math.floor(matchSteps / cost))
+  return (found) =>
+    Effect.map(
+      inSteps(found, size, (some) => Effect.sync(() => some.filter((name) => matches(name.slice(from, -1))))),
+      (steps) => (steps.length === 1 ? steps[0]! : steps.flat())
+    )
+}
+
+const operation = "removeMatching"
+
+/** One pass for all of the patterns, which are matched here. */
+const matchingAny = (
+  commands: Commands,
+  names: Names,
+  patterns: ReadonlyArray<string>
+): Effect.Effect<number, CacheError> =>
+  Effect.flatMap(
+    checked(() => patternSet(patterns)),
+    (set) => {
+      const { namespace } = names
+      const match = `${namespace}:[el]:{${set.start}*}`
+      return pass(commands, { operation, match, select: selecting(names, set) }, `${namespace}:l:`)
+    }
+  )
+
 export const removeScanned = {
+  matchingAny,
+
   /** One pass over entries and leases whose key matches the pattern. Returns how many entries there were. */
-  matching: (commands: Commands, { namespace }: Names, pattern: string): Effect.Effect<number, CacheError> =>
+  matching: (commands: Commands, names: Names, pattern: string): Effect.Effect<number, CacheError> =>
     Effect.gen(function*() {
-      const globs = yield* Effect.try({
-        try: () => escapePattern(pattern),
-        catch: (error) => error as CacheError
-      })
+      const globs = yield* checked(() => escapePattern(pattern))
+      // What comes from outside must not make the server try one place after the other.
+      if (globs.some((glob) => glob.split("*").length - 1 > maxServerStars)) {
+        return yield* matchingAny(commands, names, [pattern])
+      }
+      const { namespace } = names
       let removed = 0
       for (const glob of globs) {
-        removed += yield* pass(commands, "removeMatching", `${namespace}:[el]:{${glob}}`, `${namespace}:l:`)
+        removed += yield* pass(commands, { operation, match: `${namespace}:[el]:{${glob}}` }, `${namespace}:l:`)
       }
       return removed
     }),
@@ -159,7 +202,7 @@ export const removeScanned = {
   /** One pass over all entries, leases and markers. */
   all: (commands: Commands, { namespace }: Names): Effect.Effect<void, CacheError> =>
     Effect.andThen(
-      pass(commands, "clear", `${namespace}:[el]:{*}`, `${namespace}:l:`),
-      Effect.asVoid(pass(commands, "clear", `${namespace}:t:*`, `${namespace}:l:`))
+      pass(commands, { operation: "clear", match: `${namespace}:[el]:{*}` }, `${namespace}:l:`),
+      Effect.asVoid(pass(commands, { operation: "clear", match: `${namespace}:t:*` }, `${namespace}:l:`))
     )
 }

@@ -61,6 +61,26 @@ export const removalCases: ReadonlyArray<Script> = [
   ),
 
   backendCase(
+    "removeMatchingAny, where there is one, drops in one pass what each of its patterns means",
+    Effect.fnUntraced(function*(backend) {
+      const removal = backend.fast?.removeMatchingAny
+      if (removal === undefined) return
+      const kept = ["users:1", "user", "a:lst:b", "b:list", "other"]
+      const gone = ["user:1", "user:", "a:list:b", "exact", "[ab]x", "end:z"]
+      for (const key of [...kept, ...gone]) yield* plant(backend, key, write(backend, key))
+      yield* backend.acquire("user:3", "a", 10_000)
+      yield* backend.acquire("users:3", "a", 10_000)
+      const patterns = ["user:*", "*:list:*", "exact", "[ab]*", "*:z", "nothing:*"]
+      expect("the entries removed", yield* removal(patterns)).is(gone.length)
+      for (const key of gone) expect(`the entry of ${key}`, yield* backend.read(key)).is(undefined)
+      for (const key of kept) expect(`the entry of ${key}`, yield* read(backend, key)).is(key)
+      expect("a fill whose lease matched", yield* backend.fill("user:3", "a", write(backend, 1), "keep")).is(false)
+      expect("a fill whose lease did not", yield* backend.fill("users:3", "a", write(backend, 1), "keep")).is(true)
+      expect("the entries removed", yield* removal(["*", "user:*"])).is(kept.length + 1)
+    })
+  ),
+
+  backendCase(
     "removeMatching covers many keys",
     Effect.fnUntraced(function*(backend) {
       const keys = Array.from({ length: 2500 }, (_, i) => `${i % 2 === 0 ? "even" : "odd"}:${i}`)
