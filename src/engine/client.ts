@@ -6,18 +6,21 @@ import type { CacheSettings } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
+import { inSteps } from "../internal/inSteps.ts"
 import { asWriteToken, makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
 import { checked, positiveMillis, strings, stringsOf } from "../region/checks.ts"
 import { makeUnsafe, type Region } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
+import type { Found } from "../protocol/verdict.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine } from "./contract.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
+import { normalKeys, readStep } from "./many.ts"
 import { momentOf } from "./moment.ts"
 import { makeReads } from "./read.ts"
 import { makeReports } from "./report.ts"
@@ -112,8 +115,8 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
       const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
-      const found = spanned(fiber, "cache.readMany", attributes, primary.lookMany(region, keys))
-      return Effect.flatMap(found, (entries) => {
+      const step = (some: ReadonlyArray<string>) => Effect.flatMap(primary.lookMany(region, some), handOutAll)
+      const handOutAll = (entries: ReadonlyArray<Found>) => {
         const stats = counters.of(manual)
         const moment = momentOf(fiber.context)
         const values: Array<Option.Option<unknown>> = []
@@ -136,7 +139,11 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           }
         }
         return copies.length === 0 ? Effect.succeed(values) : Effect.as(Effect.all(copies, { discard: true }), values)
-      })
+      }
+      const values = Effect.map(inSteps(keys, readStep, step), (steps) =>
+        steps.length === 1 ? steps[0]! : steps.flat()
+      )
+      return spanned(fiber, "cache.readMany", attributes, values)
     }
 
     /**
@@ -229,8 +236,11 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         ),
       getMany: (keys, schema) =>
         Effect.flatMap(
-          checked(() => [stringsOf("keys", keys).map(normalizeKey), regionOf(schema)] as const),
-          ([normal, region]) => Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
+          checked(() => regionOf(schema)),
+          (region) =>
+            Effect.flatMap(normalKeys(keys), (normal) =>
+              Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
+            )
         ),
       set: (key, value, setOptions) =>
         Effect.flatMap(

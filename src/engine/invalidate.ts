@@ -3,9 +3,10 @@
  */
 import { Effect, Metric } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { matcherUnsafe, normalizeKey } from "../CacheKey.ts"
+import { matcherUnsafe } from "../CacheKey.ts"
 import { spanned } from "../observe/span.ts"
-import { checked, stringsOf } from "../region/checks.ts"
+import { checked } from "../region/checks.ts"
+import { distinct, listOf, normalKeys } from "./many.ts"
 import type { Store } from "./store.ts"
 
 const invalidationCounter = (kind: "key" | "pattern" | "tag" | "clear") =>
@@ -56,10 +57,8 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
     })
 
   const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
-    Effect.flatMap(
-      checked(() => [...new Set(stringsOf("keys", keys).map(normalizeKey))]),
-      (list) =>
-        list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
+    Effect.flatMap(Effect.flatMap(normalKeys(keys), distinct), (list) =>
+      list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
     )
 
   const invalidatePattern = (pattern: string, only?: Store | undefined) =>
@@ -69,10 +68,8 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
     )
 
   const invalidateTags = (tags: Iterable<string>) =>
-    Effect.flatMap(
-      checked(() => [...new Set(stringsOf("tags", tags))]),
-      (list) =>
-        list.length === 0 ? Effect.void : invalidate("tag", list.length, (store) => store.tags.invalidate(list))
+    Effect.flatMap(Effect.flatMap(listOf("tags", tags), distinct), (list) =>
+      list.length === 0 ? Effect.void : invalidate("tag", list.length, (store) => store.tags.invalidate(list))
     )
 
   return {

@@ -21,7 +21,10 @@ export interface FallbackOptions<E1, R1, E2, R2> {
   readonly failureThreshold?: number | undefined
   /** The first pause before the primary is tried again; grows to eight times as long. Default: 500 milliseconds. */
   readonly retryAfter?: Duration.Input | undefined
-  /** Unacknowledged invalidations that are kept. With more, the namespace is cleared instead. Default: 10,000. */
+  /**
+   * Unacknowledged invalidations that are kept, at least 1. With more, or with more than 16 MB of them, the namespace is cleared
+   * instead, and a warning says so. Default: 10,000.
+   */
   readonly journalLimit?: number | undefined
 }
 

@@ -41,7 +41,7 @@ export class CacheClient extends Context.Service<
     ) => Effect.Effect<Option.Option<A>, CacheError, RD>
 
     /**
-     * The values of many keys, in their order, as `get` gives each of them: in one trip, whatever their number; one more when
+     * The values of many keys, in their order, as `get` gives each of them: in one trip for each thousand; one more when
      * tags of theirs are not known here yet. Never loads. For keys whose values share a schema.
      */
     readonly getMany: <A, I, RD, RE>(

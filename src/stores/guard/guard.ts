@@ -13,6 +13,7 @@
  */
 import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
+import { stepSize } from "../../internal/inSteps.ts"
 import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
 import { isNoRoom } from "../../internal/noRoom.ts"
 import type { FastPath, Lookup } from "../../services/CacheBackend.ts"
@@ -29,13 +30,25 @@ export interface GuardOptions {
   readonly retryMillis: number
   /** Invalidations kept; with more, the namespace is cleared instead. */
   readonly journalLimit: number
+  /** The bytes they may take, about: keys are short, but tags and patterns need not be. */
+  readonly journalBytes: number
 }
 
 export const guardDefaults: GuardOptions = {
   timeoutMillis: 1_000,
   failureThreshold: 5,
   retryMillis: 500,
-  journalLimit: 10_000
+  journalLimit: 10_000,
+  journalBytes: 16 * 1024 * 1024
+}
+
+/** Keys or tags of one call where each call may have to wait for replicas, which may take long. */
+const replicatedStep = 8_192
+
+/** A call of many keys or tags, or a part of it. */
+interface Part {
+  readonly of: Call
+  readonly self: Effect.Effect<unknown, CacheError>
 }
 
 export interface Guarded extends Primitives {
@@ -55,7 +68,7 @@ export const guard = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const context = yield* Effect.context<never>()
-    const journal = new Journal(options.journalLimit)
+    const journal = new Journal({ count: options.journalLimit, bytes: options.journalBytes })
     const { name } = primary.backend
     let away = false
     // The primary answers again, and the journal is being replayed. Invalidations go to it already, because those that
@@ -92,6 +105,16 @@ export const guard = (
         ? (_, self) => self
         : (operation, self) => within(operation, self, options.timeoutMillis * 60)
 
+    const warnIfFull = Effect.suspend(() =>
+      journal.takeOverflow()
+        ? Effect.logWarning(
+            `effect-cache: too many invalidations to write down while ${name} is away, so all of its namespace is ` +
+              "cleared when it is back",
+            { limit: options.journalLimit, bytes: options.journalBytes }
+          )
+        : Effect.void
+    )
+
     const tryAgain = (pause: number): Effect.Effect<void> =>
       Effect.flatMap(Random.next, (random) =>
         Effect.sleep(pause * (0.75 + random / 2)).pipe(
@@ -111,7 +134,8 @@ export const guard = (
         if (Exit.isFailure(exit)) {
           answering = false
           const again = tryAgain(Math.min(pause * 2, options.retryMillis * 8))
-          return Effect.andThen(Effect.logDebug(`effect-cache: the replay on ${name} failed`, exit.cause), again)
+          const said = Effect.logDebug(`effect-cache: the replay on ${name} failed`, exit.cause)
+          return Effect.andThen(Effect.andThen(warnIfFull, said), again)
         }
         // Something may have been journalled meanwhile, also while the fallback is being cleared.
         return Effect.andThen(
@@ -174,10 +198,10 @@ export const guard = (
     const boundOf = (of: Call): typeof within => {
       switch (of.operation) {
         case "removeMatching":
+        case "removeMatchingAny":
         case "clear":
           return boundedScan
         case "remove":
-          return of.args[0].length > 1_000 ? boundedScan : boundedWrite
         case "invalidate":
           return boundedWrite
         case "takeOver":
@@ -197,6 +221,8 @@ export const guard = (
           return journal.addKeys(of.args[0])
         case "removeMatching":
           return journal.addPatterns([of.args[0]])
+        case "removeMatchingAny":
+          return journal.addPatterns(of.args[0])
         case "invalidate":
           return journal.addTags(of.args[0])
         default:
@@ -204,30 +230,58 @@ export const guard = (
       }
     }
 
+    const step = replicationMillis === 0 ? stepSize : replicatedStep
+
+    /** Many keys or tags are several calls, each within a deadline. */
+    const partsOf = (of: Call, self: Effect.Effect<unknown, CacheError>): ReadonlyArray<Part> => {
+      if ((of.operation !== "remove" && of.operation !== "invalidate") || of.args[0].length <= step) {
+        return [{ of, self }]
+      }
+      const [list] = of.args
+      return Array.from({ length: Math.ceil(list.length / step) }, (_, i): Part => {
+        const args = [list.slice(i * step, (i + 1) * step)] as const
+        return of.operation === "remove"
+          ? { of: { ...of, args }, self: primary.backend.remove(...args) }
+          : { of: { ...of, args }, self: primary.tags.invalidate(...args) }
+      })
+    }
+
     /**
-     * An invalidation: what is not acknowledged is written down before the caller hears of it. It runs in the scope of the
-     * client, so that it is seen to its end also when its caller does not wait.
+     * An invalidation: what is not acknowledged, and only that, is written down before the caller hears of it. It runs in the
+     * scope of the client, so that it is seen to its end also when its caller does not wait.
      */
-    const journalled = <A>(of: Call, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> => {
-      const bound = boundOf(of)
-      const trusted = call(of.operation, self, bound)
-      const work = Effect.onExit(
-        Effect.suspend(() => (away && answering ? bound(of.operation, self) : trusted)),
-        (exit) =>
-          Exit.isSuccess(exit)
-            ? Effect.void
-            : Effect.suspend(() => {
-                const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-                if (isCarriedOut(error)) return Effect.void
-                note(of)
-                // Interrupted: the client is being closed.
-                return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : leave(error)
-              })
-      )
+    const journalled = <A>(of: Call, whole: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> => {
+      const work = Effect.gen(function*() {
+        const parts = partsOf(of, whole)
+        const bound = boundOf(of)
+        let outcome: unknown
+        let lagging: CacheError | undefined
+        for (const [i, { self }] of parts.entries()) {
+          if (i > 0) yield* Effect.yieldNow
+          const exit = yield* Effect.exit(
+            away && answering ? bound(of.operation, self) : call(of.operation, self, bound)
+          )
+          if (Exit.isSuccess(exit)) {
+            outcome = i > 0 && typeof exit.value === "number" ? exit.value + Number(outcome ?? 0) : exit.value
+            continue
+          }
+          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+          if (isCarriedOut(error)) {
+            lagging ??= error
+            continue
+          }
+          for (const left of parts.slice(i)) note(left.of)
+          yield* warnIfFull
+          // Interrupted: the client is being closed.
+          if (!Cause.hasInterruptsOnly(exit.cause)) yield* leave(error)
+          return yield* Effect.failCause(exit.cause)
+        }
+        return lagging === undefined ? (outcome as A) : yield* Effect.fail(lagging)
+      })
       // A scope that is closed runs nothing; one that is closing waits for it.
       return Effect.suspend(() =>
         scope.state._tag === "Closed"
-          ? work
+          ? Effect.uninterruptible(work)
           : Effect.flatMap(Effect.forkIn(work, scope, { startImmediately: true, uninterruptible: true }), Fiber.join)
       )
     }
@@ -236,7 +290,7 @@ export const guard = (
       of.operation === "awaitRelease"
         ? // A hint that cannot be had is waited for like one that is lost: callers poll.
           self
-        : of.operation === "removeMatching"
+        : of.operation === "removeMatching" || of.operation === "removeMatchingAny"
           ? journalled(of, twoPasses(self))
           : of.kind === "invalidation"
             ? journalled(of, self)

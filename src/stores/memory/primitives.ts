@@ -8,6 +8,7 @@
 import { ByteSize, Clock, Effect, Option, Ref } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
+import { inSteps, sum } from "../../internal/inSteps.ts"
 import { invalidOption } from "../../internal/invalidOption.ts"
 import { monotonicMillis, processMillis } from "../../internal/processTime.ts"
 import { checked, oneOf, wholeNumber } from "../../region/checks.ts"
@@ -40,6 +41,13 @@ export interface MemoryPrimitives {
 
 /** Keys looked at before other fibers get a turn, when a pattern removes. */
 const PATTERN_BATCH = 4096
+
+/** Keys and tags that one step invalidates. */
+const LIST_STEP = 2_048
+
+/** A list in steps, to its end also when the caller leaves. Returns the sum. */
+const inStepsWhole = (items: ReadonlyArray<string>, f: (step: ReadonlyArray<string>) => Effect.Effect<number>) =>
+  items.length <= LIST_STEP ? f(items) : Effect.uninterruptible(Effect.map(inSteps(items, LIST_STEP, f), sum))
 
 const byteCount = (input: unknown): number => {
   if (input === undefined) return 64 * 1024 * 1024
@@ -139,11 +147,13 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         return held
       }),
     remove: (keys) =>
-      timed((state, now) => {
-        let removed = 0
-        for (const key of keys) if (state.remove(key, now)) removed++
-        return removed
-      }),
+      inStepsWhole(keys, (step) =>
+        timed((state, now) => {
+          let removed = 0
+          for (const key of step) if (state.remove(key, now)) removed++
+          return removed
+        })
+      ),
     removeMatching,
     addTags: (key, tags) => timed((state, now) => state.addTags(key, tags, now)),
     awaitRelease: (key, token) =>
@@ -175,11 +185,17 @@ const makeTags = (ref: Ref.Ref<MemoryState>): TagIndex["Service"] => {
     markers: (tags) => step((state) => tags.map((tag) => state.markers.get(tag))),
     // How long a marker is kept needs no time to live here: see `Markers`.
     ensure: (tags) => step((state) => state.ensure(tags)),
+    // Each step moves the epoch on: a marker that is missing is made anew, and a later invalidation may have gone with it.
     invalidate: (tags) =>
-      step((state) => {
-        state.epoch++
-        for (const tag of tags) state.markers.raise(tag, state.epoch)
-      })
+      Effect.asVoid(
+        inStepsWhole(tags, (some) =>
+          step((state) => {
+            state.epoch++
+            for (const tag of some) state.markers.raise(tag, state.epoch)
+            return 0
+          })
+        )
+      )
   })
 }
 

@@ -3,6 +3,7 @@
  */
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
+import { inSteps } from "../../internal/inSteps.ts"
 import type { Lookup, Lookups } from "../../services/CacheBackend.ts"
 import type { Names } from "./commands.ts"
 import type { Nodes } from "./nodes/nodes.ts"
@@ -78,11 +79,21 @@ const lookupOf = (reads: ReadonlyArray<Read>): Lookup => {
   return { stored: bytes, markers: markersOf(reads, 1), shared }
 }
 
+/** More reads than this go in several steps. */
+const readStep = 1_024
+
 /** The markers of tags, in their order. */
-export const readMarkers = (nodes: Nodes, names: Names, tags: ReadonlyArray<string>) =>
-  Effect.callback<ReadonlyArray<number | undefined>, CacheError>((resume) => {
-    new Several(nodes, tags.map(names.marker), resume, (reads) => markersOf(reads, 0))
-  })
+export const readMarkers = (
+  nodes: Nodes,
+  names: Names,
+  tags: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<number | undefined>, CacheError> => {
+  const some = (step: ReadonlyArray<string>) =>
+    Effect.callback<ReadonlyArray<number | undefined>, CacheError>((resume) => {
+      new Several(nodes, step.map(names.marker), resume, (reads) => markersOf(reads, 0))
+    })
+  return tags.length <= readStep ? some(tags) : Effect.map(inSteps(tags, readStep, some), (steps) => steps.flat())
+}
 
 const noMarkers: ReadonlyArray<number | undefined> = []
 

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, identity } from "effect"
 import type { CacheError } from "../../CacheError.ts"
+import { inSteps, stepSize } from "../../internal/inSteps.ts"
 import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
 import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
@@ -174,10 +175,8 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
    * On Cluster the epoch may live on another node, so it is read after the pending texts are acknowledged. There the
    * confirmation is awaited: no order of commands makes it come before the next read of the one who filled.
    */
-  const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
+  const ensureSome = (wanted: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
     Effect.suspend(() => {
-      const wanted = unique(tags)
-      if (wanted.length === 0) return Effect.void
       const { inOrder } = commands.nodes
       return Effect.flatMap(pend(wanted, ttlMillis, inOrder), (replies) => {
         const pending: Array<readonly [tag: string, text: string]> = []
@@ -194,6 +193,14 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
           return inOrder ? sendOnly(confirm) : Effect.asVoid(confirm)
         })
       })
+    })
+
+  /** Of very many tags the fill that goes with them comes before the last: for so long its entry is stale. */
+  const ensure = (tags: ReadonlyArray<string>, ttlMillis: number): Effect.Effect<void, CacheError> =>
+    Effect.suspend(() => {
+      const wanted = unique(tags)
+      if (wanted.length === 0) return Effect.void
+      return Effect.asVoid(inSteps(wanted, stepSize, (step) => ensureSome(step, ttlMillis)))
     })
 
   /** The pending texts, and, where commands are carried out in order, the epoch behind them. */
@@ -228,14 +235,16 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
       return replicated((on) =>
         Effect.flatMap(bump(on), (now) =>
           Effect.asVoid(
-            all(wanted.length, (i, reply) => {
-              const marker = names.marker(wanted[i]!)
-              const forget = () => on.command(marker, "invalidate", "unlink", [marker], reply)
-              if (now === undefined) return forget()
-              on.run("invalidate", raiseMarker, [marker, now], (error, raised, by) =>
-                isNoRoom(error) ? forget() : reply(error, raised, by)
-              )
-            })
+            inSteps(wanted, stepSize, (step) =>
+              all(step.length, (i, reply) => {
+                const marker = names.marker(step[i]!)
+                const forget = () => on.command(marker, "invalidate", "unlink", [marker], reply)
+                if (now === undefined) return forget()
+                on.run("invalidate", raiseMarker, [marker, now], (error, raised, by) =>
+                  isNoRoom(error) ? forget() : reply(error, raised, by)
+                )
+              })
+            )
           )
         )
       )

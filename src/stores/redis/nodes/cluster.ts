@@ -164,7 +164,7 @@ export class Cluster implements Nodes {
         if (error === undefined || !this.redirect(request, error, connection, hops)) reply(error, value, by)
       },
       readOnly,
-      at
+      hops === 0 ? undefined : at
     )
   }
 

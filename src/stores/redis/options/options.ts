@@ -76,7 +76,9 @@ export interface RedisOptions {
    * Default: `"ec"`.
    */
   readonly namespace?: string | undefined
-  /** The longest a command may take, at least 1 ms and at most an hour. Default: 1 second. */
+  /**
+   * The longest a command may take, counted from when it is sent, at least 1 ms and at most an hour. Default: 1 second.
+   */
   readonly timeout?: Duration.Input | undefined
   /** The longest an attempt to connect may take, at least 1 ms and at most an hour. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined

@@ -18,6 +18,7 @@ import { isFull, makeDescribe, noRoom, orMisplaced, timedOut, unavailable } from
 import { watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
 import { Large } from "./large.ts"
+import { Outbox } from "./outbox.ts"
 import { Pings } from "./pings.ts"
 import { Pulse } from "./pulse.ts"
 import { Gathered, Read, type Reader } from "./reads.ts"
@@ -49,7 +50,7 @@ export class Connection implements Link {
   private readonly onChange: () => void
   private state: "first" | "ready" | "coming" | "down" | "closed"
   private lastProblem: string | undefined
-  private queue: Array<Job> = []
+  private readonly queue = new Outbox()
   private readonly gathered: Gathered
   /** When the first of what waits for the flush was asked for. */
   private tickAt = 0
@@ -81,7 +82,8 @@ export class Connection implements Link {
       },
       options.onRefused
     )
-    this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, this.trim)
+    // Waiting for a connect that does not come, the queue must hold no more than has a caller.
+    this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, () => this.queue.trim())
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
     this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
@@ -163,7 +165,7 @@ export class Connection implements Link {
 
   /** How many commands and reads wait to be sent. */
   get waiting(): number {
-    return this.queue.length + this.gathered.size
+    return this.queue.size + this.gathered.size
   }
 
   /**
@@ -194,10 +196,11 @@ export class Connection implements Link {
       reply,
       at: at ?? this.tickAt,
       seen: this.pulse.replies,
+      held: this.queue.full || (at === undefined && this.state === "ready"),
       done: false,
       command: undefined
     }
-    this.queue.push(job)
+    this.queue.add(job)
     if (at === undefined) this.deadlines.push(job)
     else this.deadlines.insert(job)
   }
@@ -217,12 +220,12 @@ export class Connection implements Link {
 
   private send(): void {
     this.gathered.flush(this.tickAt)
-    const batch = this.queue
-    if (batch.length === 0) return
+    if (this.queue.size === 0) return
     const { client, large, pulse } = this
     // It is closed, and the event is still to come.
     if ((client.status !== "ready" || !client.stream?.writable) && this.rest()) return
-    this.queue = []
+    const batch = this.queue.take(performance.now(), pulse.replies)
+    if (batch.length === 0) return
     this.turn.count++
     pulse.usedAt = Math.max(pulse.usedAt, this.tickAt)
     if (client.status !== "ready") {
@@ -257,6 +260,7 @@ export class Connection implements Link {
           : new Command(job.name, args, options, onReply)
       job.command = command
       pulse.sent(job)
+      this.queue.sent()
       try {
         client.sendCommand(command, chunks)
         sent++
@@ -276,27 +280,24 @@ export class Connection implements Link {
     job.done = true
     // R1: what its caller is told has failed must not happen later. An error of the server's is final anyhow.
     if (error !== undefined && job.command !== undefined) defuse(job.command)
+    if (job.command !== undefined) this.queue.answered()
     this.deadlines.ended()
+    if (this.queue.size > 0 && this.state === "ready") this.schedule()
     job.reply(error, reply, this)
   }
 
   private readonly onLate = (job: Job, now: number): void => {
+    // Its turn is to come: whether answers come, those before it tell.
+    if (job.held && job.command === undefined && this.state === "ready") return void (job.at = now)
     const { client, large, pulse } = this
+    const late = job.seen === pulse.replies ? this.queue.heldSince(now - this.timeoutMillis) : []
     if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
-    this.settle(job, timedOut(job.operation, this.timeoutMillis), undefined)
+    for (const each of [job, ...late]) this.settle(each, timedOut(each.operation, this.timeoutMillis), undefined)
     if (this.state === "coming") this.onClose("the server closed the connection, and the reconnect takes long")
     if (this.state !== "ready" || !this.owned || !pulse.isSilent(now)) return
     this.onClose(large.arrived(client.stream) > 0 ? "a reply does not end" : "the server stopped answering")
     client.disconnect(true)
     client.stream?.destroy()
-  }
-
-  // Waiting for a connect that does not come, the queue must hold no more than has a caller. The oldest are first.
-  private readonly trim = (): void => {
-    const queue = this.queue
-    let gone = 0
-    while (gone < queue.length && queue[gone]!.done) gone++
-    if (gone > 0) queue.splice(0, gone)
   }
 
   /** Its owner moves a client that was brought along to another database. */
@@ -373,7 +374,7 @@ export class Connection implements Link {
 
   private failAll(): void {
     this.gathered.flush(this.tickAt)
-    this.queue = []
+    this.queue.clear()
     for (const job of this.deadlines.all()) {
       if (job.done) continue
       this.settle(job, this.unavailable(job.operation), undefined)

@@ -10,7 +10,7 @@ export interface Waiting {
 
 export class Deadlines<W extends Waiting> {
   private readonly millis: number
-  /** Must set `done` and call `ended`. */
+  /** Must set `done` and call `ended`, or move `at` on. */
   private readonly onLate: (late: W, now: number) => void
   private readonly onLook: () => void
   private waiting: Array<W> = []

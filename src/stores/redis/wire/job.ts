@@ -6,13 +6,19 @@ import type { Waiting } from "./deadlines.ts"
 import type { Argument, Reply, ReplyEncoding } from "./wire.ts"
 
 export interface Job extends Waiting {
+  at: number
   readonly operation: string
   readonly name: string
   readonly args: ReadonlyArray<Argument>
   readonly encoding: ReplyEncoding
   readonly reply: Reply
-  /** How many replies its connection had seen when it was queued. */
-  readonly seen: number
+  /** How many replies its connection had seen when it was queued, or sent if it was held back. */
+  seen: number
+  /**
+   * Its deadline counts from when it is sent: it was asked for on a connection that is open, and waits for the turn of the event
+   * loop to end, or for others to be answered.
+   */
+  readonly held: boolean
   command: Command | undefined
 }
 

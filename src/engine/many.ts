@@ -1,0 +1,42 @@
+/**
+ * Lists of keys and tags as callers give them, made ready a step at a time: hashing and comparing 100,000 of them would hold
+ * the event loop.
+ */
+import { Effect } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { normalizeKey } from "../CacheKey.ts"
+import { inSteps, stepSize } from "../internal/inSteps.ts"
+import { checked, stringsOf } from "../region/checks.ts"
+
+/** Texts that go into a set in one step. */
+const setStep = 4_096
+
+/** Keys that are read and opened in one step. */
+export const readStep = 1_024
+
+/** Texts as a caller gave them, taken at once: the list is the caller's, and may change while others run. */
+export const listOf = (option: string, items: Iterable<string>): Effect.Effect<ReadonlyArray<string>, CacheError> =>
+  checked(() => stringsOf(option, items))
+
+/** Each of them once, in the order of their first. */
+export const distinct = (all: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.suspend(() => {
+    const seen = new Set<string>()
+    return Effect.map(
+      inSteps(all, setStep, (step) =>
+        Effect.sync(() => {
+          for (const item of step) seen.add(item)
+        })
+      ),
+      () => (seen.size === all.length ? all : [...seen])
+    )
+  })
+
+/** Each of the keys as it is stored. A long one is hashed. */
+export const normalKeys = (keys: Iterable<string>): Effect.Effect<ReadonlyArray<string>, CacheError> =>
+  Effect.flatMap(listOf("keys", keys), (list) =>
+    Effect.map(
+      inSteps(list, stepSize, (step) => checked(() => step.map(normalizeKey))),
+      (steps) => (steps.length === 1 ? steps[0]! : steps.flat())
+    )
+  )
