@@ -45,6 +45,16 @@ export const guardDefaults: GuardOptions = {
 /** Keys or tags of one call where each call may have to wait for replicas, which may take long. */
 const replicatedStep = 8_192
 
+/**
+ * Whether the primary has answered. A no to one key, such as an epoch at its end, is an answer: invalidations go to it, because one
+ * of them may be the way out.
+ */
+const isAnswer = (exit: Exit.Exit<unknown, CacheError>): boolean => {
+  if (Exit.isSuccess(exit)) return true
+  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return isNoRoom(error) || error?.reason._tag === "InvalidKey"
+}
+
 /** A call of many keys or tags, or a part of it. */
 interface Part {
   readonly of: Call
@@ -120,11 +130,8 @@ export const guard = (
         Effect.sleep(pause * (0.75 + random / 2)).pipe(
           Effect.andThen(Effect.exit(within("probe", primary.tags.epoch))),
           Effect.flatMap((exit) => {
-            // One that is full has answered.
-            if (Exit.isFailure(exit) && !isNoRoom(Option.getOrUndefined(Cause.findErrorOption(exit.cause))))
-              return tryAgain(Math.min(pause * 2, options.retryMillis * 8))
-            answering = true
-            return comeBack(pause)
+            answering = isAnswer(exit)
+            return answering ? comeBack(pause) : tryAgain(Math.min(pause * 2, options.retryMillis * 8))
           })
         )
       )
@@ -132,7 +139,7 @@ export const guard = (
     const comeBack = (pause: number): Effect.Effect<void> =>
       Effect.flatMap(Effect.exit(journal.replay(primary)), (exit) => {
         if (Exit.isFailure(exit)) {
-          answering = false
+          answering = isAnswer(exit)
           const again = tryAgain(Math.min(pause * 2, options.retryMillis * 8))
           const said = Effect.logDebug(`effect-cache: the replay on ${name} failed`, exit.cause)
           return Effect.andThen(Effect.andThen(warnIfFull, said), again)

@@ -14,6 +14,7 @@ import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
 import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
+import type { RedisTagIndex } from "./tagIndex.ts"
 import { isServerError, unavailable } from "./wire/describe.ts"
 import { isOne, numberOf } from "./wire/wire.ts"
 
@@ -39,8 +40,8 @@ export const makeBackend = (
     /** How much longer a write may take that waits for replicas. */
     readonly replicationMillis: number
     readonly replicated: Replicated
-    /** Moves the epoch on. */
-    readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
+    /** Moves the epoch on, then runs the removal of everything. */
+    readonly clearing: RedisTagIndex["clearing"]
   }
 ): CacheBackend["Service"] => {
   const { replicated } = options
@@ -231,7 +232,7 @@ export const makeBackend = (
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.
     clear: replicated((on) =>
-      options.bump(on).pipe(Effect.andThen(removeScanned.all(on, names)), Effect.andThen(removeScanned.all(on, names)))
+      options.clearing(on, Effect.andThen(removeScanned.all(on, names), removeScanned.all(on, names)))
     ),
 
     usage: Effect.suspend(() => {

@@ -120,7 +120,7 @@ export const makeRedisPrimitives = (
     const commands = new Commands(nodes)
     const names = makeNames(resolved.namespace)
     const replicated = durability === undefined ? notReplicated(commands) : makeReplicated(durable, names, durability)
-    const { bump, service: tags } = makeTagIndex(commands, names, replicated)
+    const { clearing, service: tags } = makeTagIndex(commands, names, replicated)
     const threshold = resolved.compressionThreshold
     return {
       backend: makeBackend(commands, names, hints, {
@@ -129,7 +129,7 @@ export const makeRedisPrimitives = (
         replicationMillis: 4 * (durability?.timeoutMillis ?? 0),
         isolation: resolved.isolation,
         replicated,
-        bump
+        clearing
       }),
       tags,
       locks: makeLockStore(commands, names)

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { Effect, identity } from "effect"
-import type { CacheError } from "../../CacheError.ts"
+import { CacheError, InvalidKey } from "../../CacheError.ts"
 import { inSteps, stepSize } from "../../internal/inSteps.ts"
 import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { TagIndex } from "../../services/TagIndex.ts"
@@ -11,7 +11,7 @@ import { all, type Commands, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
 import { readMarkers, readOne, textOf } from "./lookups.ts"
 import { isNoScript, luaClock, runOnce, script } from "./script.ts"
-import { luaCount, parseCount } from "./wire/counts.ts"
+import { countsEnd, luaCount, luaEnded, parseCount } from "./wire/counts.ts"
 import { unavailable } from "./wire/describe.ts"
 import { isPending } from "./wire/reads.ts"
 
@@ -21,31 +21,52 @@ import { isPending } from "./wire/reads.ts"
  * go on and stays one key, or takes no more than is there. What stores does not.
  */
 
-/** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. */
+/** KEYS: the epoch. Creates it from the clock when there is none, or what is there is no count. One at its end stays. */
 const createEpoch = script(
   1,
   `
 ${luaClock}
 ${luaCount}
 local text = redis.pcall("GET", KEYS[1])
+${luaEnded}
 if count(text) then return text end
+if ended(text) then return "${countsEnd}" end
 redis.call("PERSIST", KEYS[1])
 local now = string.format("%.0f", clock())
 redis.call("SET", KEYS[1], now)
 return now`
 )
 
-/** KEYS: the epoch. Moves it on: above what it was, and above every value it had before it was lost. */
+/**
+ * KEYS: the epoch. Moves it on: above what it was, and above every value it had before it was lost. Where no number is left above
+ * it, it comes to its end, and nobody loads under it any more. From the clock it would begin below all that was stored.
+ */
 const bumpEpoch = script(
   1,
   `
 ${luaClock}
 ${luaCount}
 redis.call("PERSIST", KEYS[1])
-local before = count(redis.pcall("GET", KEYS[1])) or 0
+${luaEnded}
+local text = redis.pcall("GET", KEYS[1])
+local before = count(text) or 0
+if ended(text) or before + 1 >= ${countsEnd} then
+  redis.call("SET", KEYS[1], "${countsEnd}")
+  return "${countsEnd}"
+end
 local now = string.format("%.0f", math.max(before + 1, clock()))
 redis.call("SET", KEYS[1], now)
 return now`
+)
+
+/** KEYS: the epoch. Takes away one that is at its end. */
+const forgetEpoch = script(
+  1,
+  `
+${luaCount}
+${luaEnded}
+if ended(redis.pcall("GET", KEYS[1])) then redis.call("UNLINK", KEYS[1]) end
+return 1`
 )
 
 // Makes a marker last at least so long; 0 means for ever. Never shortens it.
@@ -122,8 +143,11 @@ const nonces = () => {
 
 export interface RedisTagIndex {
   readonly service: TagIndex["Service"]
-  /** Moves the epoch on. */
-  readonly bump: (commands: Commands) => Effect.Effect<unknown, CacheError>
+  /**
+   * Moves the epoch on, and then does what removes everything. The way out for an epoch at its end: nothing is born while it is
+   * there, and once all that was born before is gone, it is made anew from the clock.
+   */
+  readonly clearing: (commands: Commands, removal: Effect.Effect<void, CacheError>) => Effect.Effect<void, CacheError>
 }
 
 export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
@@ -133,9 +157,13 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
   const counted = (operation: string, self: Effect.Effect<unknown, CacheError>): Effect.Effect<number, CacheError> =>
     Effect.flatMap(self, (reply) => {
       const count = parseCount(reply)
-      return count === undefined
-        ? Effect.fail(unavailable(operation, `what came back for ${names.epoch} is no count`))
-        : Effect.succeed(count)
+      if (count !== undefined) return Effect.succeed(count)
+      const problem = "the epoch is at its end, and no invalidation can follow it; clear the namespace to begin anew"
+      return Effect.fail(
+        reply === countsEnd
+          ? new CacheError({ reason: new InvalidKey({ key: names.epoch, problem }) })
+          : unavailable(operation, `what came back for ${names.epoch} is no count`)
+      )
     })
   const create = counted("epoch", commands.script("epoch", createEpoch, [names.epoch], identity))
   /**
@@ -250,5 +278,17 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
       )
     })
 
-  return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), bump }
+  const clearing: RedisTagIndex["clearing"] = (on, removal) =>
+    Effect.matchEffect(bump(on), {
+      onFailure: (error) =>
+        error.reason._tag === "InvalidKey"
+          ? Effect.andThen(
+              removal,
+              on.script("clear", forgetEpoch, [names.epoch], () => undefined)
+            )
+          : Effect.fail(error),
+      onSuccess: () => removal
+    })
+
+  return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), clearing }
 }

@@ -2,14 +2,17 @@
  * What a store on Redis does when epoch, markers or replies were lost.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, Schema } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../../src/CacheError.ts"
+import { cacheAside, CacheClient, invalidateTags } from "../../../src/index.ts"
+import { CacheRedis } from "../../../src/redis/index.ts"
 import type { Lookup } from "../../../src/services/CacheBackend.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
-import { type Primitives, write } from "../../support/primitives.ts"
+import { plant, type Primitives, write } from "../../support/primitives.ts"
 import { TcpProxy } from "../../support/proxy.ts"
-import { sharedRedis } from "../../support/client.ts"
+import { buildClient, sharedRedis } from "../../support/client.ts"
+import { quietly, until, untilBack } from "../../support/faultyRun.ts"
 import { fresh, admin, eventually } from "./support.ts"
 
 const sharedServer = sharedRedis()
@@ -208,5 +211,106 @@ describe("lost bookkeeping", () => {
         yield* eventually(Effect.map(subscriptions, (n) => n === 0))
       })
     )
+  )
+})
+
+describe("an epoch at its end", () => {
+  const end = 9_007_199_254_740_991
+  const setup = (epoch: string) =>
+    Effect.gen(function*() {
+      const server = yield* sharedServer
+      const client = yield* admin(server)
+      const namespace = fresh()
+      const store = yield* makeRedisPrimitives({ url: server.url, namespace })
+      yield* Effect.promise(() => client.set(`${namespace}:epoch`, epoch))
+      return { client, server, namespace, ...store }
+    })
+  const refused = <A>(self: Effect.Effect<A, CacheError>, namespace: string) =>
+    Effect.map(Effect.flip(self), ({ reason }) => {
+      assert.strictEqual(reason._tag, "InvalidKey")
+      assert.include(reason.message, `"${namespace}:epoch": the epoch is at its end`)
+    })
+
+  for (const epoch of [`${end - 1}`, `${end}`, "99999999999999999999"]) {
+    it.effect(`${epoch}: invalidations are refused by name, nothing is born, and clear begins anew`, () =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const { backend, client, namespace, tags } = yield* setup(epoch)
+          yield* refused(tags.invalidate(["a"]), namespace)
+          yield* refused(tags.invalidate(["a"]), namespace)
+          yield* refused(tags.epoch, namespace)
+          yield* refused(tags.ensure(["a"], 60_000), namespace)
+          // A load that began before, and one whose entry is there.
+          yield* backend.acquire("loading", "old", 60_000)
+          yield* plant(backend, "k", write(backend, 1))
+          yield* backend.clear
+          assert.isFalse(yield* backend.fill("loading", "old", write(backend, 1), "keep"))
+          assert.isUndefined(yield* backend.read("k"))
+          assert.isNull(yield* Effect.promise(() => client.get(`${namespace}:epoch`)))
+          const born = yield* tags.epoch
+          assert.isBelow(born, end - 1)
+          assert.isAbove(born, 1_600_000_000_000_000)
+          yield* tags.ensure(["a"], 60_000)
+          assert.isAtMost((yield* tags.markers(["a"]))[0]!, born)
+          yield* tags.invalidate(["a"])
+          assert.isAbove((yield* tags.markers(["a"]))[0]!, born)
+        })
+      )
+    )
+  }
+
+  it.effect("one below is an epoch as any other", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { namespace, tags } = yield* setup(`${end - 2}`)
+        assert.strictEqual(yield* tags.epoch, end - 2)
+        yield* tags.invalidate(["a"])
+        assert.strictEqual(yield* tags.epoch, end - 1)
+        yield* refused(tags.invalidate(["a"]), namespace)
+      })
+    )
+  )
+
+  it.live("a clear that breaks off leaves it at its end, and the next finishes", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { backend, client, namespace, server, tags } = yield* setup(`${end - 1}`)
+        yield* plant(backend, "k", write(backend, 1))
+        const user = `scanless-${namespace}`
+        yield* Effect.promise(() => client.acl("SETUSER", user, "on", "nopass", "~*", "&*", "+@all", "-scan"))
+        const cut = yield* makeRedisPrimitives({ url: `redis://${user}:x@127.0.0.1:${server.port}`, namespace })
+        yield* Effect.flip(cut.backend.clear)
+        yield* refused(tags.epoch, namespace)
+        yield* backend.clear
+        assert.isBelow(yield* tags.epoch, end - 1)
+        assert.isUndefined(yield* backend.read("k"))
+      })
+    )
+  )
+
+  it.live("the cache is left alone, nothing old is read, and clear is let through", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, namespace, server } = yield* setup("1")
+        const made = yield* buildClient(CacheRedis.layer({ url: server.url, namespace, timeout: "10 seconds" }))
+        let row = 1
+        const get = cacheAside({ key: "row", schema: Schema.Number, tags: ["rows"] })(Effect.sync(() => row))
+        assert.strictEqual(yield* made.run(get), 1)
+        yield* Effect.promise(() => client.set(`${namespace}:epoch`, `${end - 1}`))
+        row = 2
+        yield* refused(made.run(invalidateTags(["rows"])), namespace)
+        assert.strictEqual(yield* made.run(get), 2)
+        row = 3
+        assert.strictEqual(yield* made.run(get), 3)
+        const cleared = made.run(CacheClient.use((cache) => cache.clear))
+        yield* until(() => "it is cleared", Effect.match(cleared, { onFailure: () => false, onSuccess: () => true }))
+        yield* untilBack(made)
+        yield* made.run(get)
+        row = 4
+        assert.strictEqual(yield* made.run(get), 3)
+        yield* made.run(invalidateTags(["rows"]))
+        assert.strictEqual(yield* made.run(get), 4)
+      })
+    ).pipe(quietly)
   )
 })

@@ -10,6 +10,15 @@ local function count(text)
   return n
 end`
 
+/** What a counter at its end is set to: digits that are no count any more. */
+export const countsEnd = "9007199254740991"
+
+/** Lua: whether a text is that, or digits for more. */
+export const luaEnded = `
+local function ended(text)
+  return type(text) == "string" and string.match(text, "^%d+$") and not count(text)
+end`
+
 /** The same count on this side. */
 export const parseCount = (text: unknown): number | undefined => {
   if (typeof text !== "string" || !/^\d{1,16}$/.test(text)) return undefined
