@@ -366,11 +366,13 @@ describe("commands", () => {
         yield* Effect.promise(() => client.set(`${ns}:e:{k}`, "junk"))
         assert.isFalse(yield* backend.addTags("k", ["t"]))
         for (const junk of ["", "x", "?", "-1", "1e9", "0x10", "nan", "inf", "9".repeat(16), "1".repeat(40)]) {
-          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
+          // An epoch of digits is at its end: see `bookkeeping.test.ts`.
+          const epoch = /^\d+$/.test(junk) ? {} : { [`${ns}:epoch`]: junk }
+          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, ...epoch }))
           assert.deepStrictEqual(yield* tags.markers(["a"]), [undefined], junk)
           yield* tags.ensure(["a"], 60_000)
           assert.strictEqual((yield* tags.markers(["a"]))[0], yield* tags.epoch)
-          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, [`${ns}:epoch`]: junk }))
+          yield* Effect.promise(() => client.mset({ [`${ns}:t:a`]: junk, ...epoch }))
           yield* tags.invalidate(["a"])
           assert.deepStrictEqual(yield* tags.markers(["a"]), [undefined], junk)
         }

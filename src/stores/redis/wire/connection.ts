@@ -281,6 +281,8 @@ export class Connection implements Link {
     // R1: what its caller is told has failed must not happen later. An error of the server's is final anyhow.
     if (error !== undefined && job.command !== undefined) defuse(job.command)
     if (job.command !== undefined) this.queue.answered()
+    // They hold each other: what is left of a burst would be copied by each collection, for tens of milliseconds.
+    job.command = undefined
     this.deadlines.ended()
     if (this.queue.size > 0 && this.state === "ready") this.schedule()
     job.reply(error, reply, this)
