@@ -24,7 +24,10 @@ import {
 export interface CacheSettings {
   /** The TTL of regions that set none. */
   readonly defaultTtl: Duration.Duration
-  /** How long a lease or a lock outlives a holder that died; renewed at a third of it while the holder works. */
+  /**
+   * How long a lease, or a lock of `LockManager` that sets no `ttl`, outlives a holder that died; renewed at a third of it while the
+   * holder works. An event loop that is blocked for longer may lose it: what it loads is not stored then.
+   */
   readonly lockTtl: Duration.Duration
   /** How many values without a schema, which never leave the process, a client on Redis keeps. */
   readonly localMaxEntries: number
@@ -34,7 +37,7 @@ export interface CacheSettings {
 export interface CacheSettingsOptions {
   /** Default: 5 minutes. Must be positive. */
   readonly defaultTtl?: Duration.Input | undefined
-  /** Default: 30 seconds. From 10 milliseconds to a day. */
+  /** Default: 5 seconds. From 10 milliseconds to a day. */
   readonly lockTtl?: Duration.Input | undefined
   /** Default: 10,000. At least 1. */
   readonly localMaxEntries?: number | undefined

@@ -18,7 +18,10 @@ export interface Plan {
   readonly load: AnyFunction
   /** Milliseconds; `undefined` for `CacheConfig.lockTtl`. */
   readonly leaseMillis: number | undefined
-  /** Wait for a holder in another process, by default for the lease and a second. `undefined`: load without storing. */
+  /**
+   * How long to wait for the load of somebody else; its default is made by `limitOf`. `undefined`: in this process as long as it
+   * takes, and for another process not at all.
+   */
   readonly wait: { readonly timeoutMillis: number | undefined; readonly onTimeout: OnTimeout } | undefined
   /** Keep values in memory while the cache fails. */
   readonly memory: boolean

@@ -52,8 +52,8 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
   /** Bodies of more bytes pass through uncached, as streams do. Default 1 MiB (1,048,576). */
   readonly maxBodyBytes?: number | undefined
   /**
-   * One load among all processes, as `stampedeProtect`: the others wait for it, by default for the lock TTL and a second,
-   * and then run their handlers.
+   * One load among all processes, as `stampedeProtect`, with its defaults: the others wait for it, for `waitTimeout` at most, and
+   * then run their handlers.
    */
   readonly stampede?:
     | boolean

@@ -48,7 +48,7 @@ const redis = (environment: CacheEnvironment) =>
  * | `CACHE_MEMORY_MAX_MB` | megabytes in memory, also of the fallback | 64 |
  * | `CACHE_TIMEOUT` | the longest a Redis command takes: a duration with its unit, such as `500 millis` | 1 second |
  * | `CACHE_PING_INTERVAL` | a `PING` on each connection to Redis that was idle for so long: a duration with its unit | none |
- * | `CACHE_LOCK_TTL` | how long a lease outlives a holder that died: a duration with its unit | 30 seconds |
+ * | `CACHE_LOCK_TTL` | how long a lease or a lock outlives a holder that died: a duration with its unit | 5 seconds |
  *
  * Bad values fail the layer with one `ConfigError` that names each. With Redis out of reach it starts all the same, warns
  * once, and runs on the fallback until Redis is there.

@@ -7,21 +7,22 @@ import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
 import { resolveUnsafe } from "../region/region.ts"
 import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
 
-/** How a call waits for the process that is loading its key. */
+/** How a call waits for the load of its key by somebody else. */
 export interface StampedeOptions<W extends OnTimeout = "load"> {
   /**
    * How long the lease outlives a process that died while loading; then another takes over. Renewed at a third of it, so
-   * loads may take longer. From 10 milliseconds to a day. Default: `CacheConfig.lockTtl` (30 seconds).
+   * loads may take longer. From 10 milliseconds to a day. Default: `CacheConfig.lockTtl` (5 seconds).
    */
   readonly lockTtl?: Duration.Input | undefined
   /**
-   * How long to wait for the process that loads. Default: `lockTtl` and one second, so that the take-over after a crash
-   * comes first.
+   * How long to wait for a load that began before the call, in this process or in another. Not bounded by it are who loads, and
+   * those whose call came before its trip was sent. Positive. Default: `lockTtl` and one second; where the pattern sets no
+   * `lockTtl`, `CacheConfig.lockTtl` or 30 seconds, whichever is longer, and one second. So the take-over after a crash comes first.
    */
   readonly waitTimeout?: Duration.Input | undefined
   /**
    * What to do after `waitTimeout`: `"load"` (default) without storing; `"fail"` with `CacheError` (`WaitTimeout`), which
-   * the type gains.
+   * the type gains. A holder that is still there a lease later counts as hung: its lease is taken over, and it may not store.
    */
   readonly onTimeout?: W | undefined
 }
@@ -57,8 +58,9 @@ export interface StampedeProtect {
 /**
  * Cache-aside with one load at a time among all processes that share the store. For hot keys and expensive loads.
  *
- * The first process takes a lease and loads; the others wait for it. When the holder dies, another takes over within
- * `lockTtl`. While the cache itself fails, each process loads for itself, once a key.
+ * The first process takes a lease and loads; the others wait for it, for `waitTimeout` at most. When the holder dies, another
+ * takes over within `lockTtl`. Loads of one process that need each other do not wait for each other; of other processes that is not
+ * seen, and `waitTimeout` ends it. While the cache itself fails, each process loads for itself, once a key.
  *
  * @example
  * ```ts

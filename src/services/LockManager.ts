@@ -42,7 +42,7 @@ export interface Lock {
 export interface LockOptions {
   /**
    * How long the lock outlives a holder that died. Renewed at a third of it while the holder works. At least 10 ms, and
-   * not infinite: otherwise `InvalidOption`. Default: `CacheConfig.lockTtl`.
+   * not infinite: otherwise `InvalidOption`. Default: `CacheConfig.lockTtl`, which is that of leases, too (5 seconds).
    */
   readonly ttl?: Duration.Input | undefined
   /** How long to wait for a lock that is held. Zero: ask once. Negative: `InvalidOption`. Default: for ever. */
