@@ -2,7 +2,7 @@
  * How a flight starts and ends, and how callers wait for it.
  */
 import { type Context, Effect, Exit, Fiber } from "effect"
-import { enter, later, leave } from "../internal/trampoline.ts"
+import { bounce } from "../internal/trampoline.ts"
 import { keepOne } from "../internal/keepOne.ts"
 import type { Request } from "./contract.ts"
 import { Caller, Flight, type Flights } from "./flights.ts"
@@ -23,26 +23,43 @@ export const launch = (
   services: Context.Context<unknown>,
   body: Effect.Effect<unknown, unknown, unknown>
 ): void => {
-  const start = (): void => {
-    if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
-    let fiber: Fiber.Fiber<unknown, unknown>
+  bounce(() => {
+    if (flight.exit !== undefined) return
     try {
-      fiber = Effect.runForkWith(services)(body)
-    } catch (defect) {
-      return end(flights, flight, Exit.die(defect), caller)
+      if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
+      const fiber = (flight.fiber = Effect.runForkWith(services)(body))
+      fiber.addObserver((exit) => end(flights, flight, exit, fiber))
+    } catch (thrown) {
+      // In place, as wherever one breaks off: there may be no stack for a call.
+      if (!flight.isBroken) {
+        flight.isBroken = true
+        flight.thrown = thrown
+        flight.brokenBefore = flights.broken
+        flights.broken = flight
+      }
     }
-    flight.fiber = fiber
-    fiber.addObserver((exit) => end(flights, flight, exit, fiber))
-  }
-  if (!enter()) return later(start)
-  try {
-    start()
-  } finally {
-    leave()
+    if (flights.broken !== undefined) mend(flights, caller)
+  }, caller)
+}
+
+/** Sees to flights that broke off. Where it breaks off itself, they are there still. */
+export const mend = (flights: Flights, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  for (let flight = flights.broken; flight !== undefined; flight = flights.broken) {
+    const ended = flight.exit ?? flight.fiber?.pollUnsafe()
+    if (ended !== undefined || flight.fiber === undefined) {
+      end(flights, flight, ended ?? Exit.die(flight.thrown), fiber)
+    } else if (flight.callers.size === 0) {
+      // It runs, and nobody came to wait for it.
+      flight.abandoned = true
+      flight.fiber.interruptUnsafe()
+    }
+    flights.broken = flight.brokenBefore
+    flight.brokenBefore = flight.thrown = undefined
+    flight.isBroken = false
   }
 }
 
-/** Leaves nothing behind, whatever is thrown, and tells all who wait. */
+/** Leaves nothing behind, whatever is thrown, and tells all who wait: of what was thrown, too, because nobody else hears of it. */
 const end = (
   flights: Flights,
   flight: Flight,
@@ -51,12 +68,16 @@ const end = (
 ): void => {
   flight.exit = exit
   flights.remove(flight)
-  flight.alarms?.stop()
   try {
     flight.left(exit)
-  } finally {
+    flight.alarms?.stop()
+  } catch (defect) {
+    flight.exit = Exit.die(defect)
+  }
+  try {
     flight.work.end(fiber)
-    flight.callers.tellAll(exit, fiber)
+  } finally {
+    flight.callers.tellAll(flight.exit, fiber)
   }
 }
 
@@ -67,8 +88,10 @@ export const board = (flight: Flight, caller: Caller): Effect.Effect<void> | und
     caller.tell(flight.exit)
     return undefined
   }
+  const leave = Effect.suspend(() => leaveFlight(caller))
+  // The last: where it throws, nobody waits.
   flight.callers.add(caller)
-  return Effect.suspend(() => leaveFlight(caller))
+  return leave
 }
 
 /** It waits no more. If nobody does, the flight ends with it, and it waits for that. */
@@ -156,7 +179,7 @@ keepOne(
     {} as never,
     undefined,
     {} as never,
-    new Flight({}, "", "", { region: { codec: undefined } }, "load", undefined),
+    new Flight({ backend: { local: undefined } }, "", "", { region: { codec: undefined } }, "load", undefined),
     {} as never,
     undefined,
     () => {}

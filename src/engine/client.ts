@@ -16,6 +16,7 @@ import { codecOf } from "../schema/codec.ts"
 import type { Found } from "../protocol/verdict.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
+import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine } from "./contract.ts"
 import { makeInvalidations } from "./invalidate.ts"
@@ -253,18 +254,21 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           ([normal, list]) => primary.addTags(normal, list)
         ),
       counters: Effect.sync(() => counters.snapshot()),
-      stats: Effect.map(primary.backend.usage, (usage) => {
-        const { regions, total } = counters.snapshot()
-        return {
-          backend: layer,
-          scope: usage.scope,
-          ...total,
-          size: usage.entries,
-          memoryMb: usage.bytes / (1024 * 1024),
-          evictions: usage.evictions,
-          inFlight: stores.reduce((sum, { flights }) => sum + flights.size, 0),
-          regions
-        }
+      stats: Effect.withFiber((fiber) => {
+        for (const { flights } of stores) if (flights.broken !== undefined) mend(flights, fiber)
+        return Effect.map(primary.backend.usage, (usage) => {
+          const { regions, total } = counters.snapshot()
+          return {
+            backend: layer,
+            scope: usage.scope,
+            ...total,
+            size: usage.entries,
+            memoryMb: usage.bytes / (1024 * 1024),
+            evictions: usage.evictions,
+            inFlight: stores.reduce((sum, { flights }) => sum + flights.size, 0),
+            regions
+          }
+        })
       })
     })
     return withEngine(client, engine)

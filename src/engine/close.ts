@@ -13,7 +13,11 @@ export const closeFlights = (all: ReadonlyArray<Flights>): Effect.Effect<void> =
   Effect.suspend(() => {
     const left = new Map<Fiber.Fiber<unknown, unknown>, string>()
     for (const flights of all) {
-      for (const { fiber, key } of flights.all()) if (fiber !== undefined) left.set(fiber, key)
+      for (const flight of flights.all()) {
+        // One that has not begun ends instead.
+        if (flight.fiber === undefined) flight.abandoned = true
+        else left.set(flight.fiber, flight.key)
+      }
     }
     if (left.size === 0) return Effect.void
     // Each of them before any is waited for: they may wait for one another.

@@ -6,6 +6,7 @@
  */
 import type { Exit, Fiber } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
+import type { LocalPrimitives } from "../services/CacheBackend.ts"
 import type { Alarms, Limit } from "./patience.ts"
 import { holders, Waiter, Waiters, Work } from "./work.ts"
 
@@ -15,6 +16,11 @@ import { holders, Waiter, Waiters, Work } from "./work.ts"
  */
 export interface Party {
   readonly region: { readonly codec: object | undefined }
+}
+
+/** Where a flight takes place. */
+interface Field {
+  readonly backend: { readonly local: LocalPrimitives | undefined }
 }
 
 /** Grows with everything that has a place in time here: who came before whom. */
@@ -30,6 +36,8 @@ export class Flight {
   /** What it takes the lease with. One that was given back is not taken again with the same. */
   token: string
   readonly party: Party
+  /** Of a store in this process. */
+  readonly local: LocalPrimitives | undefined
   /** What it does: a refresh loads also when there is a valid entry. */
   readonly kind: "load" | "refresh"
   readonly work: Work
@@ -57,10 +65,14 @@ export class Flight {
   uncopied = false
   /** The next flight of the same key. */
   next: Flight | undefined = undefined
+  /** It broke off (`Flights.broken`), by what, and the one that did before it. */
+  isBroken = false
+  thrown: unknown = undefined
+  brokenBefore: Flight | undefined = undefined
   #former: Array<string> | undefined = undefined
 
   constructor(
-    store: object,
+    store: Field,
     key: string,
     token: string,
     party: Party,
@@ -70,6 +82,7 @@ export class Flight {
     this.key = key
     this.token = token
     this.party = party
+    this.local = store.backend.local
     this.kind = kind
     this.work = new Work("load", store, key, parent, false)
   }
@@ -86,8 +99,12 @@ export class Flight {
     this.name()
   }
 
-  /** What comes with its end, before anybody hears of it. */
+  /**
+   * What comes with its end, before anybody hears of it. A lease of this process does not end by itself, so it is given back
+   * however the load ended: a fill has done so already.
+   */
   left(_exit: Exit.Exit<unknown, unknown>): void {
+    this.local?.release(this.key, this.token)
     holders.delete(this.token)
     if (this.#former !== undefined) for (const token of this.#former) holders.delete(token)
   }
@@ -120,7 +137,7 @@ export abstract class Caller extends Waiter {
   }
 }
 
-keepOne(new Flight({}, "", "", { region: { codec: undefined } }, "load", undefined))
+keepOne(new Flight({ backend: { local: undefined } }, "", "", { region: { codec: undefined } }, "load", undefined))
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
 const compatible = (a: Party, b: Party): boolean =>
@@ -174,6 +191,11 @@ export class Flights {
   readonly #asking = new Set<Flight>()
   /** Two a key, or hardly more. */
   readonly #running = new Chains()
+  /**
+   * The last one that broke off on a stack so full that nothing could be called to see to it. `mend` (`boarding.ts`) does so
+   * before anybody looks for a flight here.
+   */
+  broken: Flight | undefined = undefined
 
   get size(): number {
     let size = this.#asking.size

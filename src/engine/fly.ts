@@ -44,7 +44,20 @@ const lastSettleMillis = 80
  * The body of a flight that loads where there is no valid entry. Fails with `StoreFailure` when the store fails before a load
  * has started.
  */
-export const fly = (way: Way, flight: Flight) => Effect.uninterruptibleMask((restore) => steps(way, flight, restore))
+export const fly = (way: Way, flight: Flight) =>
+  Effect.uninterruptibleMask((restore) => giveBackOnError(way, flight, steps(way, flight, restore)))
+
+/** Whatever is thrown between the trip that was granted the lease and the load, which sees to it from then on. */
+const giveBackOnError = <A, E, R>(
+  { context, request, store }: Way,
+  flight: Flight,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.onError(self, () =>
+    flight.ran === 0 && flight.holder === flight.token
+      ? store.giveBack(request.key, flight.token, request.plan.leaseMillis ?? context.defaultLeaseMillis)
+      : Effect.void
+  )
 
 const steps = Effect.fnUntraced(function*(
   way: Way,
@@ -72,13 +85,8 @@ const steps = Effect.fnUntraced(function*(
   let turnBy: number | undefined
   for (;;) {
     // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
-    const claim = yield* Effect.result(store.claim(plan.region, key, flight.token, leaseMillis))
-    if (claim._tag === "Failure") {
-      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
-      yield* store.orphans.add(key, flight.token, leaseMillis)
-      return yield* Effect.fail(storeFailure(claim.failure))
-    }
-    const { epoch, found, holder, refused } = claim.success
+    const claim = store.claim(plan.region, key, flight.token, leaseMillis)
+    const { epoch, found, holder, refused } = yield* orDisown(way, flight, claim)
     const granted = holder === flight.token
     if (typeof found === "object") {
       if (granted) yield* store.giveBack(key, holder, leaseMillis)
@@ -117,7 +125,7 @@ const steps = Effect.fnUntraced(function*(
     const overdue =
       !granted && holder !== undefined && !store.inPlace && store.suspects.isOverdue(key, holder, leaseMillis, now)
 
-    if (left > 0 && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
+    if (left > 0 && !granted && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
       // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
       if (!(yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], left)))) return yield* unstored()
     } else if (left > 0 && !granted && holder !== undefined && plan.wait !== undefined && !overdue) {
@@ -130,16 +138,15 @@ const steps = Effect.fnUntraced(function*(
     } else if (runningNow.length < maxRunning) {
       if (overdue) {
         // By comparison: whoever holds it now is not the one that was noted, or it is over with that one.
-        const taken = yield* Effect.result(
-          whenFull(store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis), () => Effect.undefined)
+        const takeOver = store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis)
+        const taken = yield* orDisown(
+          way,
+          flight,
+          whenFull(takeOver, () => Effect.undefined)
         )
-        if (taken._tag === "Failure") {
-          yield* store.orphans.add(key, flight.token, leaseMillis)
-          return yield* Effect.fail(storeFailure(taken.failure))
-        }
-        if (taken.success === undefined) return yield* unstored()
+        if (taken === undefined) return yield* unstored()
         store.suspects.forget(key)
-        if (!taken.success) continue
+        if (!taken) continue
         flight.holder = flight.token
       } else if (!granted) {
         return yield* Effect.ensuring(unstored(), noteLate(way, holder, clock))
@@ -157,6 +164,22 @@ const steps = Effect.fnUntraced(function*(
     if (typeof again === "object") return again.value
   }
 })
+
+/**
+ * A trip that takes the lease. One that fails, or dies over what it finds, may have been carried out all the same; the lease must
+ * not stay behind for its whole TTL.
+ */
+const orDisown = <A, R>(
+  { context, request, store }: Way,
+  flight: Flight,
+  trip: Effect.Effect<A, CacheError, R>
+): Effect.Effect<A, StoreFailure, R> =>
+  Effect.mapError(
+    Effect.onError(trip, () =>
+      store.orphans.add(request.key, flight.token, request.plan.leaseMillis ?? context.defaultLeaseMillis)
+    ),
+    storeFailure
+  )
 
 /** Who works under that lease, if it is in this process. */
 const workOf = (runningNow: ReadonlyArray<Flight>, holder: string): Work | undefined =>
@@ -228,7 +251,9 @@ export const renewNow = (way: Way, flight: Flight) =>
       }
       flights.ask(flight)
       if (flight.abandoned) return yield* Effect.interrupt
-      const taken = yield* Effect.result(
+      const taken = yield* orDisown(
+        way,
+        flight,
         plan.yields === true
           ? store.claim(plan.region, key, flight.token, leaseMillis)
           : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
@@ -236,12 +261,8 @@ export const renewNow = (way: Way, flight: Flight) =>
               holder: flight.token as string | undefined
             }))
       )
-      if (taken._tag === "Failure") {
-        yield* store.orphans.add(key, flight.token, leaseMillis)
-        return yield* Effect.fail(storeFailure(taken.failure))
-      }
-      flight.epoch = taken.success.epoch
-      flight.holder = taken.success.holder
+      flight.epoch = taken.epoch
+      flight.holder = taken.holder
       // Who asks for refreshes without end must not keep the loads of others from being stored.
       if (flight.holder !== flight.token) return yield* unstored
       return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)

@@ -33,7 +33,7 @@ class LocalFlight extends Flight implements Landing {
   value: unknown = undefined
   createdAt = 0
   loadMillis = 0
-  readonly local: LocalPrimitives
+  declare readonly local: LocalPrimitives
   readonly keep: boolean
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
@@ -50,7 +50,6 @@ class LocalFlight extends Flight implements Landing {
     this.store = store
     this.flight = this
     this.request = request
-    this.local = store.backend.local!
     this.keep = keep
     this.services = services
     this.clock = Context.get(services, Clock.Clock)
@@ -72,7 +71,6 @@ class LocalFlight extends Flight implements Landing {
     return land(this, this.services)
   }
 
-  /** However the load ended, the lease is given back: a fill has done so already. */
   override left(exit: Exit.Exit<unknown, unknown>): void {
     this.local.release(this.key, this.token)
     if (!this.work.ran) this.end(Exit.isFailure(exit))
@@ -112,11 +110,21 @@ export const loadLocal = (
     Effect.flatMap(scoped, (value) => flight.land(value))
   )
   const known = Context.add(services, CurrentWork, flight.work) as Context.Context<unknown>
-  // From here on nothing may be thrown that leaves the lease behind.
-  flight.holder = flight.local.acquire(flight.key, flight.token)
-  // Before the load starts, or an invalidation during the load would go unseen.
-  flight.epoch = flight.local.epoch()
-  store.flights.run(flight)
-  launch(store.flights, flight, caller, known, body)
-  return flight
+  const { flights } = store
+  try {
+    flight.holder = flight.local.acquire(flight.key, flight.token)
+    // Before the load starts, or an invalidation during the load would go unseen.
+    flight.epoch = flight.local.epoch()
+    flights.run(flight)
+    launch(flights, flight, caller, known, body)
+    return flight
+  } catch (thrown) {
+    if (!flight.isBroken) {
+      flight.isBroken = true
+      flight.thrown = thrown
+      flight.brokenBefore = flights.broken
+      flights.broken = flight
+    }
+    throw thrown
+  }
 }

@@ -10,7 +10,7 @@ import { openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
-import { board, Boarding, bound, type Ends, launch } from "./boarding.ts"
+import { board, Boarding, bound, type Ends, launch, mend } from "./boarding.ts"
 import { callLoader, type Plan, type Request, type When } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { fly, renewNow } from "./fly.ts"
@@ -18,7 +18,7 @@ import type { LoadContext } from "./land.ts"
 import { loadAlone, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
-import { limitOf } from "./patience.ts"
+import { type Limit, limitOf } from "./patience.ts"
 import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
 import { closesCircle, CurrentWork, isWithin, stillRunning } from "./work.ts"
@@ -116,7 +116,14 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       const leave = store.look(region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.
         if (fiber.pollUnsafe() !== undefined) return
-        tell(goOn(store, request, fiber, span === undefined ? found : span.over(found)))
+        let next: Effect.Effect<unknown, unknown, unknown>
+        try {
+          next = goOn(store, request, fiber, span === undefined ? found : span.over(found))
+        } catch (defect) {
+          // A metrics registry or a tracer that fails: whoever waits must hear of it, nobody else does.
+          next = Exit.die(defect)
+        }
+        tell(next)
       })
       return span === undefined ? leave : leave === undefined ? span.broken : Effect.andThen(leave, span.broken)
     })
@@ -165,6 +172,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const { key, plan } = request
     const { local } = store.backend
     const { flights } = store
+    if (flights.broken !== undefined) mend(flights, fiber)
     const within = stillRunning(fiber.getRef(CurrentWork))
     if (within !== undefined && (within.inline || flights.isRunning(key)) && isWithin(within, store, key)) {
       return loadAlone(context, store, request)
@@ -179,18 +187,29 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         if (closesCircle(within, there.work)) return resume(loadAlone(context, store, request))
         counters.of(plan.region.name).counts.shared++
         const caller = boarding(there)
-        const leave = board(there, caller)
-        if (local !== undefined && leave !== undefined && plan.wait !== undefined) limitWait(caller, plan, fiber)
-        return leave
+        const limit = local === undefined ? undefined : limitFor(plan, fiber)
+        if (limit !== undefined) bound(caller, limit, fiber)
+        // The last, for all of it may throw.
+        return board(there, caller)
       }
-      if (local !== undefined && holder === undefined && !flights.isFull(key)) {
-        const flight = loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
-          attributesOf(plan.region, key)
-        )
+      let flight: Flight | undefined
+      try {
+        flight =
+          local !== undefined && holder === undefined && !flights.isFull(key)
+            ? loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
+                attributesOf(plan.region, key)
+              )
+            : newFlight(store, request, "load", fiber)
         return board(flight, boarding(flight))
+      } catch (thrown) {
+        if (flight?.isBroken === false) {
+          flight.isBroken = true
+          flight.thrown = thrown
+          flight.brokenBefore = flights.broken
+          flights.broken = flight
+        }
+        throw thrown
       }
-      const flight = newFlight(store, request, "load", fiber)
-      return board(flight, boarding(flight))
     })
   }
 
@@ -206,23 +225,34 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const flight = new Flight(store, key, context.makeToken(), plan, kind, fiber.getRef(CurrentWork))
     const way = { context, store, request, keep: keeps(store, plan), impatientSince }
     // Nobody else may join a caller that is to wait no longer.
-    if (impatientSince === undefined && (!store.inPlace || kind === "refresh")) store.flights.open(flight)
-    if (!store.inPlace) flight.name()
-    const body = kind === "load" ? fly(way, flight) : renewNow(way, flight)
-    launch(
-      store.flights,
-      flight,
+    const isOpen = impatientSince === undefined && (!store.inPlace || kind === "refresh")
+    const body = spanned(
       fiber,
-      fiber.context as Context.Context<unknown>,
-      spanned(fiber, kind === "load" ? "cache.load" : "cache.refresh", () => attributesOf(plan.region, key), body)
+      kind === "load" ? "cache.load" : "cache.refresh",
+      () => attributesOf(plan.region, key),
+      kind === "load" ? fly(way, flight) : renewNow(way, flight)
     )
-    return flight
+    const { flights } = store
+    try {
+      if (isOpen) flights.open(flight)
+      if (!store.inPlace) flight.name()
+      launch(flights, flight, fiber, fiber.context as Context.Context<unknown>, body)
+      return flight
+    } catch (thrown) {
+      if (!flight.isBroken) {
+        flight.isBroken = true
+        flight.thrown = thrown
+        flight.brokenBefore = flights.broken
+        flights.broken = flight
+      }
+      throw thrown
+    }
   }
 
-  const limitWait = (caller: Boarding<Store>, plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): void => {
-    const limit = limitOf(plan, context.defaultLeaseMillis, monotonicMillis(fiber.getRef(Clock.Clock)))
-    if (limit !== undefined) bound(caller, limit, fiber)
-  }
+  const limitFor = (plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): Limit | undefined =>
+    plan.wait === undefined
+      ? undefined
+      : limitOf(plan, context.defaultLeaseMillis, monotonicMillis(fiber.getRef(Clock.Clock)))
 
   /** How a shared load ended, for one of its callers; `again` is the way it came. */
   const settle = (
@@ -290,6 +320,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, unknown> =>
     Effect.callback<unknown, unknown, unknown>((resume) => {
+      if (store.flights.broken !== undefined) mend(store.flights, fiber)
       const within = stillRunning(fiber.getRef(CurrentWork))
       const there = store.flights.opened(request.key, request.plan, "refresh")
       const flight =

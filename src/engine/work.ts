@@ -3,7 +3,7 @@
  * that would close a circle is not begun.
  */
 import { Context, Effect, Exit, type Fiber } from "effect"
-import { enter, later, leave } from "../internal/trampoline.ts"
+import { bounce } from "../internal/trampoline.ts"
 
 /** A load or a write. What its code asks for knows of it by `CurrentWork`. */
 export class Work {
@@ -147,17 +147,27 @@ export class Waiters<W extends Waiter> {
   }
 
   tellAll(exit: Exit.Exit<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void {
-    if (this.#first === undefined) return
-    if (!enter()) return later(() => this.tellAll(exit, fiber))
+    if (this.#first !== undefined) bounce(() => this.#tellSome(exit, fiber), fiber)
+  }
+
+  #tellSome(exit: Exit.Exit<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void {
+    let budget = toldInATurn
     try {
-      let budget = toldInATurn
       for (let waiter: W | undefined = this.#first; waiter !== undefined && budget-- > 0; waiter = this.#first) {
         this.remove(waiter)
         waiter.tell(exit)
       }
-      if (this.#first !== undefined) fiber.currentDispatcher.scheduleTask(() => this.tellAll(exit, fiber), 0)
     } finally {
-      leave()
+      // Also if something was thrown by whoever one of them goes on with: the others wait all the same.
+      if (this.#first !== undefined) {
+        const tellOthers = () => this.tellAll(exit, fiber)
+        try {
+          fiber.currentDispatcher.scheduleTask(tellOthers, 0)
+        } catch {
+          // A scheduler that fails is that of the caller who came first, and not the others'.
+          queueMicrotask(tellOthers)
+        }
+      }
     }
   }
 

@@ -99,17 +99,25 @@ const makeSlot = (
   const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) => Effect.andThen(disown, note(error)))
   const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
   let born: number | undefined
+  /** The lease was not taken, as far as is known. */
+  let failed = false
 
   const begin = Effect.andThen(
     forget,
-    Effect.matchEffect(store.takeOver(key, token, leaseMillis, true), {
-      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
-      onFailure: (error) => Effect.andThen(disown, note(error)),
-      onSuccess: (epoch) =>
-        Effect.sync(() => {
-          born = epoch
-        })
-    })
+    // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+    Effect.matchEffect(
+      Effect.onError(store.takeOver(key, token, leaseMillis, true), () => disown),
+      {
+        onFailure: (error) => {
+          failed = true
+          return note(error)
+        },
+        onSuccess: (epoch) =>
+          Effect.sync(() => {
+            born = epoch
+          })
+      }
+    )
   )
 
   const fill = (value: unknown, born: number, loadMillis: number) =>
@@ -148,7 +156,11 @@ const makeSlot = (
         const ran = yield* withRenewal(store, key, token, leaseMillis, run(work))
         yield* end(...ran)
         return ran
-      }).pipe(Effect.ensuring(Effect.sync(() => holders.delete(token))))
+      }).pipe(
+        // Whatever is thrown: nobody knows how far the write came.
+        Effect.onError(() => (failed ? Effect.void : release)),
+        Effect.ensuring(Effect.sync(() => holders.delete(token)))
+      )
     )
 
   return { during }

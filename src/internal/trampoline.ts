@@ -5,44 +5,59 @@
  * The first few are nested calls. What comes deeper waits until the outermost of them is done, and is run by that; so all is done
  * when the outermost returns, also where nothing may take time (`Effect.runSync`).
  */
+import type { Fiber } from "effect"
 
 /** Each costs a few frames of a fiber's run loop: together far less than a stack has. */
 const maxDepth = 32
 
 let depth = 0
+/** From `next` on. */
 const waiting: Array<() => void> = []
+let next = 0
 
-/** Whether a step may be called now; then `leave` must follow it. Otherwise it is to be given to `later`. */
-export const enter = (): boolean => {
-  if (depth >= maxDepth) return false
+/**
+ * Runs a step now, or where it would be nested too deeply as soon as it may be; `fiber` is one that waits for it. What the step
+ * throws is thrown, and no other step is lost by that.
+ */
+export const bounce = (step: () => void, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  if (depth >= maxDepth) return later(step, fiber)
   depth++
-  return true
-}
-
-export const leave = (): void => {
   try {
-    if (depth === 1 && waiting.length > 0) runWaiting()
+    step()
   } finally {
-    depth--
+    try {
+      if (depth === 1 && waiting.length > 0) runWaiting()
+    } finally {
+      // No call: there may be no stack for one, and a depth that stayed would hold up all that comes.
+      depth--
+    }
   }
 }
 
-export const later = (step: () => void): void => {
+const later = (step: () => void, fiber: Fiber.Fiber<unknown, unknown>): void => {
   waiting.push(step)
+  try {
+    // A run within this one may have to end before the outermost does: an `Effect.runSync` in the code of a load.
+    fiber.currentDispatcher.scheduleTask(runWaiting, 0)
+  } catch {
+    // A scheduler that fails; the outermost runs it.
+  }
 }
 
 const runWaiting = (): void => {
   let failed = false
   let failure: unknown
-  for (let i = 0; i < waiting.length; i++) {
+  while (next < waiting.length) {
+    const step = waiting[next]!
+    next++
     try {
-      waiting[i]!()
+      step()
     } catch (error) {
       // Those behind it must not be lost.
       if (!failed) failure = error
       failed = true
     }
   }
-  waiting.length = 0
+  waiting.length = next = 0
   if (failed) throw failure
 }

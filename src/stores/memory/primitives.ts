@@ -140,12 +140,18 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
         if (!filled && onLost === "empty") state.entries.delete(key, now)
         return filled
       }),
+    // A lease is given back whatever becomes of the clock.
     release: (key, token, onLost) =>
-      timed((state, now) => {
-        const held = state.release(key, token)
-        if (!held && onLost === "unlink") state.remove(key, now)
-        return held
-      }),
+      Effect.flatMap(
+        step((state) => state.release(key, token)),
+        (held) =>
+          held || onLost === "keep"
+            ? Effect.succeed(held)
+            : Effect.as(
+                timed((state, now) => state.remove(key, now)),
+                held
+              )
+      ),
     remove: (keys) =>
       inStepsWhole(keys, (step) =>
         timed((state, now) => {
