@@ -179,7 +179,14 @@ keepOne(
     {} as never,
     undefined,
     {} as never,
-    new Flight({ backend: { local: undefined } }, "", "", { region: { codec: undefined } }, "load", undefined),
+    new Flight(
+      { backend: { local: undefined } },
+      "",
+      "",
+      { region: { codec: undefined }, leaseMillis: undefined, wait: undefined },
+      "load",
+      undefined
+    ),
     {} as never,
     undefined,
     () => {}

@@ -7,14 +7,14 @@
 import type { Exit, Fiber } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
-import type { Alarms, Limit } from "./patience.ts"
+import { type Alarms, equallyPatient, type Limit, type Patience } from "./patience.ts"
 import { holders, Waiter, Waiters, Work } from "./work.ts"
 
 /**
  * What tells whether two calls may share one load: the codec that gives values their type, and the function that loads, which
  * has one party for all its calls.
  */
-export interface Party {
+export interface Party extends Patience {
   readonly region: { readonly codec: object | undefined }
 }
 
@@ -137,7 +137,16 @@ export abstract class Caller extends Waiter {
   }
 }
 
-keepOne(new Flight({ backend: { local: undefined } }, "", "", { region: { codec: undefined } }, "load", undefined))
+keepOne(
+  new Flight(
+    { backend: { local: undefined } },
+    "",
+    "",
+    { region: { codec: undefined }, leaseMillis: undefined, wait: undefined },
+    "load",
+    undefined
+  )
+)
 
 /** Same codec, so same type of value. Without one, only calls of the same function are of one type. */
 const compatible = (a: Party, b: Party): boolean =>
@@ -226,11 +235,15 @@ export class Flights {
     else if (!this.#asking.delete(flight)) this.#open.remove(flight)
   }
 
-  /** A flight of this kind whose trip is not sent yet. */
+  /** A flight of this kind whose trip is not sent yet, and that waits for others as long as this party would. */
   opened(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
     return this.#open.find(
       key,
-      (flight) => flight.kind === kind && !flight.abandoned && compatible(flight.party, party)
+      (flight) =>
+        flight.kind === kind &&
+        !flight.abandoned &&
+        compatible(flight.party, party) &&
+        equallyPatient(flight.party, party)
     )
   }
 

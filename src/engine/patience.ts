@@ -15,8 +15,23 @@ export interface Limit {
 /** By default longer than a lease, so that the take-over after a crash comes first; a short wait makes a stampede of long loads. */
 const leastDefaultMillis = 30_000
 
+/** What tells how long callers wait. */
+export type Patience = Pick<Plan, "leaseMillis" | "wait">
+
+/** Whether callers of the one wait exactly as those of the other. */
+export const equallyPatient = (a: Patience, b: Patience): boolean =>
+  a === b ||
+  (a.leaseMillis === b.leaseMillis &&
+    (a.wait === undefined) === (b.wait === undefined) &&
+    a.wait?.timeoutMillis === b.wait?.timeoutMillis &&
+    a.wait?.onTimeout === b.wait?.onTimeout)
+
 /** How long the callers of a plan wait for others that load; `undefined`: as long as it takes. */
-export const limitOf = ({ leaseMillis, wait }: Plan, defaultLeaseMillis: number, now: number): Limit | undefined => {
+export const limitOf = (
+  { leaseMillis, wait }: Patience,
+  defaultLeaseMillis: number,
+  now: number
+): Limit | undefined => {
   if (wait === undefined) return undefined
   const lease = leaseMillis ?? Math.max(leastDefaultMillis, defaultLeaseMillis)
   const millis = wait.timeoutMillis ?? lease + 1_000

@@ -3,7 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
-import { cacheAside, type CacheClient } from "effect-cache"
+import { cacheAside, type CacheClient, stampedeProtect } from "effect-cache"
+import { TestClock } from "effect/testing"
 import { inProcess } from "../support/layers.ts"
 
 for (const [name, layer] of inProcess) {
@@ -40,6 +41,45 @@ for (const [name, layer] of inProcess) {
         yield* Deferred.succeed(gate, undefined)
         assert.strictEqual(yield* Fiber.join(second), "in time")
         assert.isFalse(open)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("each caller waits as long as it wants, also where it came together with a patient one", () =>
+      Effect.gen(function*() {
+        const settings = { key: "value", schema: Schema.Number } as const
+        const hangs = yield* Deferred.make<number>()
+        const late = { ...settings, waitTimeout: "2 seconds", onTimeout: "fail" } as const
+        const patient = Effect.suspend(() => Deferred.await(hangs)).pipe(cacheAside(settings))
+        const impatient = Effect.succeed(2).pipe(stampedeProtect(late))
+        const first = yield* Effect.forkChild(patient)
+        for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+        const second = yield* Effect.forkChild(patient)
+        const third = yield* Effect.forkChild(Effect.flip(impatient))
+        for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+        yield* TestClock.adjust("2 seconds")
+        for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+        assert.strictEqual(third.pollUnsafe()?._tag, "Success")
+        assert.isUndefined(second.pollUnsafe())
+        yield* Deferred.succeed(hangs, 1)
+        assert.deepStrictEqual([yield* Fiber.join(first), yield* Fiber.join(second)], [1, 1])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("callers of one moment share a load, however long each would wait", () =>
+      Effect.gen(function*() {
+        let loads = 0
+        const settings = { key: "value", schema: Schema.Number } as const
+        const load = Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => ++loads)
+        )
+        const all = [
+          load.pipe(cacheAside(settings)),
+          load.pipe(stampedeProtect({ ...settings, waitTimeout: "2 seconds" })),
+          load.pipe(stampedeProtect({ ...settings, waitTimeout: "3 seconds", onTimeout: "fail" }))
+        ]
+        const found = yield* Effect.all([...all, ...all], { concurrency: "unbounded" })
+        assert.deepStrictEqual([loads, ...found], [1, 1, 1, 1, 1, 1, 1])
       }).pipe(Effect.provide(layer))
     )
 
