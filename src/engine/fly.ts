@@ -73,6 +73,7 @@ const steps = Effect.fnUntraced(function*(
   flights.ask(flight)
   if (flight.abandoned) return yield* Effect.interrupt
   const clock = yield* Clock.Clock
+  const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
   const limit = limitOf(
     plan,
     context.defaultLeaseMillis,
@@ -103,14 +104,13 @@ const steps = Effect.fnUntraced(function*(
     flight.epoch = epoch
     if (refused !== undefined) yield* context.record(plan.region, refused)
 
+    // From here to where it runs, joins or waits is one evaluation: what it has seen of the others must still hold then.
     // Join, by the witness of the trip.
     const other = granted ? undefined : flights.joinable(key, flight.party, holder, epoch, impatientSince)
     if (other !== undefined) {
       if (closesCircle(flight.work, other.work)) return yield* unstored()
-      return yield* Effect.withFiber((fiber) => {
-        takeAlong(flight, other, impatientSince === undefined ? limit : undefined, fiber)
-        return Effect.void
-      })
+      takeAlong(flight, other, impatientSince === undefined ? limit : undefined, fiber)
+      return undefined
     }
 
     const now = monotonicMillis(clock)
@@ -147,6 +147,10 @@ const steps = Effect.fnUntraced(function*(
         if (taken === undefined) return yield* unstored()
         store.suspects.forget(key)
         if (!taken) continue
+        if (flights.isFull(key)) {
+          yield* renounce(way, flight, leaseMillis)
+          continue
+        }
         flight.holder = flight.token
       } else if (!granted) {
         return yield* Effect.ensuring(unstored(), noteLate(way, holder, clock))
@@ -238,33 +242,45 @@ export const renewNow = (way: Way, flight: Flight) =>
       const { key, plan } = request
       const { flights } = store
       const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
-      const unstored = loadUnstored(context, store, flight, request, restore)
+      const unstored = () => loadUnstored(context, store, flight, request, restore)
       yield* Effect.yieldNow
-      // Who asks for refreshes without end gets two at once. Those that wait share the next, because none is sent.
-      if (flights.isFull(key)) {
-        const works = flights.runningOf(key).map(({ work }) => work)
-        const mayWait = yield* restore(untilEnd(flight.work, works, leaseMillis))
-        if (!mayWait || flights.isFull(key)) {
+      const clock = yield* Clock.Clock
+      /** Until when it waits for its turn. */
+      let turnBy: number | undefined
+      for (;;) {
+        // Who asks for refreshes without end gets two at once. Those that wait share the next, because none is sent.
+        if (flights.isFull(key)) {
+          const now = monotonicMillis(clock)
+          turnBy ??= now + leaseMillis
+          const works = flights.runningOf(key).map(({ work }) => work)
+          const mayWait = now < turnBy && (yield* restore(untilEnd(flight.work, works, turnBy - now)))
+          if (mayWait) continue
           flights.ask(flight)
-          return yield* unstored
+          return yield* unstored()
         }
+        flights.ask(flight)
+        if (flight.abandoned) return yield* Effect.interrupt
+        const { epoch, holder } = yield* orDisown(
+          way,
+          flight,
+          plan.yields === true
+            ? store.claim(plan.region, key, flight.token, leaseMillis)
+            : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
+                epoch,
+                holder: flight.token as string | undefined
+              }))
+        )
+        const granted = holder === flight.token
+        // Others have begun meanwhile.
+        if (flights.isFull(key)) {
+          if (granted) yield* renounce(way, flight, leaseMillis)
+          continue
+        }
+        flight.epoch = epoch
+        flight.holder = holder
+        // Who asks for refreshes without end must not keep the loads of others from being stored.
+        if (!granted) return yield* unstored()
+        return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
       }
-      flights.ask(flight)
-      if (flight.abandoned) return yield* Effect.interrupt
-      const taken = yield* orDisown(
-        way,
-        flight,
-        plan.yields === true
-          ? store.claim(plan.region, key, flight.token, leaseMillis)
-          : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
-              epoch,
-              holder: flight.token as string | undefined
-            }))
-      )
-      flight.epoch = taken.epoch
-      flight.holder = taken.holder
-      // Who asks for refreshes without end must not keep the loads of others from being stored.
-      if (flight.holder !== flight.token) return yield* unstored
-      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
     })
   )

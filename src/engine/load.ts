@@ -91,22 +91,24 @@ export const loadAlone = (context: LoadContext, store: Store, request: Request) 
     Effect.flatMap(runLoader(context, work, request, { restore: (self) => self, shared: true }), ([exit]) => exit)
   )
 
-/** Loads as a flight that holds no lease: the lease is held elsewhere, or was refused. Others may join it all the same. */
+/**
+ * Loads as a flight that holds no lease: the lease is held elsewhere, or was refused. Others may join it all the same. It runs
+ * from the call on, for whoever decides by that in the same evaluation.
+ */
 export const loadUnstored = (
   context: LoadContext,
   store: Store,
   flight: Flight,
   request: Request,
   restore: Restore
-): Effect.Effect<unknown, unknown, unknown> =>
-  Effect.suspend(() => {
-    store.flights.run(flight)
-    return Effect.flatMap(runLoader(context, flight.work, request, { restore, shared: true }), ([exit]) => exit)
-  })
+): Effect.Effect<unknown, unknown, unknown> => {
+  store.flights.run(flight)
+  return Effect.flatMap(runLoader(context, flight.work, request, { restore, shared: true }), ([exit]) => exit)
+}
 
 /**
  * Loads under the lease that `flight` holds, and lands. Uninterruptible but for the load, and whatever is thrown, the lease is
- * given back.
+ * given back. It runs from the call on.
  */
 export const loadAndLand = (
   context: LoadContext,
@@ -118,11 +120,11 @@ export const loadAndLand = (
   restore: Restore
 ): Effect.Effect<unknown, unknown, unknown> => {
   const { key, token } = flight
+  store.flights.run(flight)
   const giveBack = Effect.suspend(() => store.giveBack(key, token, leaseMillis))
   /** What is thrown from now on is the loader's, or a landing's that has seen to the lease. */
   let seenTo = false
   const body = Effect.withFiber((fiber) => {
-    store.flights.run(flight)
     flight.startedAt = processMillis(fiber.getRef(Clock.Clock))
     const loader = runLoader(context, flight.work, request, { restore, shared: true })
     return Effect.flatMap(withRenewal(store, key, token, leaseMillis, loader), ([exit, loadMillis]) => {
