@@ -22,7 +22,7 @@ const server = "verify/model/server.ts"
 
 /** Where each rule shows, and what stands in the model for a script of Redis. */
 const rules: Readonly<Record<string, Pick<Hunt, "programs"> & Partial<Pick<Hunt, "patches">>>> = {
-  "fence on fill": { programs: ["key", "memory-key"] },
+  "fence on fill": { programs: ["key", "memory-key", "hung-key"] },
   "absent lease rejects": { programs: ["key", "memory-key"] },
   "key invalidation drops the lease": {
     programs: ["key", "memory-key"],
@@ -46,6 +46,9 @@ const rules: Readonly<Record<string, Pick<Hunt, "programs"> & Partial<Pick<Hunt,
   "join only with the same token": { programs: ["join-three-key"] },
   "join only with the same epoch": { programs: ["join-tag", "memory-tag"] }
 }
+
+const fly = "src/engine/fly.ts"
+const memoryState = "src/stores/memory/state.ts"
 
 /** What the model shows to be needed besides. */
 const more: ReadonlyArray<Hunt> = [
@@ -221,6 +224,77 @@ const more: ReadonlyArray<Hunt> = [
           "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, epoch), ([holder, at]) => [holder, [at, found]] as const)), ([holder, [epoch, found]]) => ({"
       }
     ]
+  },
+  {
+    rule: "nobody's lease is no witness",
+    programs: ["turns-refused-key"],
+    patches: [{ file: "src/engine/flights.ts", find: "if (holder === undefined) return undefined", replace: "" }]
+  },
+  {
+    rule: "who may not join waits for the newest load",
+    programs: ["turns-other-tag"],
+    patches: [{ file: fly, find: "(isOurLoad || (newest !== undefined && !mayBeOlder))", replace: "isOurLoad" }]
+  },
+  {
+    rule: "two loads of a key run at most",
+    programs: ["turns-key", "turns-memory"],
+    patches: [{ file: fly, find: "const maxRunning = 2", replace: "const maxRunning = 99" }]
+  },
+  {
+    rule: "a refresh looks again how many loads run, after its trip",
+    programs: ["turns-refresh"],
+    patches: [
+      {
+        file: fly,
+        find: "if (flights.isFull(key)) {\n          if (granted) yield* renounce(way, flight, leaseMillis)\n          continue\n        }",
+        replace: ""
+      }
+    ]
+  },
+  {
+    rule: "a load runs as soon as that was decided",
+    programs: ["turns-yields"],
+    patches: [
+      {
+        file: "src/engine/load.ts",
+        find: "store.flights.run(flight)\n  return Effect.flatMap(runLoader(context, flight.work, request, { restore, shared: true }), ([exit]) => exit)",
+        replace:
+          "return Effect.suspend(() => {\n  store.flights.run(flight)\n  return Effect.flatMap(runLoader(context, flight.work, request, { restore, shared: true }), ([exit]) => exit)\n})"
+      }
+    ]
+  },
+  {
+    rule: "who waits gives the lease back",
+    programs: ["turns-refused-again"],
+    patches: [
+      {
+        file: fly,
+        find: "if (granted) yield* renounce(way, flight, leaseMillis)\n      if (!(yield* restore(untilEnd(flight.work, [isOurLoad",
+        replace: "if (!(yield* restore(untilEnd(flight.work, [isOurLoad"
+      }
+    ]
+  },
+  {
+    rule: "a wait that closes a circle is not begun",
+    programs: ["circle", "circle-patterns", "circle-writes", "circle-memory"],
+    finds: /^(a call that never ends|a schedule that does not end|SLOW)/,
+    patches: [{ file: "src/engine/work.ts", find: "if (who === target) return true", replace: "return false" }]
+  },
+  {
+    rule: "a lease is taken over by comparison",
+    programs: ["hung-write"],
+    patches: [
+      {
+        file: memoryState,
+        find: "if (!this.holds(key, token) && !this.holds(key, from)) return false",
+        replace: ""
+      }
+    ]
+  },
+  {
+    rule: "a write's lease is never taken over by a load",
+    programs: ["hung-writer"],
+    patches: [{ file: "src/engine/suspects.ts", find: "if (isWriteToken(token) || this", replace: "if (this" }]
   }
 ]
 
@@ -256,6 +330,12 @@ const ways: ReadonlyArray<Hunt> = [
     programs: ["many", "many-tag", "plain-many"],
     finds: /there is no such way/,
     patches: [block("src/engine/store.ts", "if (this.inPlace) {\n      return Effect.withFiber")]
+  },
+  {
+    rule: "the way of a take-over from who hangs",
+    programs: ["hung-key", "hung-tag", "hung-readers", "dead-one"],
+    finds: /there is no such way/,
+    patches: [block(fly, "store.suspects.forget(key)")]
   },
   {
     rule: "the landing of a load",

@@ -1,5 +1,5 @@
 /** The calls that actors make, on real patterns. */
-import { Effect, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
 import {
   cacheAside,
   CacheClient,
@@ -11,7 +11,7 @@ import {
   tagCacheKey,
   writeThrough
 } from "../../src/index.ts"
-import { Here, type Process } from "./process.ts"
+import { Here, patienceMillis, type Process } from "./process.ts"
 import type { Row } from "./server.ts"
 import type { World } from "./world.ts"
 
@@ -46,7 +46,7 @@ const commit = ({ id }: Id) =>
   )
 const commitAndFail = (id: Id) => Effect.flatMap(commit(id), (row) => Effect.fail(row))
 
-const patient = { lockTtl: "30 millis", waitTimeout: "200 millis" } as const
+const patient = { lockTtl: "30 millis", waitTimeout: `${patienceMillis} millis` } as const
 
 const cached = {
   plain: cacheAside(settings)(load),
@@ -72,6 +72,7 @@ export const peek = (of: Name = "plain"): Op => ({ ...look(`peek ${of}`, () => c
 export const found: Op = { ...peek(), name: "peek at what is there", finds: true }
 export const afterCommit: Op = { ...read(), when: ({ server }) => server.rows.size > 0 }
 export const taggedAfterCommit: Op = { ...read("tagged"), when: ({ server }) => server.rows.size > 0 }
+export const afterTakeOver: Op = { ...read(), when: ({ server }) => server.takeOvers > 0 }
 export const afterBump: Op = { ...read("tagged"), when: ({ server }) => server.clock > 0 }
 export const get: Op = {
   ...look("CacheClient.get", () => CacheClient.use((client) => client.get(key, Schema.Any))),
@@ -106,6 +107,64 @@ export const clear = change(
   CacheClient.use((client) => client.clear)
 )
 
+/** Of a tag that no entry bears: it makes nothing old. */
+export const byOtherTag: Op = {
+  name: "invalidateTags of another tag",
+  look: false,
+  free: false,
+  run: () => Effect.as(invalidateTags(["U"]), [])
+}
+
+/** So much time passes that every lease of before is older than a lease lasts. */
+export const leaseLater: Op = {
+  name: "a lease later",
+  look: false,
+  free: false,
+  run: () => Effect.as(Effect.sleep("6 seconds"), [])
+}
+
+/** The keys that were asked for on the way here: who asks in circles ends them itself, as it must without a cache. */
+const Way = Context.Reference<ReadonlyArray<string>>("verify/model/Way", { defaultValue: () => [] })
+
+type Cached = (id: Id) => Effect.Effect<unknown, unknown, CacheClient | Here>
+
+/** Loads a row, and asks for the other one. */
+const loadNeeding =
+  (other: () => Cached) =>
+  (id: Id): Effect.Effect<Row, unknown, CacheClient | Here> =>
+    Effect.gen(function*() {
+      const way = yield* Way
+      const row = yield* load(id)
+      const next = id.id === "1" ? "2" : "1"
+      if (!way.includes(next)) yield* Effect.provideService(other()({ id: next }), Way, [...way, id.id])
+      return row
+    })
+
+const patiently = { ...settings, ...patient }
+const needing: Record<"aside" | "protect", Cached> = {
+  aside: cacheAside(settings)(loadNeeding(() => needing.aside)),
+  protect: stampedeProtect(patiently)(loadNeeding(() => needing.protect))
+}
+const mixed: Record<"1" | "2", Cached> = {
+  1: stampedeProtect(patiently)(loadNeeding(() => mixed[2])),
+  2: cacheAside(settings)(loadNeeding(() => mixed[1]))
+}
+
+/** Reads a row whose load needs the other row, whose load needs this one. */
+export const needs = (how: keyof typeof needing | "mixed", id: "1" | "2"): Op =>
+  look(`read row:${id}, which needs the other`, () => (how === "mixed" ? mixed[id] : needing[how])({ id }))
+
+const writingNeeding = writeThrough(settings)(({ id }: Id) =>
+  Effect.andThen(cached.one({ id: id === "1" ? "2" : "1" }), commit({ id }))
+)
+/** A write that reads the other row through the cache before it commits. */
+export const writeNeeding = (id: "1" | "2"): Op => ({
+  name: `writeThrough of row:${id}, which needs the other`,
+  look: false,
+  free: false,
+  run: () => Effect.map(writingNeeding({ id }), (row): ReadonlyArray<Row> => [row])
+})
+
 const writeOf = (name: string, tags: ReadonlyArray<string> | undefined, onCacheError: "bypass" | "fail"): Op => {
   const write = writeThrough({ ...settings, ...(tags === undefined ? {} : { tags }), onCacheError })(commit)
   return {
@@ -119,6 +178,19 @@ const writeOf = (name: string, tags: ReadonlyArray<string> | undefined, onCacheE
 export const write = writeOf("writeThrough", undefined, "fail")
 export const writeTagged = writeOf("writeThrough, tagged", ["T"], "fail")
 export const writeAnyway = writeOf("writeThrough that goes on without the cache", undefined, "bypass")
+const dying = writeThrough(settings)((id: Id) =>
+  Effect.andThen(
+    commit(id),
+    Here.use((process) => Effect.andThen(Effect.sync(process.die), Effect.never))
+  )
+)
+/** Its process dies as it hears of its commit. */
+export const writeAndDie: Op = {
+  name: "writeThrough, and dies after its commit",
+  look: false,
+  free: false,
+  run: () => dying(first)
+}
 const failing = writeThrough(settings)(commitAndFail)
 /** The database changes the row and then fails. Nobody knows what it did, so nothing older may be left. */
 export const failingWrite: Op = {

@@ -108,8 +108,9 @@ const randomly = (seed: number): Choose => {
         best = move
       }
     }
-    if (random(8) === 0) priorities.set(ownerOf(best), random(1_000))
-    return best
+    const owner = ownerOf(best)
+    if (random(8) === 0) priorities.set(owner, random(1_000))
+    return any(moves.filter((move) => ownerOf(move) === owner))
   }
   const pick = seed % 2 === 0 ? any : first
   return (moves) => {

@@ -6,7 +6,7 @@
  */
 import { exhaust, type Result, sample } from "./explore.ts"
 import type { Program } from "./programs.ts"
-import { programOf, replay, shorten, tokenOf } from "./story.ts"
+import { follow, programOf, replay, shorten, tokenOf } from "./story.ts"
 
 /** What a job prints for a program. */
 export interface Outcome extends Omit<Result, "violation"> {
@@ -23,6 +23,11 @@ export interface Outcome extends Omit<Result, "violation"> {
 export type How = "exhaust" | "sample" | "hunt"
 
 const explore = (how: How, program: Program, schedules: number): Result => {
+  const known = (): Result => {
+    const { choices, steps, violation } = follow(program, program.known ?? [])
+    const problem = violation === undefined ? undefined : { problem: violation, choices }
+    return { schedules: 1, states: 0, steps, complete: false, violation: problem }
+  }
   const random = (count: number) => () => sample(program, count)
   const all = (count: number) => () => exhaust(program, count)
   const tries = {
@@ -31,7 +36,7 @@ const explore = (how: How, program: Program, schedules: number): Result => {
     hunt: [random(500), all(4_000), random(schedules)]
   }[how]
   let result: Result = { schedules: 0, states: 0, steps: 0, complete: false, violation: undefined }
-  for (const attempt of tries) {
+  for (const attempt of program.known === undefined ? tries : [known, ...tries]) {
     const { complete, schedules, states, steps, violation } = attempt()
     result = {
       schedules: result.schedules + schedules,

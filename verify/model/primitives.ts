@@ -30,7 +30,7 @@ export const primitivesOf = (process: Process): Primitives => {
       case "takeOverFrom":
         return step(
           call.args[0],
-          `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1])}`,
+          `${own(call.args[2])}: take the lease over from ${world.tokenName(call.args[1]) ?? call.args[1]}`,
           true
         )
       case "renew":

@@ -69,6 +69,12 @@ const noRoom: Exit.Exit<never, CacheError> = Exit.fail(
 /** Where a loader runs. */
 export class Here extends Context.Service<Here, Process>()("verify/model/Here") {}
 
+/** How long the calls that are patient wait for others. */
+export const patienceMillis = 200
+
+/** When the call began for which code runs, by the clock of its process. */
+const CalledAt = Context.Reference<number>("verify/model/CalledAt", { defaultValue: () => 0 })
+
 const settings = Effect.runSync(Effect.map(CacheConfig, identity))
 
 /** No program takes a lock, and a manager is costly to make. */
@@ -91,8 +97,8 @@ export class Process {
   timeouts = 0
   /** Tokens it has made. */
   tokens = 0
-  /** Loads in flight. */
-  loading = 0
+  /** Loads in flight by key, but for those of callers that have lost their patience. */
+  readonly loading = new Map<string, number>()
   /** The rows it has changed. */
   readonly committed: Array<Row> = []
   /** The value to which `tagCacheKey` last added a tag. */
@@ -147,7 +153,7 @@ export class Process {
   }
 
   fork<A, E>(effect: Effect.Effect<A, E, CacheClient | Here>) {
-    return Effect.runForkWith(this.context)(effect)
+    return Effect.runForkWith(Context.add(this.context, CalledAt, this.clock.currentTimeMillisUnsafe()))(effect)
   }
 
   /** Sends commands in one flush; succeeds with all their replies. */
@@ -264,6 +270,8 @@ export class Process {
     command.deliver(noRoom)
   }
 
+  readonly die = (): void => this.world.kill(this)
+
   /** What it has sent may still be carried out; nothing else happens here any more. */
   crash(): void {
     this.alive = false
@@ -277,8 +285,9 @@ export class Process {
 
   /** A load: the row is read in one step, and returned in another. */
   load(key: string): Effect.Effect<Row> {
-    return Effect.suspend(() => {
-      this.loading++
+    return Effect.withFiber((fiber) => {
+      const counts = this.clock.currentTimeMillisUnsafe() - fiber.getRef(CalledAt) < patienceMillis ? 1 : 0
+      this.loading.set(key, (this.loading.get(key) ?? 0) + counts)
       this.world.loadBegins(this, key)
       const read = this.wait("database", {
         label: `database: read ${key}`,
@@ -286,7 +295,7 @@ export class Process {
       })
       return Effect.onExit(read, () =>
         Effect.sync(() => {
-          this.loading--
+          this.loading.set(key, this.loading.get(key)! - counts)
         })
       )
     })

@@ -4,7 +4,9 @@
 import {
   afterBump,
   afterCommit,
+  afterTakeOver,
   allByPattern,
+  byOtherTag,
   byKey,
   byKeys,
   byPattern,
@@ -16,6 +18,8 @@ import {
   get,
   getMany,
   keyAfterTakeOver,
+  leaseLater,
+  needs,
   type Op,
   peek,
   read,
@@ -25,7 +29,9 @@ import {
   tagAndInvalidate,
   taggedAfterCommit,
   write,
+  writeAndDie,
   writeAnyway,
+  writeNeeding,
   writeTagged
 } from "./calls.ts"
 import type { Budget } from "./moves.ts"
@@ -42,14 +48,22 @@ export interface Program {
   readonly budget: Budget
   /** Of the read that each process makes at the end. */
   readonly reader: Op
-  /** Loads of a key: one at a time in a process or in the world, or only one at all. */
-  readonly oneLoad?: "process" | "world" | "ever" | undefined
+  /** Loads of a key: one at a time in a process or in the world, only one at all, or two at a time in a process. */
+  readonly oneLoad?: "process" | "world" | "ever" | "two" | undefined
+  /** No call waits for as long as it wanted. */
+  readonly prompt?: boolean | undefined
   /** What a process committed before it died counts as acknowledged: a writer that dies leaves no older value behind. */
   readonly deadWritesCount?: boolean | undefined
+  /** Fibers let others go on between any two of Effect's steps. Only for random schedules. */
+  readonly yields?: boolean | undefined
   readonly keys?: ReadonlyArray<string> | undefined
   readonly tags?: ReadonlyArray<string> | undefined
+  /** There is a lease already, of somebody who died while loading. It ends when the schedule wants. */
+  readonly held?: boolean | undefined
   /** There is a valid entry already, of row version 0. */
   readonly filled?: boolean | undefined
+  /** A schedule that is tried before all others, in the words of `labelOf`; what is not possible of it is left out. */
+  readonly known?: ReadonlyArray<string> | undefined
   /** There is an entry already, with a tag whose marker is a pending text of somebody who died. */
   readonly unsettled?: boolean | undefined
 }
@@ -83,6 +97,48 @@ const tagged = { reader: read("tagged") }
 const derived = { reader: read("derived") }
 const inMemory = { store: "memory" } as const
 const plain = { store: "plain" } as const
+const twoKeys = { keys: ["row:1", "row:2"] }
+const two = { oneLoad: "two" } as const
+const otherTag = { tags: ["U"] }
+const circle = { ...twoKeys, prompt: true }
+const dying = { deadWritesCount: true }
+
+const starts = (actor: string): string => `start|${actor[0]}|${actor}||`
+const does = (process: string, what: string): string => `carry out|${process}||${what}|`
+const hears = (process: string, what: string): string => `deliver|${process}||${what}|`
+const reading = does("A", "read the entry of row:1")
+const database = "database: read row:1"
+const trip = (token: string): ReadonlyArray<string> => [
+  does("A", `${token}: take the lease of row:1`),
+  reading,
+  does("A", "read the epoch")
+]
+
+/**
+ * The first load was refused the lease. The second call is granted it, and waits for the first; the third sees it held, and
+ * loses its patience; the key is invalidated; the second comes in anew; the fourth must not join the third.
+ */
+const again: ReadonlyArray<string> = [
+  ...[starts("A.1"), reading, "refuse|A||A#1: take the lease of row:1|", reading, does("A", "read the epoch")],
+  does("A", "create the epoch"),
+  ...[starts("A.2"), reading, ...trip("A#2")],
+  ...[starts("A.3"), reading, ...trip("A#3"), "time passes|A|||", reading, ...trip("A#3")],
+  ...[does("A", database), does("A", database)],
+  ...[does("B", "database: commit row:1"), hears("B", "database: commit row:1")],
+  ...[does("B", "drop the lease of row:1"), does("B", "drop the entry of row:1")],
+  ...[hears("A", database), reading, ...trip("A#2")],
+  ...[starts("A.4"), reading, ...trip("A#4"), hears("A", database)]
+]
+
+/** Both loads were refused the lease, and the key is invalidated between them. */
+const refused: ReadonlyArray<string> = [
+  ...[starts("A.1"), reading, "refuse|A||A#1: take the lease of row:1|", reading, does("A", "read the epoch")],
+  ...[does("A", "create the epoch"), does("A", database)],
+  ...[does("B", "database: commit row:1"), hears("B", "database: commit row:1")],
+  ...[does("B", "drop the lease of row:1"), does("B", "drop the entry of row:1")],
+  ...[starts("A.2"), reading, "refuse|A||A#2: take the lease of row:1|", reading, does("A", "read the epoch")],
+  hears("A", database)
+]
 
 /**
  * Small: every schedule can be gone through, given the time. Processes are in brackets of their own, actors within them.
@@ -175,13 +231,45 @@ export const small: ReadonlyArray<Program> = [
     { late: 3, ticks: 6 },
     { ...tagged, unsettled: true, oneLoad: "process" }
   ),
+  // In one process: what is loaded while something is invalidated, refused, refreshed or written.
+  program("turns-other-tag", [[r, r], [r], [[byOtherTag]]], {}, { ...otherTag, oneLoad: "process" }),
+  program("turns-key", [[r, r, r], [[byKey, byKey]]], {}, two),
+  program("turns-key-held", [[r, r], [r], [[byKey]]], {}, two),
+  program("turns-key-evict", [[r, r], [[byKey]]], { evictions: 1 }, two),
+  program("turns-pattern", [[r, r], [[byPattern]]], {}, two),
+  program("turns-refused", [[r, r, r]], { full: 3 }, two),
+  program("turns-refused-again", [[r, r, one, r], [[byKey]]], { full: 1, ticks: 1 }, { oneLoad: "two", known: again }),
+  program("turns-refused-key", [[r, r], [[byKey]]], { full: 2 }, { ...two, known: refused }),
+  program("turns-refused-ones", [[one, one]], { full: 2 }, { oneLoad: "process" }),
+  program("turns-refresh", [[[refresh()], [refresh()], r]], {}, two),
+  program("turns-write", [[[write], r, r]], {}, two),
+  program("turns-memory", [[r, r, r, [byKey, byKey]]], {}, { ...inMemory, ...two }),
+  // In one process, or through its store: loads and writes that need each other.
+  program("circle", [[[needs("aside", "1")], [needs("aside", "2")]]], {}, circle),
+  program("circle-patterns", [[[needs("mixed", "1")], [needs("mixed", "2")]]], {}, circle),
+  program("circle-key", [[[needs("protect", "1")], [needs("protect", "2")]], [[byKey]]], {}, circle),
+  program("circle-writes", [[[writeNeeding("1")], [writeNeeding("2")]]], {}, circle),
+  program("circle-memory", [[[needs("aside", "1")], [needs("mixed", "2")]]], {}, { ...inMemory, ...circle }),
+  // A load of another process that does not go on, or has died, and its lease is there for as long as the schedule wants.
+  program("hung-key", [[r], [[read(), leaseLater, read()]], [[byKey]]], { ticks: 1 }),
+  program("hung-evict", [[r], [[read(), leaseLater, read()]], [[byKey]]], { ticks: 1, evictions: 1 }),
+  program("hung-tag", [[t], [[...t, leaseLater, ...t]], [[byTag]]], { ticks: 1 }, tagged),
+  program(
+    "hung-write",
+    [[[read(), leaseLater, read()]], [[write]]],
+    { ticks: 1, crashes: 1 },
+    { ...dying, held: true }
+  ),
+  program("hung-writer", [[[writeAndDie]], [[afterTakeOver, leaseLater, read()]]], { ticks: 1 }, dying),
+  program("dead-key", [[[read(), leaseLater, read()]], [r], [[byKey]]], { ticks: 1 }, { held: true }),
+  program("hung-readers", [[r], [[read(), leaseLater, read()]], [[read(), leaseLater, read()]]], { ticks: 2 }),
+  program("dead-one", [[one], [[...one, leaseLater, ...one]]], { crashes: 1 }, { oneLoad: "world" }),
   program("memory-key", [[r, r, r, [byKey]]], {}, inMemory),
   program("memory-tag", [[t, t, [byTag]]], { evictions: 1 }, { ...inMemory, ...tagged }),
   program("memory-write", [[r, [write], [write]]], {}, inMemory)
 ]
 
 const storm: Budget = { evictions: 3, crashes: 1, timeouts: 0, full: 0, late: 3, ticks: 2, together: 2, interrupts: 1 }
-const twoKeys = { keys: ["row:1", "row:2"] }
 const outage: Partial<Budget> = { timeouts: 3, ticks: 6, late: 1, evictions: 1 }
 
 /** Too large for that; random schedules go through them. */
@@ -297,6 +385,15 @@ export const large: ReadonlyArray<Program> = [
     [[oneTagged, oneTagged], [oneTagged], [oneTagged]],
     { late: 4 },
     { oneLoad: "world", ...tagged }
+  ),
+  program(
+    "turns-yields",
+    [
+      [r, r, r],
+      [r, r]
+    ],
+    { late: 4, together: 8 },
+    { oneLoad: "process", yields: true }
   ),
   program(
     "reads-one-process",

@@ -6,14 +6,19 @@ import { type Clock, Duration, Effect } from "effect"
 /** Runs fibers in the order they became ready, and only when `flush` is called. All fibers of a world share one. */
 export class Turns {
   readonly executionMode = "sync"
+  /** A fiber may have to let the others go on between any two of its steps. */
+  yields = false
+  #drawn = 1
   #ready: Array<() => void> = []
 
   get idle(): boolean {
     return this.#ready.length === 0
   }
 
-  shouldYield(): boolean {
-    return false
+  shouldYield(fiber: { readonly currentOpCount: number }): boolean {
+    if (!this.yields || fiber.currentOpCount < 3) return false
+    this.#drawn = (Math.imul(this.#drawn, 1_103_515_245) + 12_345) & 0x7fffffff
+    return this.#drawn % 65_536 < 16_384
   }
 
   makeDispatcher(): this {

@@ -51,6 +51,11 @@ export class Server {
     this.leaveFilled(key, [tag])
   }
 
+  /** As somebody left it who died while loading. */
+  leaveHeld(key: string): void {
+    this.memory.state.acquire(key, "of the dead")
+  }
+
   /** As somebody left it who filled. */
   leaveFilled(key: string, tags: ReadonlyArray<string> = []): void {
     const { memory } = this

@@ -41,7 +41,7 @@ export const follow = (program: Program, labels: ReadonlyArray<string>) => {
     return choice
   }
   const choices = run(world, choose)
-  return { violation: world.violation, choices, labels: made }
+  return { violation: world.violation, steps: world.steps, choices, labels: made }
 }
 
 /** Leaves out of a schedule that goes wrong what is not needed for that. */

@@ -4,13 +4,16 @@
  *
  * - R1: a call that looks for a value (a read, a peek, a refresh) gets none that is older than what was acknowledged before
  *   it started.
- * - R2: no two loads of one key at a time, or no second load at all, where the program says so.
+ * - R2: no two loads of one key at a time, or no three, or no second load at all, where the program says so. Those of callers
+ *   that have waited for as long as they wanted do not count.
  * - R3 is R1 with evictions among the moves: evidence that is lost may cost a miss, never a stale hit.
- * - Beyond that: no call fails that has no reason to, and every call ends.
+ * - Beyond that: no call fails that has no reason to, and every call ends; where the program says so, before it has waited for
+ *   as long as it wanted.
  */
 import { Cause, Exit, type Fiber, Option } from "effect"
+import { holders } from "../../src/engine/work.ts"
 import { type Move, movesOf, type Spending } from "./moves.ts"
-import { Process } from "./process.ts"
+import { patienceMillis, Process } from "./process.ts"
 import type { Op } from "./calls.ts"
 import type { Program } from "./programs.ts"
 import { Turns } from "./scheduler.ts"
@@ -26,6 +29,8 @@ interface Call {
   readonly timeouts: number
   sent: boolean
   readonly bans: number
+  /** When it started, by the clock of its process. */
+  readonly since: number
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
   interrupted: boolean
 }
@@ -78,9 +83,13 @@ export class World {
     this.tags = program.tags ?? ["T"]
     this.tellStory = tellStory
     this.left = { ...program.budget }
+    // Schedules that were given up leave theirs behind, and with them all of their worlds.
+    holders.clear()
+    if (program.held === true) this.server.leaveHeld(this.keys[0]!)
     if (program.filled === true) this.server.leaveFilled(this.keys[0]!)
     if (program.unsettled === true) this.server.leaveUnsettled(this.keys[0]!, this.tags[0]!)
     this.processes = program.processes.map((_, i) => new Process(this, "ABCD"[i]!, this.#turns))
+    this.#turns.yields = program.yields === true
     program.processes.forEach((actors, p) => {
       actors.forEach((ops, i) => {
         this.actors.push({
@@ -127,10 +136,12 @@ export class World {
     this.tellStory?.(`    ${process.name} begins to load ${key}`)
     const { oneLoad } = this.program
     if (oneLoad === undefined) return
-    const loading = this.processes.reduce((sum, other) => sum + (other.alive ? other.loading : 0), 0)
-    if (oneLoad === "ever" ? this.#loads++ > 0 : (oneLoad === "world" ? loading : process.loading) > 1) {
-      this.#fail(`R2: ${key} is loaded ${oneLoad === "ever" ? "again" : `twice at a time in one ${oneLoad}`}`)
-    }
+    const own = process.loading.get(key)!
+    const all = this.processes.reduce((sum, { alive, loading }) => sum + (alive ? (loading.get(key) ?? 0) : 0), 0)
+    if (oneLoad === "ever" && this.#loads++ > 0) this.#fail(`R2: ${key} is loaded again`)
+    if (oneLoad === "world" && all > 1) this.#fail(`R2: ${key} is loaded twice at a time`)
+    if (oneLoad === "process" && own > 1) this.#fail(`R2: ${key} is loaded twice at a time in one process`)
+    if (oneLoad === "two" && own > 2) this.#fail(`R2: ${key} is loaded three times at a time in one process`)
   }
 
   /** Nothing can happen, though somebody waits. */
@@ -174,6 +185,7 @@ export class World {
       timeouts,
       sent: false,
       bans: this.bans,
+      since: process.clock.currentTimeMillisUnsafe(),
       fiber: undefined,
       interrupted: false
     }
@@ -191,6 +203,9 @@ export class World {
     this.tellStory?.(
       `${actor.name} gets ${Exit.isSuccess(exit) ? show(this, exit.value) : "a failure"} from ${op.name}`
     )
+    if (this.program.prompt === true && actor.process.clock.currentTimeMillisUnsafe() - call.since >= patienceMillis) {
+      this.#fail(`SLOW: ${actor.name} has waited in ${op.name} for as long as it wanted`)
+    }
     if (op.look) this.#check(actor, call, exit)
     else this.#acknowledge(actor, call, exit)
     this.#startAtOnce(actor)
@@ -240,8 +255,10 @@ export class World {
     }
   }
 
-  /** What a process that has just died had committed and not acknowledged. */
-  #acknowledgeCommits(process: Process): void {
+  /** What it had committed and not acknowledged counts where the program says so. */
+  kill(process: Process): void {
+    process.crash()
+    if (this.program.deadWritesCount !== true) return
     for (const { key, version } of process.committed) {
       this.#acknowledged.push({ key, version, by: `the death of ${process.name}`, process, toAll: true })
     }
@@ -317,8 +334,7 @@ export class World {
         break
       case "crash":
         this.left.crashes--
-        process!.crash()
-        if (this.program.deadWritesCount === true) this.#acknowledgeCommits(process!)
+        this.kill(process!)
         break
       case "expire":
         this.#drop(name!)
