@@ -13,6 +13,7 @@ export const closeFlights = (all: ReadonlyArray<Flights>): Effect.Effect<void> =
   Effect.suspend(() => {
     const left = new Map<Fiber.Fiber<unknown, unknown>, string>()
     for (const flights of all) {
+      flights.closed = true
       for (const flight of flights.all()) {
         // One that has not begun ends instead.
         if (flight.fiber === undefined) flight.abandoned = true

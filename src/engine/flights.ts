@@ -206,6 +206,9 @@ export class Flights {
    */
   broken: Flight | undefined = undefined
 
+  /** Its client is closed, or is being closed. */
+  closed = false
+
   get size(): number {
     let size = this.#asking.size
     for (const chains of [this.#open, this.#running]) for (const _ of chains.all()) size++

@@ -106,7 +106,9 @@ const steps = Effect.fnUntraced(function*(
 
     // From here to where it runs, joins or waits is one evaluation: what it has seen of the others must still hold then.
     // Join, by the witness of the trip.
-    const other = granted ? undefined : flights.joinable(key, flight.party, holder, epoch, impatientSince)
+    const overdue = !granted && store.suspects.isOverdue(key, holder, leaseMillis, clock)
+    const joins = !granted && !overdue
+    const other = joins ? flights.joinable(key, flight.party, holder, epoch, impatientSince) : undefined
     if (other !== undefined) {
       if (closesCircle(flight.work, other.work)) return yield* unstored()
       takeAlong(flight, other, impatientSince === undefined ? limit : undefined, fiber)
@@ -122,18 +124,16 @@ const steps = Effect.fnUntraced(function*(
     // Whose trip was granted the lease, or saw that of another, came after an invalidation of the key that the newest may not
     // have seen. Nobody's lease says nothing.
     const mayBeOlder = newest?.holder !== undefined && holder !== undefined && newest.holder !== holder
-    const overdue =
-      !granted && holder !== undefined && !store.inPlace && store.suspects.isOverdue(key, holder, leaseMillis, now)
 
-    if (left > 0 && !granted && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
+    if (left > 0 && joins && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
       // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
       if (!(yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], left)))) return yield* unstored()
-    } else if (left > 0 && !granted && holder !== undefined && plan.wait !== undefined && !overdue) {
+    } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
       if (holding !== undefined && closesCircle(flight.work, holding)) return yield* unstored()
       yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
       pollMillis = Math.min(lastPollMillis, pollMillis * 1.5)
-    } else if (left <= 0 && plan.wait?.onTimeout === "fail" && !granted && !overdue) {
-      if (holder !== undefined) store.suspects.note(key, holder, now)
+    } else if (left <= 0 && joins && plan.wait?.onTimeout === "fail") {
+      store.suspects.note(key, holder, leaseMillis, clock)
       return yield* new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) })
     } else if (runningNow.length < maxRunning) {
       if (overdue) {
@@ -145,7 +145,7 @@ const steps = Effect.fnUntraced(function*(
           whenFull(takeOver, () => Effect.undefined)
         )
         if (taken === undefined) return yield* unstored()
-        store.suspects.forget(key)
+        store.suspects.ended(key, taken, clock)
         if (!taken) continue
         if (flights.isFull(key)) {
           yield* renounce(way, flight, leaseMillis)
@@ -153,7 +153,8 @@ const steps = Effect.fnUntraced(function*(
         }
         flight.holder = flight.token
       } else if (!granted) {
-        return yield* Effect.ensuring(unstored(), noteLate(way, holder, clock))
+        const late = Effect.sync(() => store.suspects.note(key, holder, leaseMillis, clock))
+        return yield* Effect.ensuring(unstored(), late)
       }
       return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
     } else {
@@ -196,11 +197,6 @@ const renounce = ({ context, request, store }: Way, flight: Flight, leaseMillis:
   flight.rename(context.makeToken())
   return store.giveBack(request.key, token, leaseMillis)
 }
-
-const noteLate = ({ request, store }: Way, holder: string | undefined, clock: Clock.Clock): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (holder !== undefined && !store.inPlace) store.suspects.note(request.key, holder, monotonicMillis(clock))
-  })
 
 /** Until one of them has ended, or the time is over. `false`: one of them waits for this one. */
 const untilEnd = (who: Work, works: ReadonlyArray<Work>, millis: number): Effect.Effect<boolean> => {

@@ -183,7 +183,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       // Join: on a flight whose trip is still to come, or, where a trip is a look at memory, by its holder and epoch.
       const there =
         local === undefined ? flights.opened(key, plan, "load") : flights.joinable(key, plan, holder, local.epoch())
-      if (there !== undefined) {
+      if (there !== undefined && !isOverdue(store, there, plan, fiber)) {
         if (closesCircle(within, there.work)) return resume(loadAlone(context, store, request))
         counters.of(plan.region.name).counts.shared++
         const caller = boarding(there)
@@ -249,6 +249,12 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     }
   }
 
+  const leaseOf = (plan: Plan): number => plan.leaseMillis ?? context.defaultLeaseMillis
+
+  /** A load that hangs in this process, as others found who waited for it: its lease is to be taken over. */
+  const isOverdue = ({ suspects }: Store, flight: Flight, plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+    suspects.isOverdue(flight.key, flight.holder, leaseOf(plan), fiber.getRef(Clock.Clock))
+
   const limitFor = (plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): Limit | undefined =>
     plan.wait === undefined
       ? undefined
@@ -267,17 +273,24 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.
-    return flight.party === request.plan ? exit : Effect.withFiber((fiber) => again(store, request, fiber))
+    // Not on a client that is being closed.
+    return flight.party === request.plan || store.flights.closed
+      ? exit
+      : Effect.withFiber((fiber) => again(store, request, fiber))
   }
 
   /** It has waited for as long as it wanted. */
-  const late = ({ came, fiber, limit, owner, request, store }: Boarding<Store>) =>
-    request.plan.wait?.onTimeout === "fail"
-      ? Exit.fail(new CacheError({ reason: new WaitTimeout({ name: request.key, millis: limit!.millis }) }))
-      : Effect.callback<unknown, unknown, unknown>((resume) => {
-          const flight = newFlight(store, request, "load", fiber, came)
-          return board(flight, new Boarding(loads, store, request, flight, fiber, owner, resume))
-        })
+  const late = ({ came, fiber, flight, limit, owner, request, store }: Boarding<Store>) => {
+    const { key, plan } = request
+    if (plan.wait?.onTimeout === "fail") {
+      store.suspects.note(key, flight.holder, leaseOf(plan), fiber.getRef(Clock.Clock))
+      return Exit.fail(new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) }))
+    }
+    return Effect.callback<unknown, unknown, unknown>((resume) => {
+      const flight = newFlight(store, request, "load", fiber, came)
+      return board(flight, new Boarding(loads, store, request, flight, fiber, owner, resume))
+    })
+  }
 
   const loads: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, readThrough), late }
   const refreshes: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, refreshOn), late }

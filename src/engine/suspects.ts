@@ -1,24 +1,43 @@
 /**
  * Leases of loads that have been in the way for longer than they should: their holder died, or its load hangs.
  */
+import type { Clock } from "effect"
+import { monotonicMillis } from "../internal/processTime.ts"
 import { isWriteToken } from "../internal/token.ts"
 
 interface Suspect {
-  readonly token: string
+  /** `undefined`: it was taken over from that one. */
+  token: string | undefined
   /** When somebody here had loaded without storing because of it, or had waited for as long as it wanted. Monotonic. */
-  readonly since: number
+  since: number
+  /** How often this process took it over lately: each time it waits twice as long, so that a load that takes long is stored. */
+  times: number
 }
 
 /** The oldest are forgotten: their leases are waited for as if they were new. */
 const maxSuspects = 10_000
 
+/** Beyond so many leases there is no difference to tell. */
+const maxTimes = 10
+
+/** What was taken over so many waits ago is as if it had never been. */
+const forgottenAfter = 10
+
 export class Suspects {
   readonly #byKey = new Map<string, Suspect>()
 
-  note(key: string, token: string, now: number): void {
-    if (isWriteToken(token) || this.#byKey.get(key)?.token === token) return
+  /**
+   * Never a write's: a writer that died must leave an empty slot for as long as its lease lasts, because it may have stood still
+   * before its commit.
+   */
+  note(key: string, token: string | undefined, leaseMillis: number, clock: Clock.Clock): void {
+    if (token === undefined || isWriteToken(token)) return
+    const before = this.#byKey.get(key)
+    if (before?.token === token) return
+    const now = monotonicMillis(clock)
+    const lately = before !== undefined && now - before.since < forgottenAfter * leaseMillis * 2 ** before.times
     this.#byKey.delete(key)
-    this.#byKey.set(key, { token, since: now })
+    this.#byKey.set(key, { token, since: now, times: lately ? before.times : 0 })
     if (this.#byKey.size <= maxSuspects) return
     for (const oldest of this.#byKey.keys()) {
       this.#byKey.delete(oldest)
@@ -26,19 +45,27 @@ export class Suspects {
     }
   }
 
-  /**
-   * Whether it was noted a lease ago. Never a write's: a writer that died must leave an empty slot for as long as its lease
-   * lasts, because it may have stood still before its commit.
-   */
-  isOverdue(key: string, token: string, leaseMillis: number, now: number): boolean {
+  /** Whether it was noted a lease ago, or longer if it was taken over before. */
+  isOverdue(key: string, token: string | undefined, leaseMillis: number, clock: Clock.Clock): boolean {
     const suspect = this.#byKey.get(key)
-    if (suspect === undefined) return false
-    if (suspect.token === token) return now - suspect.since >= leaseMillis
-    this.#byKey.delete(key)
-    return false
+    return (
+      suspect !== undefined &&
+      suspect.token === token &&
+      token !== undefined &&
+      monotonicMillis(clock) - suspect.since >= leaseMillis * 2 ** suspect.times
+    )
   }
 
-  forget(key: string): void {
-    this.#byKey.delete(key)
+  /** It was taken over, or had ended already. */
+  ended(key: string, takenOver: boolean, clock: Clock.Clock): void {
+    const suspect = this.#byKey.get(key)
+    if (suspect === undefined) return
+    if (!takenOver) {
+      this.#byKey.delete(key)
+      return
+    }
+    suspect.token = undefined
+    suspect.since = monotonicMillis(clock)
+    suspect.times = Math.min(maxTimes, suspect.times + 1)
   }
 }

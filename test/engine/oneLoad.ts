@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema, type Scope } from "effect"
 import { cacheAside, invalidateKey, invalidateTags, memoize, stampedeProtect, writeThrough } from "effect-cache"
 import type { Client } from "../support/client.ts"
+import { until } from "../support/until.ts"
 
 const settings = { key: "hot:{id}", schema: Schema.Number, ttl: "1 minute" } as const
 type Id = { readonly id: string }
@@ -154,6 +155,27 @@ export const oneLoad = (open: Effect.Effect<readonly [a: Client, b?: Client], un
         assert.deepStrictEqual([seen.all, seen.most], [2, 1])
         yield* writing.open
         yield* Fiber.join(writer)
+      })
+    )
+  )
+
+  it.live("a load that hangs is taken over a lease later, also where who waits for it fails", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const [a] = yield* open
+        const { load, open: go, seen } = probe()
+        const get = a.run(
+          stampedeProtect({ ...settings, lockTtl: "50 millis", waitTimeout: "20 millis", onTimeout: "fail" })(load)(one)
+        )
+        const hanging = yield* Effect.forkChild(get)
+        yield* a.settle
+        // Each waits, and fails, until one takes the lease over.
+        const taking = yield* Effect.forkChild(Effect.retry(get, { while: () => seen.all < 2 }))
+        yield* until(Effect.sync(() => seen.all === 2))
+        yield* go
+        yield* Fiber.join(hanging)
+        assert.strictEqual(yield* Fiber.join(taking), 2)
+        assert.strictEqual(yield* get, 2)
       })
     )
   )
