@@ -276,7 +276,7 @@ const more: ReadonlyArray<Hunt> = [
   },
   {
     rule: "a wait that closes a circle is not begun",
-    programs: ["circle", "circle-patterns", "circle-writes", "circle-memory"],
+    programs: ["circle-patterns", "circle-writes", "circle-memory"],
     finds: /^(a call that never ends|a schedule that does not end|SLOW)/,
     patches: [{ file: "src/engine/work.ts", find: "if (who === target) return true", replace: "return false" }]
   },

@@ -249,7 +249,7 @@ export const small: ReadonlyArray<Program> = [
   program("circle-patterns", [[[needs("mixed", "1")], [needs("mixed", "2")]]], {}, circle),
   program("circle-key", [[[needs("protect", "1")], [needs("protect", "2")]], [[byKey]]], {}, circle),
   program("circle-writes", [[[writeNeeding("1")], [writeNeeding("2")]]], {}, circle),
-  program("circle-memory", [[[needs("aside", "1")], [needs("mixed", "2")]]], {}, { ...inMemory, ...circle }),
+  program("circle-memory", [[[needs("aside", "1")], [needs("aside", "2")]]], {}, { ...inMemory, ...circle }),
   // A load of another process that does not go on, or has died, and its lease is there for as long as the schedule wants.
   program("hung-key", [[r], [[read(), leaseLater, read()]], [[byKey]]], { ticks: 1 }),
   program("hung-evict", [[r], [[read(), leaseLater, read()]], [[byKey]]], { ticks: 1, evictions: 1 }),
