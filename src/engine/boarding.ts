@@ -110,6 +110,12 @@ export const bound = (caller: Caller, limit: Limit, fiber: Fiber.Fiber<unknown, 
   ;(caller.flight.alarms ??= new Alarms()).add(caller, fiber)
 }
 
+/** The same for all of a flight, which goes on without a limit of its own. */
+export const boundAll = (flight: Flight, limit: Limit, fiber: Fiber.Fiber<unknown, unknown>): void =>
+  flight.callers.forEach((caller) => {
+    if (caller.limit === undefined) bound(caller, limit, fiber)
+  })
+
 /** The callers of a flight wait for another one from now on, which is running. */
 export const takeAlong = (
   flight: Flight,
@@ -119,9 +125,11 @@ export const takeAlong = (
 ): void => {
   other.boarded += flight.boarded
   other.callers.take(flight.callers, other.work, (caller) => {
+    const own = caller.limit ?? limit
+    if (caller.limit !== undefined) flight.alarms?.delete(caller)
     caller.flight = other
     // What began after it came is as good as a load of its own, for which it would wait as long as it takes.
-    if (limit !== undefined && other.ran < caller.came) bound(caller, limit, fiber)
+    if (own !== undefined && other.ran < caller.came) bound(caller, own, fiber)
   })
 }
 

@@ -53,6 +53,8 @@ export class Flight {
   abandoned = false
   /** When it began to run. */
   ran = 0
+  /** It waits for another one to end, before its next trip. */
+  reopened = false
   /**
    * Its witness, by which a caller knows whether it may join: who held the lease when its trip was carried out (itself, or
    * somebody else), and the epoch of that moment. Where nobody held it, because the store refused, there is none.
@@ -224,6 +226,13 @@ export class Flights {
   ask(flight: Flight): void {
     this.#open.remove(flight)
     this.#asking.add(flight)
+  }
+
+  /** Its next trip is to come, when another has ended; who boards until then is bound by itself. */
+  reopen(flight: Flight): void {
+    this.#asking.delete(flight)
+    flight.reopened = true
+    this.#open.add(flight)
   }
 
   /** Its load is about to begin. */

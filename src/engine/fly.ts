@@ -6,7 +6,7 @@ import { Clock, Effect, Random } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
 import { whenFull } from "../internal/noRoom.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
-import { takeAlong } from "./boarding.ts"
+import { boundAll, takeAlong } from "./boarding.ts"
 import type { Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { LoadContext } from "./land.ts"
@@ -74,7 +74,7 @@ const steps = Effect.fnUntraced(function*(
   if (flight.abandoned) return yield* Effect.interrupt
   const clock = yield* Clock.Clock
   const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
-  const limit = limitOf(
+  let limit = limitOf(
     plan,
     context.defaultLeaseMillis,
     impatientSince === undefined ? monotonicMillis(clock) : -Infinity
@@ -127,7 +127,23 @@ const steps = Effect.fnUntraced(function*(
 
     if (left > 0 && joins && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
       // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
-      if (!(yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], left)))) return yield* unstored()
+      let patience = left
+      if (holder === undefined && impatientSince === undefined) {
+        // A store that is full says nothing by which anybody could join, so those who wait share the next trip, or each would
+        // load in its turn.
+        const next = flights.opened(key, flight.party, "load")
+        if (next !== undefined && !closesCircle(flight.work, next.work)) {
+          takeAlong(flight, next, limit, fiber)
+          return undefined
+        }
+        if (limit !== undefined) boundAll(flight, limit, fiber)
+        limit = undefined
+        patience = Infinity
+        flights.reopen(flight)
+      }
+      const mayWait = yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], patience))
+      flights.ask(flight)
+      if (!mayWait) return yield* unstored()
     } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
       if (holding !== undefined && closesCircle(flight.work, holding)) return yield* unstored()
       yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
@@ -135,7 +151,7 @@ const steps = Effect.fnUntraced(function*(
     } else if (left <= 0 && joins && plan.wait?.onTimeout === "fail") {
       store.suspects.note(key, holder, leaseMillis, clock)
       return yield* new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) })
-    } else if (runningNow.length < maxRunning) {
+    } else if (runningNow.length < maxRunning || (overdue && turnBy !== undefined && turnBy <= now)) {
       if (overdue) {
         // By comparison: whoever holds it now is not the one that was noted, or it is over with that one.
         const takeOver = store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis)
@@ -144,13 +160,15 @@ const steps = Effect.fnUntraced(function*(
           flight,
           whenFull(takeOver, () => Effect.undefined)
         )
-        if (taken === undefined) return yield* unstored()
-        store.suspects.ended(key, taken, clock)
-        if (!taken) continue
-        if (flights.isFull(key)) {
+        if (taken !== true) {
+          if (taken === false) store.suspects.ended(key, false, clock)
+          continue
+        }
+        if (flights.isFull(key) && turnBy === undefined) {
           yield* renounce(way, flight, leaseMillis)
           continue
         }
+        store.suspects.ended(key, true, clock)
         flight.holder = flight.token
       } else if (!granted) {
         const late = Effect.sync(() => store.suspects.note(key, holder, leaseMillis, clock))
@@ -161,7 +179,10 @@ const steps = Effect.fnUntraced(function*(
       // Enough loads of this key run here: wait for one to end, and come in anew; after a lease, load without storing.
       if (granted) yield* renounce(way, flight, leaseMillis)
       turnBy ??= now + leaseMillis
-      if (now >= turnBy) return yield* unstored()
+      if (now >= turnBy) {
+        if (!granted) store.suspects.note(key, holder, leaseMillis, clock)
+        return yield* unstored()
+      }
       const works = runningNow.map(({ work }) => work)
       if (!(yield* restore(untilEnd(flight.work, works, turnBy - now)))) return yield* unstored()
     }

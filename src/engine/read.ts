@@ -187,7 +187,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         if (closesCircle(within, there.work)) return resume(loadAlone(context, store, request))
         counters.of(plan.region.name).counts.shared++
         const caller = boarding(there)
-        const limit = local === undefined ? undefined : limitFor(plan, fiber)
+        const limit = local === undefined && !there.reopened ? undefined : limitFor(plan, fiber)
         if (limit !== undefined) bound(caller, limit, fiber)
         // The last, for all of it may throw.
         return board(there, caller)

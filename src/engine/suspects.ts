@@ -17,8 +17,8 @@ interface Suspect {
 /** The oldest are forgotten: their leases are waited for as if they were new. */
 const maxSuspects = 10_000
 
-/** Beyond so many leases there is no difference to tell. */
-const maxTimes = 10
+/** The longest wait is this power of two, in leases: some minutes by default. */
+const maxTimes = 6
 
 /** What was taken over so many waits ago is as if it had never been. */
 const forgottenAfter = 10

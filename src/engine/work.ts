@@ -146,6 +146,10 @@ export class Waiters<W extends Waiter> {
     }
   }
 
+  forEach(each: (waiter: W) => void): void {
+    for (let waiter = this.#first; waiter !== undefined; waiter = waiter.after as W | undefined) each(waiter)
+  }
+
   tellAll(exit: Exit.Exit<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void {
     if (this.#first !== undefined) bounce(() => this.#tellSome(exit, fiber), fiber)
   }

@@ -269,8 +269,8 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: fly,
-        find: "if (granted) yield* renounce(way, flight, leaseMillis)\n      if (!(yield* restore(untilEnd(flight.work, [isOurLoad",
-        replace: "if (!(yield* restore(untilEnd(flight.work, [isOurLoad"
+        find: "if (granted) yield* renounce(way, flight, leaseMillis)\n      turnBy ??=",
+        replace: "turnBy ??="
       }
     ]
   },
@@ -294,7 +294,13 @@ const more: ReadonlyArray<Hunt> = [
   {
     rule: "a write's lease is never taken over by a load",
     programs: ["hung-writer"],
-    patches: [{ file: "src/engine/suspects.ts", find: "if (isWriteToken(token) || this", replace: "if (this" }]
+    patches: [
+      {
+        file: "src/engine/suspects.ts",
+        find: "token === undefined || isWriteToken(token)",
+        replace: "token === undefined"
+      }
+    ]
   }
 ]
 
@@ -335,14 +341,17 @@ const ways: ReadonlyArray<Hunt> = [
     rule: "the way of a take-over from who hangs",
     programs: ["hung-key", "hung-tag", "hung-readers", "dead-one"],
     finds: /there is no such way/,
-    patches: [block(fly, "store.suspects.forget(key)")]
+    patches: [block(fly, "store.suspects.ended(key, true, clock)")]
   },
   {
     rule: "the landing of a load",
     programs: ["key", "one", "plain-key", "memory-key"],
     finds: /there is no such way/,
     patches: [
-      block("src/engine/land.ts", "const { context, createdAt, flight, loadMillis, request, store, value } = landing")
+      block(
+        "src/engine/land.ts",
+        "const { context, createdAt, flight, leaseMillis, loadMillis, request, store, value } = landing"
+      )
     ]
   }
 ]

@@ -13,9 +13,11 @@
  */
 import { Cause, Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { CacheError, TimedOut, Unavailable } from "../../CacheError.ts"
+import { matcherUnsafe } from "../../CacheKey.ts"
 import { stepSize } from "../../internal/inSteps.ts"
 import { isCarriedOut, twoPasses } from "../../protocol/passes.ts"
 import { isNoRoom } from "../../internal/noRoom.ts"
+import { checked } from "../../region/checks.ts"
 import type { FastPath, Lookup } from "../../services/CacheBackend.ts"
 import type { Primitives } from "../../services/CachePrimitives.ts"
 import { type Around, around, type Call } from "../around.ts"
@@ -298,7 +300,11 @@ export const guard = (
         ? // A hint that cannot be had is waited for like one that is lost: callers poll.
           self
         : of.operation === "removeMatching" || of.operation === "removeMatchingAny"
-          ? journalled(of, twoPasses(self))
+          ? Effect.andThen(
+              // What is no pattern can never be carried out, and must not be written down.
+              checked(() => (of.operation === "removeMatching" ? [of.args[0]] : of.args[0]).map(matcherUnsafe)),
+              journalled(of, twoPasses(self))
+            )
           : of.kind === "invalidation"
             ? journalled(of, self)
             : call(of.operation, self, boundOf(of))

@@ -111,11 +111,10 @@ export class Connection implements Link {
       ["select", () => this.onSelect()]
     ]
     for (const [event, listener] of this.listeners) this.client.on(event, listener)
-    const status = this.client.status
+    const { status } = this.client
     this.state = status === "ready" || connecting.has(status) ? "first" : "down"
     if (this.owned) watchHandshake(this.client, this.describe, (command, problem) => this.onError(problem, command))
     if (status === "ready") this.attempts.onReady(false)
-    // Failures arrive as events.
     if (status === "wait") this.client.connect().catch(noop)
   }
 
@@ -128,8 +127,8 @@ export class Connection implements Link {
   }
 
   /**
-   * Queues a command. `reply` is called exactly once, within the deadline; at once when the server is away. A command that
-   * was sent elsewhere first brings along `at`, the time its deadline counts from.
+   * Queues a command. `reply` is called exactly once: at once when the server is away, otherwise within the deadline, which counts
+   * from when it is sent (`outbox.ts`), or from `at` where it was sent elsewhere first.
    */
   command(
     operation: string,
@@ -196,7 +195,8 @@ export class Connection implements Link {
       reply,
       at: at ?? this.tickAt,
       seen: this.pulse.replies,
-      held: this.queue.full || (at === undefined && this.state === "ready"),
+      asked: at ?? this.tickAt,
+      held: at === undefined && (this.queue.full || this.state === "ready"),
       done: false,
       command: undefined
     }
@@ -271,7 +271,7 @@ export class Connection implements Link {
     }
     this.gathers = learnt(chunks, sent, gathers)
     chunks?.flush()
-    // Not before: who is told may send again, and its bytes must come behind those of commands that wait for earlier replies.
+    // Not before: who is told may send again, behind the bytes of commands that wait for earlier replies.
     for (const [job, error] of failed) this.settle(job, error, undefined)
   }
 
@@ -290,7 +290,7 @@ export class Connection implements Link {
 
   private readonly onLate = (job: Job, now: number): void => {
     // Its turn is to come: whether answers come, those before it tell.
-    if (job.held && job.command === undefined && this.state === "ready") return void (job.at = now)
+    if (this.state === "ready" && this.queue.holds(job, now, this.timeoutMillis)) return
     const { client, large, pulse } = this
     const late = job.seen === pulse.replies ? this.queue.heldSince(now - this.timeoutMillis) : []
     if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
@@ -302,7 +302,7 @@ export class Connection implements Link {
     client.stream?.destroy()
   }
 
-  /** Its owner moves a client that was brought along to another database. */
+  /** A client that was brought along is moved to another database. */
   private onSelect(): void {
     if (this.owned || this.state !== "ready") return
     this.state = "first"
@@ -325,7 +325,6 @@ export class Connection implements Link {
   }
 
   private readonly ping = (): void => {
-    // Whoever waits for a reply is not idle.
     if (this.state !== "ready" || this.scheduled || this.deadlines.size > 0) return
     this.enqueue("ping", "ping", [], "utf8", noop, performance.now())
     this.send()

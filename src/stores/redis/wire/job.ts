@@ -19,6 +19,8 @@ export interface Job extends Waiting {
    * loop to end, or for others to be answered.
    */
   readonly held: boolean
+  /** When it was asked for; `at` moves on while it is held. */
+  readonly asked: number
   command: Command | undefined
 }
 

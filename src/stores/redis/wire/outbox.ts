@@ -7,6 +7,9 @@ import type { Job } from "./job.ts"
 /** Commands under way on a connection: some milliseconds of either side, and more than any round trip needs to be filled. */
 const inFlightMax = 1_000
 
+/** So many deadlines a command waits to be sent. Where more is asked for than a server can answer, what waits must not grow. */
+const heldDeadlines = 5
+
 export class Outbox {
   private jobs: Array<Job> = []
   private flying = 0
@@ -33,6 +36,13 @@ export class Outbox {
       job.seen = replies
     }
     return batch
+  }
+
+  /** Whether it is held back for longer: then it is looked at again a deadline later. */
+  holds(job: Job, now: number, timeoutMillis: number): boolean {
+    if (!job.held || job.command !== undefined || now - job.asked >= heldDeadlines * timeoutMillis) return false
+    job.at = now
+    return true
   }
 
   sent(): void {
