@@ -22,6 +22,7 @@ describe("CacheError", () => {
       | "TimedOut"
       | "Unavailable"
       | "NotReplicated"
+      | "NoRoom"
       | "WaitTimeout"
       | "LockLost"
     >()
