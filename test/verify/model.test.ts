@@ -9,8 +9,8 @@ import { follow, programOf, replay } from "../../verify/model/story.ts"
 
 describe("no schedule breaks the promise", () => {
   for (const [how, programs, schedules] of [
-    ["exhaust", small, 500],
-    ["sample", large, 150]
+    ["exhaust", small, 300],
+    ["sample", large, 100]
   ] as const) {
     for (const { name } of programs) {
       it(name, () => {
@@ -23,7 +23,7 @@ describe("no schedule breaks the promise", () => {
 })
 
 describe("without a rule, some schedule does", () => {
-  for (const found of hunts) {
+  for (const found of hunts.filter(({ long }) => long !== true)) {
     it(found.rule, async () => {
       for (const { program, violation } of await hunt(found, 100_000)) {
         assert.isTrue(isFound(found, violation?.problem), `${program}: ${violation?.problem}`)
