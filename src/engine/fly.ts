@@ -9,7 +9,7 @@ import { monotonicMillis } from "../internal/processTime.ts"
 import { boundAll, takeAlong } from "./boarding.ts"
 import type { Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
-import type { LoadContext } from "./land.ts"
+import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
 import { limitOf } from "./patience.ts"
 import type { Store } from "./store.ts"
@@ -55,7 +55,7 @@ const giveBackOnError = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Effect.onError(self, () =>
     flight.ran === 0 && flight.holder === flight.token
-      ? store.giveBack(request.key, flight.token, request.plan.leaseMillis ?? context.defaultLeaseMillis)
+      ? store.giveBack(request.key, flight.token, leaseOf(context, request.plan))
       : Effect.void
   )
 
@@ -67,7 +67,7 @@ const steps = Effect.fnUntraced(function*(
   const { context, impatientSince, keep, request, store } = way
   const { key, plan } = request
   const { flights } = store
-  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+  const leaseMillis = leaseOf(context, plan)
   // Callers that arrive before the trip is sent share it. A trip to memory takes no time, so there is nothing to share.
   if (!store.inPlace) yield* Effect.yieldNow
   flights.ask(flight)
@@ -201,9 +201,7 @@ const orDisown = <A, R>(
   trip: Effect.Effect<A, CacheError, R>
 ): Effect.Effect<A, StoreFailure, R> =>
   Effect.mapError(
-    Effect.onError(trip, () =>
-      store.orphans.add(request.key, flight.token, request.plan.leaseMillis ?? context.defaultLeaseMillis)
-    ),
+    Effect.onError(trip, () => store.orphans.add(request.key, flight.token, leaseOf(context, request.plan))),
     storeFailure
   )
 
@@ -258,7 +256,7 @@ export const renewNow = (way: Way, flight: Flight) =>
       const { context, keep, request, store } = way
       const { key, plan } = request
       const { flights } = store
-      const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+      const leaseMillis = leaseOf(context, plan)
       const unstored = () => loadUnstored(context, store, flight, request, restore)
       yield* Effect.yieldNow
       const clock = yield* Clock.Clock

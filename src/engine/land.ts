@@ -6,7 +6,7 @@ import { type Context, Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
 import type { Region } from "../region/region.ts"
 import type { RegionCounters } from "../observe/stats.ts"
-import { paramsOf, type Request } from "./contract.ts"
+import { paramsOf, type Plan, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { Sealed } from "./seal.ts"
 import type { Store } from "./store.ts"
@@ -20,6 +20,9 @@ export interface LoadContext {
   /** Counts and logs a cache failure that is not the caller's to see. */
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
 }
+
+/** How long a lease of a plan is taken for, in milliseconds. */
+export const leaseOf = (context: LoadContext, plan: Plan): number => plan.leaseMillis ?? context.defaultLeaseMillis
 
 /** A load that has succeeded. */
 export interface Landing {

@@ -14,7 +14,7 @@ import { board, Boarding, bound, type Ends, launch, mend } from "./boarding.ts"
 import { callLoader, type Plan, type Request, type When } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { fly, renewNow } from "./fly.ts"
-import type { LoadContext } from "./land.ts"
+import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAlone, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
@@ -249,11 +249,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     }
   }
 
-  const leaseOf = (plan: Plan): number => plan.leaseMillis ?? context.defaultLeaseMillis
-
   /** A load that hangs in this process, as others found who waited for it: its lease is to be taken over. */
   const isOverdue = ({ suspects }: Store, flight: Flight, plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-    suspects.isOverdue(flight.key, flight.holder, leaseOf(plan), fiber.getRef(Clock.Clock))
+    suspects.isOverdue(flight.key, flight.holder, leaseOf(context, plan), fiber.getRef(Clock.Clock))
 
   const limitFor = (plan: Plan, fiber: Fiber.Fiber<unknown, unknown>): Limit | undefined =>
     plan.wait === undefined
@@ -283,7 +281,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const late = ({ came, fiber, flight, limit, owner, request, store }: Boarding<Store>) => {
     const { key, plan } = request
     if (plan.wait?.onTimeout === "fail") {
-      store.suspects.note(key, flight.holder, leaseOf(plan), fiber.getRef(Clock.Clock))
+      store.suspects.note(key, flight.holder, leaseOf(context, plan), fiber.getRef(Clock.Clock))
       return Exit.fail(new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) }))
     }
     return Effect.callback<unknown, unknown, unknown>((resume) => {

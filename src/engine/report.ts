@@ -100,7 +100,7 @@ const warningOf = (region: Region, reason: CacheErrorReason): Omit<Warning, "ann
         text: () => {
           const what = placeOf(region, reason.placeholder)
           return what === undefined
-            ? `a key that a call of ${named(region)} names cannot be used: ${reason.problem}`
+            ? `a key that a call of ${named(region)} needs cannot be used: ${reason.problem}`
             : `a call of ${named(region)} is not cached, because its arguments make no key: ${what} ${reason.problem}`
         }
       }

@@ -8,7 +8,7 @@ import { asWriteToken } from "../internal/token.ts"
 import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
 import { type Invalidations, paramsOf, type Request, type WriteRequest } from "./contract.ts"
-import type { LoadContext } from "./land.ts"
+import { leaseOf, type LoadContext } from "./land.ts"
 import { inline, runLoader, withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
@@ -90,7 +90,7 @@ const makeSlot = (
 ) => {
   const { key, plan } = request
   const { region } = plan
-  const leaseMillis = plan.leaseMillis ?? context.defaultLeaseMillis
+  const leaseMillis = leaseOf(context, plan)
   const token = asWriteToken(context.makeToken())
   const others = beside.filter((other) => other !== store)
   const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })

@@ -140,7 +140,10 @@ export class CacheBackend extends Context.Service<
     /** Compresses large payloads, where the backend stores bytes. */
     readonly compressor: Compressor | undefined
 
-    /** The longest a primitive takes, in milliseconds; `undefined` when it cannot take long. */
+    /**
+     * The longest a primitive takes, in milliseconds; `undefined` when it cannot take long. Redis counts it from when a command is
+     * sent: in a burst that waits for its turn it is a few times as long, and bounded.
+     */
     readonly deadlineMillis: number | undefined
 
     /** How much longer, in milliseconds, a write may take that waits until replicas have it. */

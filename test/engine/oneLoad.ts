@@ -179,4 +179,32 @@ export const oneLoad = (open: Effect.Effect<readonly [a: Client, b?: Client], un
       })
     )
   )
+
+  it.live("of two loads that hang one is taken over, and what others load is stored again", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const [a] = yield* open
+        const hang = Deferred.makeUnsafe<void>()
+        let loads = 0
+        const load = (_: Id) =>
+          Effect.suspend(() => (++loads <= 2 ? Effect.as(Deferred.await(hang), -1) : Effect.succeed(loads)))
+        const get = a.run(stampedeProtect({ ...settings, lockTtl: "50 millis", waitTimeout: "20 millis" })(load)(one))
+        const first = yield* Effect.forkChild(get)
+        yield* a.settle
+        const second = yield* Effect.forkChild(get)
+        yield* until(Effect.sync(() => loads === 2))
+        // Each of these waits for its turn; the value of one of them stays.
+        yield* until(
+          Effect.gen(function*() {
+            const before = yield* get
+            return (yield* get) === before
+          })
+        )
+        yield* Deferred.succeed(hang, undefined)
+        assert.deepStrictEqual([yield* Fiber.join(first), yield* Fiber.join(second)], [-1, -1])
+        assert.isAbove(yield* get, 2)
+        assert.strictEqual(yield* a.inFlight, 0)
+      })
+    )
+  )
 }

@@ -25,7 +25,7 @@ export interface Nodes {
   readonly of: (key: string) => Connection | undefined
   /** A number whose slot this connection has: `from`, if it is one; `undefined` when it has no slot. */
   readonly partOn: (connection: Link, from: number) => number | undefined
-  /** Queues a command. `reply` is called exactly once, within the deadline. */
+  /** Queues a command. `reply` is called exactly once, within the deadline, which counts from when it is sent. */
   readonly command: (
     key: string,
     operation: string,
@@ -35,7 +35,7 @@ export interface Nodes {
     reply: Reply,
     readOnly?: boolean
   ) => void
-  /** Reads a key, with others of this tick. `reader` is told exactly once, within the deadline. */
+  /** Reads a key, with others of this tick. `reader` is told exactly once, within the same deadline. */
   readonly read: (name: string, reader: Reader) => Read
   /** All primaries there are, asked of them now. */
   readonly survey: Effect.Effect<Survey, CacheError>

@@ -1,9 +1,10 @@
 /**
- * What waits for a reply, in the order in which it expires. Replies arrive in the order of commands and all share one
- * timeout, so the oldest is always first to expire, and one timer is enough.
+ * What waits for a reply, in the order in which it was asked for. Replies arrive in the order of commands and all share one
+ * timeout, so the first is the first to expire, and one timer is enough. Of what is held back `at` moves on, and all behind it
+ * waits as long.
  */
 export interface Waiting {
-  /** When it was asked for, in milliseconds of the monotonic clock. */
+  /** When its deadline began, in milliseconds of the monotonic clock. */
   readonly at: number
   done: boolean
 }
@@ -14,7 +15,7 @@ export class Deadlines<W extends Waiting> {
   private readonly onLate: (late: W, now: number) => void
   private readonly onLook: () => void
   private waiting: Array<W> = []
-  // What is before it is done. What is done out of order (never, on one connection) is skipped.
+  // What is before it is done. What is done out of order is skipped.
   private head = 0
   private live = 0
   private timer: NodeJS.Timeout | undefined
