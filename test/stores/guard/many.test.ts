@@ -149,4 +149,15 @@ describe("a call of many", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.effect("what is no pattern is refused, and not written down: it could never be carried out", () =>
+    Effect.gen(function*() {
+      const made = yield* guarded()
+      const error = yield* Effect.flip(made.backend.removeMatching(""))
+      assert.strictEqual(error.reason._tag, "InvalidKey")
+      // It is no outage.
+      assert.strictEqual(yield* made.backend.remove(["k"]), 1)
+      assert.deepStrictEqual(made.logged, [])
+    })
+  )
 })
