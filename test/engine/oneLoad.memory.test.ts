@@ -7,5 +7,5 @@ import { memoryClient } from "../support/client.ts"
 import { oneLoad } from "./oneLoad.ts"
 
 describe("one load a key in memory", () => {
-  oneLoad(Effect.all([memoryClient()]))
+  oneLoad(Effect.all([memoryClient()]), 1)
 })

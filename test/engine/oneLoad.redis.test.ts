@@ -18,7 +18,7 @@ const pair = Effect.gen(function*() {
 })
 
 describe("one load a key on Redis", () => {
-  oneLoad(pair)
+  oneLoad(pair, 2)
 })
 
 describe("a lease in the way", () => {

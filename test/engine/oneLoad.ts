@@ -45,7 +45,10 @@ const callsOf = Effect.fnUntraced(function*(
 })
 
 /** `b` is another process with the same store, where there is one. */
-export const oneLoad = (open: Effect.Effect<readonly [a: Client, b?: Client], unknown, Scope.Scope>): void => {
+export const oneLoad = (
+  open: Effect.Effect<readonly [a: Client, b?: Client], unknown, Scope.Scope>,
+  processes: 1 | 2
+): void => {
   type Load = (_: Id) => Effect.Effect<number>
   const patterns = {
     cacheAside: (load: Load) => cacheAside(settings)(load),
@@ -106,58 +109,37 @@ export const oneLoad = (open: Effect.Effect<readonly [a: Client, b?: Client], un
     )
   )
 
-  it.live("while another process holds the lease, too", () =>
-    Effect.scoped(
-      Effect.gen(function*() {
-        const [a, b] = yield* open
-        if (b === undefined) return
-        const elsewhere = probe()
-        const { load, open: go, openFirst, seen } = probe()
-        const holder = yield* Effect.forkChild(b.run(cacheAside(settings)(elsewhere.load)(one)))
-        yield* b.settle
-        const get = a.run(cacheAside(settings)(load)(one))
-        const fibers = yield* callsOf(a, get, 20, b.run(invalidateTags(["unrelated"])))
-        yield* openFirst
-        yield* a.settle
-        yield* go
-        // Nothing is stored, so those who came after an invalidation share a load of their own, after the first.
-        const found = []
-        for (const fiber of fibers) found.push(yield* Fiber.join(fiber))
-        assert.deepStrictEqual(found, [1, ...Array.from({ length: 19 }, () => 2)])
-        assert.deepStrictEqual([seen.all, seen.most], [2, 1])
-        yield* elsewhere.open
-        yield* Fiber.join(holder)
-      })
+  const holders = {
+    "another process": cacheAside(settings),
+    "a write": writeThrough(settings)
+  }
+  for (const [name, wrap] of Object.entries(holders)) {
+    // In memory there is one process.
+    if (processes === 1 && name === "another process") continue
+    it.live(`while ${name} holds the lease, too`, () =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const [a, b = a] = yield* open
+          const elsewhere = probe()
+          const { load, open: go, openFirst, seen } = probe()
+          const holder = yield* Effect.forkChild(b.run(wrap(elsewhere.load)(one)))
+          yield* b.settle
+          const get = a.run(cacheAside(settings)(load)(one))
+          const fibers = yield* callsOf(a, get, 20, b.run(invalidateTags(["unrelated"])))
+          yield* openFirst
+          yield* a.settle
+          yield* go
+          // Nothing is stored, so those who came after an invalidation share a load of their own, after the first.
+          const found = []
+          for (const fiber of fibers) found.push(yield* Fiber.join(fiber))
+          assert.deepStrictEqual(found, [1, ...Array.from({ length: 19 }, () => 2)])
+          assert.deepStrictEqual([seen.all, seen.most], [2, 1])
+          yield* elsewhere.open
+          yield* Fiber.join(holder)
+        })
+      )
     )
-  )
-
-  it.live("while a write holds the lease, too", () =>
-    Effect.scoped(
-      Effect.gen(function*() {
-        const [a] = yield* open
-        const writing = probe()
-        const { load, open: go, openFirst, seen } = probe()
-        const writer = yield* Effect.forkChild(a.run(writeThrough(settings)(writing.load)(one)))
-        yield* a.settle
-        const fibers = yield* callsOf(
-          a,
-          a.run(cacheAside(settings)(load)(one)),
-          20,
-          a.run(invalidateTags(["unrelated"]))
-        )
-        yield* openFirst
-        yield* a.settle
-        yield* go
-        // Nothing is stored, so those who came after an invalidation share a load of their own, after the first.
-        const found = []
-        for (const fiber of fibers) found.push(yield* Fiber.join(fiber))
-        assert.deepStrictEqual(found, [1, ...Array.from({ length: 19 }, () => 2)])
-        assert.deepStrictEqual([seen.all, seen.most], [2, 1])
-        yield* writing.open
-        yield* Fiber.join(writer)
-      })
-    )
-  )
+  }
 
   it.live("a load that hangs is taken over a lease later, also where who waits for it fails", () =>
     Effect.scoped(
