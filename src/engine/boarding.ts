@@ -116,7 +116,7 @@ export const boundAll = (flight: Flight, limit: Limit, fiber: Fiber.Fiber<unknow
     if (caller.limit === undefined) bound(caller, limit, fiber)
   })
 
-/** The callers of a flight wait for another one from now on, which is running. */
+/** The callers of a flight wait for another one from now on, which is running, or open. */
 export const takeAlong = (
   flight: Flight,
   other: Flight,

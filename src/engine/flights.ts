@@ -28,8 +28,8 @@ let moments = 0
 const nextMoment = (): number => ++moments
 
 /**
- * A load of this process, from before its trip to its end: first it is *open*, then it *asks*, and then it *runs*, or its callers
- * are taken along by one that does.
+ * A load of this process, from before its trip to its end: first it is *open*, then it *asks*, and then it *runs*, or is open
+ * again until another has ended, or its callers are taken along by one that runs or is open.
  */
 export class Flight {
   readonly key: string
@@ -53,8 +53,13 @@ export class Flight {
   abandoned = false
   /** When it began to run. */
   ran = 0
-  /** It waits for another one to end, before its next trip. */
+  /** It waited for another one to end, before its next trip: each of its callers is bound by itself. */
   reopened = false
+  /**
+   * Of callers that have waited for as long as they wanted: when the last of them came. It joins only what began after that, and
+   * waits for nobody's lease.
+   */
+  impatientSince: number | undefined = undefined
   /**
    * Its witness, by which a caller knows whether it may join: who held the lease when its trip was carried out (itself, or
    * somebody else), and the epoch of that moment. Where nobody held it, because the store refused, there is none.
@@ -154,6 +159,9 @@ keepOne(
 const compatible = (a: Party, b: Party): boolean =>
   a.region.codec === b.region.codec && (a.region.codec !== undefined || a === b)
 
+const mayBoard = (flight: Flight, party: Party): boolean =>
+  !flight.abandoned && compatible(flight.party, party) && equallyPatient(flight.party, party)
+
 /** The flights of each key, as a chain: the oldest first. */
 class Chains {
   readonly byKey = new Map<string, Flight>()
@@ -235,10 +243,12 @@ export class Flights {
     this.#open.add(flight)
   }
 
-  /** Its load is about to begin. */
+  /** Its load is about to begin. Whoever waited for others until now waits for its own from here on, as long as that takes. */
   run(flight: Flight): void {
     this.#asking.delete(flight)
     flight.ran = nextMoment()
+    flight.alarms?.stop()
+    flight.alarms = undefined
     this.#running.add(flight)
   }
 
@@ -247,16 +257,18 @@ export class Flights {
     else if (!this.#asking.delete(flight)) this.#open.remove(flight)
   }
 
-  /** A flight of this kind whose trip is not sent yet, and that waits for others as long as this party would. */
-  opened(key: string, party: Party, kind: Flight["kind"]): Flight | undefined {
+  /** A flight of this kind whose trip is not sent yet, and that waits for others as long as this party would, or not at all. */
+  opened(key: string, party: Party, kind: Flight["kind"], isImpatient = false): Flight | undefined {
     return this.#open.find(
       key,
       (flight) =>
-        flight.kind === kind &&
-        !flight.abandoned &&
-        compatible(flight.party, party) &&
-        equallyPatient(flight.party, party)
+        flight.kind === kind && (flight.impatientSince !== undefined) === isImpatient && mayBoard(flight, party)
     )
+  }
+
+  /** Of these the one that is open until another has ended. */
+  waiting(key: string, party: Party): Flight | undefined {
+    return this.#open.find(key, (flight) => flight.reopened && mayBoard(flight, party))
   }
 
   /**

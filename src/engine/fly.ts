@@ -23,11 +23,6 @@ export interface Way {
   readonly request: Request
   /** Whether what is loaded is stored. */
   readonly keep: boolean
-  /**
-   * For a caller that has waited for as long as it wanted: the moment at which it came. It joins only what began after that,
-   * and waits for nobody's lease.
-   */
-  readonly impatientSince?: number | undefined
 }
 
 const firstPollMillis = 20
@@ -64,27 +59,24 @@ const steps = Effect.fnUntraced(function*(
   flight: Flight,
   restore: Restore
 ): Effect.fn.Return<unknown, unknown, unknown> {
-  const { context, impatientSince, keep, request, store } = way
+  const { context, keep, request, store } = way
   const { key, plan } = request
   const { flights } = store
   const leaseMillis = leaseOf(context, plan)
   // Callers that arrive before the trip is sent share it. A trip to memory takes no time, so there is nothing to share.
   if (!store.inPlace) yield* Effect.yieldNow
-  flights.ask(flight)
-  if (flight.abandoned) return yield* Effect.interrupt
   const clock = yield* Clock.Clock
   const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
-  let limit = limitOf(
-    plan,
-    context.defaultLeaseMillis,
-    impatientSince === undefined ? monotonicMillis(clock) : -Infinity
-  )
+  const isImpatient = flight.impatientSince !== undefined
+  let limit = limitOf(plan, context.defaultLeaseMillis, isImpatient ? -Infinity : monotonicMillis(clock))
   const unstored = () => loadUnstored(context, store, flight, request, restore)
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   /** Until when it waits for its turn, where enough loads of the key run. */
   let turnBy: number | undefined
   for (;;) {
+    flights.ask(flight)
+    if (flight.abandoned) return yield* Effect.interrupt
     // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
     const claim = store.claim(plan.region, key, flight.token, leaseMillis)
     const { epoch, found, holder, refused } = yield* orDisown(way, flight, claim)
@@ -108,10 +100,10 @@ const steps = Effect.fnUntraced(function*(
     // Join, by the witness of the trip.
     const overdue = !granted && store.suspects.isOverdue(key, holder, leaseMillis, clock)
     const joins = !granted && !overdue
-    const other = joins ? flights.joinable(key, flight.party, holder, epoch, impatientSince) : undefined
+    const other = joins ? flights.joinable(key, flight.party, holder, epoch, flight.impatientSince) : undefined
     if (other !== undefined) {
       if (closesCircle(flight.work, other.work)) return yield* unstored()
-      takeAlong(flight, other, impatientSince === undefined ? limit : undefined, fiber)
+      takeAlong(flight, other, isImpatient ? undefined : limit, fiber)
       return undefined
     }
 
@@ -124,26 +116,29 @@ const steps = Effect.fnUntraced(function*(
     // Whose trip was granted the lease, or saw that of another, came after an invalidation of the key that the newest may not
     // have seen. Nobody's lease says nothing.
     const mayBeOlder = newest?.holder !== undefined && holder !== undefined && newest.holder !== holder
+    /** It has waited for its turn for as long as it does. */
+    const turnIsOver = turnBy !== undefined && turnBy <= now
 
     if (left > 0 && joins && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
       // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
-      let patience = left
-      if (holder === undefined && impatientSince === undefined) {
+      const older = isOurLoad ? holding : newest!.work
+      if (holder === undefined && !isImpatient) {
         // A store that is full says nothing by which anybody could join, so those who wait share the next trip, or each would
-        // load in its turn.
-        const next = flights.opened(key, flight.party, "load")
+        // load in its turn. It can be shared until it is sent, at once when the other has ended: or those who come in that
+        // moment would be there first, again and again.
+        const next = flights.waiting(key, flight.party)
         if (next !== undefined && !closesCircle(flight.work, next.work)) {
           takeAlong(flight, next, limit, fiber)
           return undefined
         }
         if (limit !== undefined) boundAll(flight, limit, fiber)
         limit = undefined
-        patience = Infinity
         flights.reopen(flight)
+        if (yield* restore(untilEnd(flight.work, [older], Infinity))) continue
+        flights.ask(flight)
+        return yield* unstored()
       }
-      const mayWait = yield* restore(untilEnd(flight.work, [isOurLoad ? holding : newest!.work], patience))
-      flights.ask(flight)
-      if (!mayWait) return yield* unstored()
+      if (!(yield* restore(untilEnd(flight.work, [older], left)))) return yield* unstored()
     } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
       if (holding !== undefined && closesCircle(flight.work, holding)) return yield* unstored()
       yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
@@ -151,7 +146,7 @@ const steps = Effect.fnUntraced(function*(
     } else if (left <= 0 && joins && plan.wait?.onTimeout === "fail") {
       store.suspects.note(key, holder, leaseMillis, clock)
       return yield* new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) })
-    } else if (runningNow.length < maxRunning || (overdue && turnBy !== undefined && turnBy <= now)) {
+    } else if (runningNow.length < maxRunning || (overdue && turnIsOver)) {
       if (overdue) {
         // By comparison: whoever holds it now is not the one that was noted, or it is over with that one.
         const takeOver = store.backend.takeOverFrom(key, holder!, flight.token, leaseMillis)
@@ -161,14 +156,14 @@ const steps = Effect.fnUntraced(function*(
           whenFull(takeOver, () => Effect.undefined)
         )
         if (taken !== true) {
-          if (taken === false) store.suspects.ended(key, false, clock)
+          if (taken === false) store.suspects.ended(key, holder!, false, clock)
           continue
         }
-        if (flights.isFull(key) && turnBy === undefined) {
+        if (flights.isFull(key) && !turnIsOver) {
           yield* renounce(way, flight, leaseMillis)
           continue
         }
-        store.suspects.ended(key, true, clock)
+        store.suspects.ended(key, holder!, true, clock)
         flight.holder = flight.token
       } else if (!granted) {
         const late = Effect.sync(() => store.suspects.note(key, holder, leaseMillis, clock))
@@ -179,7 +174,7 @@ const steps = Effect.fnUntraced(function*(
       // Enough loads of this key run here: wait for one to end, and come in anew; after a lease, load without storing.
       if (granted) yield* renounce(way, flight, leaseMillis)
       turnBy ??= now + leaseMillis
-      if (now >= turnBy) {
+      if (turnIsOver) {
         if (!granted) store.suspects.note(key, holder, leaseMillis, clock)
         return yield* unstored()
       }

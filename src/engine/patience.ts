@@ -45,8 +45,10 @@ export interface Impatient {
 }
 
 interface Alarm {
-  /** The first to come is the first to go, for they wait equally long. */
+  /** In the order of their deadlines. */
   readonly queue: Set<Impatient>
+  /** Until when the last that came waits. */
+  last: number
   readonly fiber: Fiber.Fiber<void>
 }
 
@@ -54,14 +56,16 @@ interface Alarm {
 const toldInATurn = 256
 
 export class Alarms {
-  readonly #byMillis = new Map<number, Alarm>()
+  /** Those who wait equally long share one. Each ends later than those made after it, so they are as few as can be. */
+  readonly #alarms = new Set<Alarm>()
 
   /** `fiber` has its clock. */
   add(who: Impatient, fiber: Fiber.Fiber<unknown, unknown>): void {
-    const { millis } = who.limit!
-    const alarm = this.#byMillis.get(millis)
-    if (alarm !== undefined) {
+    const { deadline } = who.limit!
+    for (const alarm of this.#alarms) {
+      if (alarm.last > deadline) continue
       alarm.queue.add(who)
+      alarm.last = deadline
       return
     }
     const queue = new Set([who])
@@ -75,26 +79,30 @@ export class Alarms {
         queue.delete(who)
         who.late()
       }
-      this.#byMillis.delete(millis)
+      this.#alarms.delete(alarm)
       return Effect.void
     })
-    // Not at once: it may ring before it is known here.
-    this.#byMillis.set(millis, {
+    const alarm: Alarm = {
       queue,
+      last: deadline,
+      // Not at once: it may ring before it is known here.
       fiber: Effect.runForkWith(fiber.context as never)(Effect.andThen(Effect.yieldNow, ring))
-    })
+    }
+    this.#alarms.add(alarm)
   }
 
   delete(who: Impatient): void {
-    for (const [millis, { fiber, queue }] of this.#byMillis) {
-      if (!queue.delete(who) || queue.size > 0) continue
-      this.#byMillis.delete(millis)
-      fiber.interruptUnsafe()
+    for (const alarm of this.#alarms) {
+      if (!alarm.queue.delete(who)) continue
+      if (alarm.queue.size > 0) return
+      this.#alarms.delete(alarm)
+      alarm.fiber.interruptUnsafe()
+      return
     }
   }
 
   stop(): void {
-    for (const { fiber } of this.#byMillis.values()) fiber.interruptUnsafe()
-    this.#byMillis.clear()
+    for (const { fiber } of this.#alarms) fiber.interruptUnsafe()
+    this.#alarms.clear()
   }
 }

@@ -112,10 +112,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const { region } = plan
     if (store.inPlace) return use(store, request, fiber, store.here(region, key, momentOf(fiber.context).now()))
     return Effect.callback((tell) => {
+      let isLeft = false
       const span = openSpan(fiber, "cache.read", () => attributesOf(region, key))
       const leave = store.look(region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.
-        if (fiber.pollUnsafe() !== undefined) return
+        if (isLeft) return
         let next: Effect.Effect<unknown, unknown, unknown>
         try {
           next = goOn(store, request, fiber, span === undefined ? found : span.over(found))
@@ -125,7 +126,11 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         }
         tell(next)
       })
-      return span === undefined ? leave : leave === undefined ? span.broken : Effect.andThen(leave, span.broken)
+      return Effect.suspend(() => {
+        isLeft = true
+        const ended = span?.broken ?? Effect.void
+        return leave === undefined ? ended : Effect.andThen(leave, ended)
+      })
     })
   }
 
@@ -223,9 +228,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   ): Flight => {
     const { key, plan } = request
     const flight = new Flight(store, key, context.makeToken(), plan, kind, fiber.getRef(CurrentWork))
-    const way = { context, store, request, keep: keeps(store, plan), impatientSince }
-    // Nobody else may join a caller that is to wait no longer.
-    const isOpen = impatientSince === undefined && (!store.inPlace || kind === "refresh")
+    flight.impatientSince = impatientSince
+    const way = { context, store, request, keep: keeps(store, plan) }
+    const isOpen = !store.inPlace || kind === "refresh"
     const body = spanned(
       fiber,
       kind === "load" ? "cache.load" : "cache.refresh",
@@ -285,7 +290,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return Exit.fail(new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) }))
     }
     return Effect.callback<unknown, unknown, unknown>((resume) => {
-      const flight = newFlight(store, request, "load", fiber, came)
+      const there = store.flights.opened(key, plan, "load", true)
+      const isShared = there !== undefined && !closesCircle(owner, there.work)
+      const flight = isShared ? there : newFlight(store, request, "load", fiber, came)
+      if (isShared) there.impatientSince = Math.max(there.impatientSince!, came)
       return board(flight, new Boarding(loads, store, request, flight, fiber, owner, resume))
     })
   }

@@ -6,7 +6,7 @@ import { monotonicMillis } from "../internal/processTime.ts"
 import { isWriteToken } from "../internal/token.ts"
 
 interface Suspect {
-  /** `undefined`: it was taken over from that one. */
+  /** `undefined`: it has ended, or was taken over. */
   token: string | undefined
   /** When somebody here had loaded without storing because of it, or had waited for as long as it wanted. Monotonic. */
   since: number
@@ -57,14 +57,12 @@ export class Suspects {
   }
 
   /** It was taken over, or had ended already. */
-  ended(key: string, takenOver: boolean, clock: Clock.Clock): void {
+  ended(key: string, token: string, takenOver: boolean, clock: Clock.Clock): void {
     const suspect = this.#byKey.get(key)
-    if (suspect === undefined) return
-    if (!takenOver) {
-      this.#byKey.delete(key)
-      return
-    }
+    // Others may have been told before, and have noted another one since.
+    if (suspect?.token !== token) return
     suspect.token = undefined
+    if (!takenOver) return
     suspect.since = monotonicMillis(clock)
     suspect.times = Math.min(maxTimes, suspect.times + 1)
   }

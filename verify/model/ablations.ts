@@ -344,7 +344,7 @@ const ways: ReadonlyArray<Hunt> = [
     rule: "the way of a take-over from who hangs",
     programs: ["hung-key", "hung-tag", "hung-readers", "dead-one"],
     finds: /there is no such way/,
-    patches: [block(fly, "store.suspects.ended(key, true, clock)")]
+    patches: [block(fly, "store.suspects.ended(key, holder!, true, clock)")]
   },
   {
     rule: "the landing of a load",

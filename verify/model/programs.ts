@@ -241,6 +241,7 @@ export const small: ReadonlyArray<Program> = [
   program("turns-refused-again", [[r, r, one, r], [[byKey]]], { full: 1, ticks: 1 }, { oneLoad: "two", known: again }),
   program("turns-refused-key", [[r, r], [[byKey]]], { full: 2 }, { ...two, known: refused }),
   program("turns-refused-ones", [[one, one]], { full: 2 }, two),
+  program("turns-refused-late", [[one, one, one], [[byKey]]], { full: 4, ticks: 1 }, two),
   program("turns-refresh", [[[refresh()], [refresh()], r]], {}, two),
   program("turns-write", [[[write], r, r]], {}, two),
   program("turns-memory", [[r, r, r, [byKey, byKey]]], {}, { ...inMemory, ...two }),
