@@ -30,13 +30,33 @@ const namesMax = 8_192
 /** The copy, which shares nothing with the value. Throws `NotCopied`. */
 export const copyOf = (value: unknown): unknown => {
   try {
-    new Walk().start(value)
-    return structuredClone(value)
+    const walk = new Walk()
+    walk.start(value)
+    return cloneOf(value, walk.plains)
   } catch (cause) {
     if (cause instanceof NotCopied) throw cause
     // A proxy, an object that only claims its prototype, a value that is too deep.
     throw new NotCopied("a value that structuredClone does not take", { cause })
   }
+}
+
+/**
+ * The clone. A `Map` whose prototype was changed passes for a plain object, and to ask each object whether it is one takes longer
+ * than to clone it. But its clone is a `Map` again, with the prototype of one. So what passes for a plain object is cloned as a
+ * list, too: behind the value that is a reference for each. What such a `Map` holds was not looked at before.
+ */
+const cloneOf = (value: unknown, plains: ReadonlyArray<object>): unknown => {
+  // A value that is one object, or has none, is cheaper without the list.
+  if (plains.length === 0) return structuredClone(value)
+  if (plains.length === 1 && plains[0] === value) return plainly(structuredClone(value))
+  const [copy, copies] = structuredClone([value, plains] as const)
+  copies.forEach(plainly)
+  return copy
+}
+
+const plainly = (copy: unknown): unknown => {
+  if (Object.getPrototypeOf(copy) === Object.prototype) return copy
+  throw new NotCopied("an object with the prototype of another kind")
 }
 
 type Look = (walk: Walk, value: object) => void
@@ -69,6 +89,8 @@ class Walk {
   private readonly pending: Array<object> = []
   private readonly depths: Array<number> = []
   private depth = 0
+  /** What passes for a plain object. */
+  readonly plains: Array<object> = []
 
   start(value: unknown): void {
     this.add(value)
@@ -151,8 +173,8 @@ const members = (walk: Walk, value: object, length?: number): void => {
 }
 
 const plain: Look = (walk, value) => {
-  if (tagOf(value) !== "[object Object]") throw new NotCopied("an object with the prototype of another kind")
   members(walk, value)
+  walk.plains.push(value)
 }
 
 const array: Look = (walk, value) => {

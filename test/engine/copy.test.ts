@@ -122,7 +122,6 @@ const refused: Record<string, () => unknown> = {
     ),
   "a false date": () => Object.create(Date.prototype),
   "a false map": () => Object.create(Map.prototype),
-  "a false object": () => Object.setPrototypeOf(new Date(), Object.prototype),
   "a false array": () => Object.create(Array.prototype),
   "bytes of another kind": () => Object.setPrototypeOf(new Uint8Array(8), Float64Array.prototype),
   "too deep": () => nested(1_000),
@@ -139,6 +138,41 @@ const refused: Record<string, () => unknown> = {
   "too many, and no more than a length": () => Object.assign([], { length: 4_000_000_000 }),
   "too much text": () => ["x".repeat(9_000_000)],
   "too many bytes": () => new ArrayBuffer(9_000_000)
+}
+
+/** Of each kind that is no plain object, one that has nothing on it. */
+const kinds: Record<string, () => object> = {
+  map: () => new Map([[1, 2]]),
+  "an empty map": () => new Map(),
+  set: () => new Set([1]),
+  "a weak map": () => new WeakMap(),
+  "a weak set": () => new WeakSet(),
+  "a weak reference": () => new WeakRef({}),
+  promise: () => Promise.resolve(1),
+  date: () => new Date(0),
+  regexp: () => /a/g,
+  error: () => new TypeError("no"),
+  "an error without properties": () => {
+    const error = new Error()
+    for (const key of Reflect.ownKeys(error)) Reflect.deleteProperty(error, key)
+    return error
+  },
+  array: () => [1],
+  "an array buffer": () => new ArrayBuffer(4),
+  "a buffer of several threads": () => new SharedArrayBuffer(4),
+  bytes: () => new Uint8Array(),
+  "some bytes": () => new Uint8Array(3),
+  floats: () => new Float64Array(),
+  view: () => new DataView(new ArrayBuffer(2)),
+  "a number in an object": () => Object(1),
+  "a bigint in an object": () => Object(1n),
+  "a boolean in an object": () => Object(true),
+  "a text in an object": () => Object(""),
+  "a symbol in an object": () => Object(Symbol("a")),
+  "an iterator": () => new Map().keys(),
+  "a generator": () => (function*() {})(),
+  "a format": () => new Intl.NumberFormat(),
+  blob: () => new Blob(["x"])
 }
 
 describe("copyOf", () => {
@@ -173,6 +207,26 @@ describe("copyOf", () => {
       assert.throws(() => copyOf(value), NotCopied)
     })
   }
+
+  for (const [name, make] of Object.entries(kinds)) {
+    it(`does not copy what has the prototype of another kind: ${name}`, () => {
+      const tag = Object.prototype.toString.call(make())
+      for (const prototype of [Object.prototype, Array.prototype, Map.prototype, Set.prototype, Date.prototype, null]) {
+        if (prototype !== null && tag === Object.prototype.toString.call(prototype)) continue
+        if (prototype === Date.prototype && tag === "[object Date]") continue
+        const value = () => Object.setPrototypeOf(make(), prototype) as object
+        assert.throws(() => copyOf(value()), NotCopied)
+        assert.throws(() => copyOf({ list: [{ a: 1 }, value()] }), NotCopied)
+        assert.throws(() => copyOf(new Map([[value(), 1]])), NotCopied)
+      }
+    })
+  }
+
+  it("does not copy what has a property as well", () => {
+    const value = () => Object.setPrototypeOf(Object.assign(new Map([[1, 2]]), { a: 1 }), Object.prototype) as object
+    assert.throws(() => copyOf(value()), NotCopied)
+    assert.throws(() => copyOf([{ a: value() }]), NotCopied)
+  })
 
   it("lists few names, however many typed arrays there are", () => {
     const buffer = new ArrayBuffer(4_000)
