@@ -12,8 +12,9 @@ import type { Replicated } from "./durable.ts"
 import { readMarkers, readOne, textOf } from "./lookups.ts"
 import { isNoScript, luaClock, runOnce, script } from "./script.ts"
 import { countsEnd, luaCount, luaEnded, parseCount } from "./wire/counts.ts"
-import { unavailable } from "./wire/describe.ts"
+import { isServerError, noRoom, unavailable } from "./wire/describe.ts"
 import { isPending } from "./wire/reads.ts"
+import type { Link } from "./wire/wire.ts"
 
 /*
  * A script may run when Redis is full if its first command that writes needs no memory; then the others may take some
@@ -128,6 +129,10 @@ end
 return 1`
 )
 
+/** As `luaEnded`, on this side. */
+const isEnded = (text: unknown): boolean =>
+  typeof text === "string" && /^\d+$/.test(text) && parseCount(text) === undefined
+
 /** Starts it, and waits for nothing. A primitive sends its commands before it first suspends. */
 const sendOnly = (self: Effect.Effect<unknown, CacheError>): Effect.Effect<void> =>
   Effect.asVoid(Effect.forkDetach(Effect.ignore(self), { startImmediately: true }))
@@ -145,7 +150,8 @@ export interface RedisTagIndex {
   readonly service: TagIndex["Service"]
   /**
    * Moves the epoch on, and then does what removes everything. The way out for an epoch at its end: nothing is born while it is
-   * there, and once all that was born before is gone, it is made anew from the clock.
+   * there, and once all that was born before is gone, it is made anew from the clock. For one that cannot be moved on for want of
+   * room, what removes everything makes some; what was born meanwhile goes after it was moved on.
    */
   readonly clearing: (commands: Commands, removal: Effect.Effect<void, CacheError>) => Effect.Effect<void, CacheError>
 }
@@ -153,27 +159,77 @@ export interface RedisTagIndex {
 export const makeTagIndex = (commands: Commands, names: Names, replicated: Replicated): RedisTagIndex => {
   const nonce = nonces()
 
+  const atItsEnd = () => {
+    const problem = "the epoch is at its end, and no invalidation can follow it; clear the namespace to begin anew"
+    return new CacheError({ reason: new InvalidKey({ key: names.epoch, problem }) })
+  }
   // A reply that is no count has failed. As a count it would be below every `born`, and what it invalidates would stay valid.
   const counted = (operation: string, self: Effect.Effect<unknown, CacheError>): Effect.Effect<number, CacheError> =>
     Effect.flatMap(self, (reply) => {
       const count = parseCount(reply)
       if (count !== undefined) return Effect.succeed(count)
-      const problem = "the epoch is at its end, and no invalidation can follow it; clear the namespace to begin anew"
       return Effect.fail(
-        reply === countsEnd
-          ? new CacheError({ reason: new InvalidKey({ key: names.epoch, problem }) })
-          : unavailable(operation, `what came back for ${names.epoch} is no count`)
+        reply === countsEnd ? atItsEnd() : unavailable(operation, `what came back for ${names.epoch} is no count`)
       )
     })
   const create = counted("epoch", commands.script("epoch", createEpoch, [names.epoch], identity))
+  /** What is in the place of the epoch, and who said so. What is no text is there as little as for the scripts. */
+  const look = (on: Commands, operation: string) =>
+    Effect.callback<{ readonly text: unknown; readonly by: Link | undefined }, CacheError>((resume) => {
+      on.command(names.epoch, operation, "get", [names.epoch], (error, text, by) => {
+        if (error === undefined) return resume(Effect.succeed({ text, by }))
+        resume(isServerError(error, "WRONGTYPE") ? Effect.succeed({ text: undefined, by }) : Effect.fail(error))
+      })
+    })
+  /** The clock of a server, as `luaClock` gives it. */
+  const clockOf = (by: Link | undefined, operation: string) =>
+    Effect.callback<number, CacheError>((resume) => {
+      const none = () => resume(Effect.fail(unavailable(operation, "what came back from TIME is no time")))
+      if (by === undefined) return none()
+      by.command(
+        operation,
+        "time",
+        [],
+        "utf8",
+        (error, time) => {
+          if (error !== undefined) return resume(Effect.fail(error))
+          const [seconds, micros] = Array.isArray(time) ? time.map((part) => parseCount(String(part))) : []
+          if (seconds === undefined || micros === undefined) return none()
+          resume(Effect.succeed(seconds * 1_000_000 + micros))
+        },
+        true
+      )
+    })
+  const forget = (on: Commands, operation: string): Effect.Effect<undefined, CacheError> =>
+    on.one(operation, "unlink", [names.epoch], () => undefined)
   /**
-   * Where there is no room even for that, the evidence goes: the epoch, acknowledged, and after it what it is the evidence for.
-   * It comes back from the server's clock, above all it was, if that does not step back meanwhile; then `undefined`. A marker
-   * that goes before the epoch would come back at the old one.
+   * Where no script runs for want of room, the evidence goes: the epoch, acknowledged, and after it what it is the evidence for.
+   * A marker that goes before the epoch would come back at the old one. The epoch comes back from the server's clock, so one that
+   * is not below that must stay, with all that was born at it.
+   *
+   * `GET`, `TIME`, `UNLINK`, of one server. What others do to the epoch in between:
+   * - They move it on: it was below the clock, so it is set to the clock, and that is below what the clock gives later.
+   * - They make it, because it was missing or no count: from the clock, too.
+   * - They unlink it, here or at the end of a clearing: so it is gone already.
+   * For the rest the clock must not step back until the epoch is there again, and nobody may set it by hand meanwhile.
    */
+  const forgetBelowClock = (on: Commands): Effect.Effect<undefined, CacheError> =>
+    Effect.flatMap(look(on, "invalidate"), ({ by, text }) => {
+      if (isEnded(text)) return Effect.fail(atItsEnd())
+      const count = parseCount(text)
+      if (count === undefined) return forget(on, "invalidate")
+      return Effect.flatMap(clockOf(by, "invalidate"), (now) => {
+        if (count < now) return forget(on, "invalidate")
+        const problem =
+          `the epoch ${names.epoch} is ahead of the server's clock, so it would come back below what was stored under it, and ` +
+          "there is no room to move it on; make room, or clear the namespace, which makes some"
+        return Effect.fail(noRoom("invalidate", problem))
+      })
+    })
+  /** The new epoch; `undefined` where it was removed instead. */
   const bump = (on: Commands): Effect.Effect<number | undefined, CacheError> =>
     whenFull(counted("invalidate", on.script("invalidate", bumpEpoch, [names.epoch], identity)), () =>
-      on.one("invalidate", "unlink", [names.epoch], () => undefined)
+      forgetBelowClock(on)
     )
   const orCreate = (text: unknown): Effect.Effect<number, CacheError> => {
     const found = parseCount(text)
@@ -278,17 +334,22 @@ export const makeTagIndex = (commands: Commands, names: Names, replicated: Repli
       )
     })
 
-  const clearing: RedisTagIndex["clearing"] = (on, removal) =>
-    Effect.matchEffect(bump(on), {
-      onFailure: (error) =>
-        error.reason._tag === "InvalidKey"
-          ? Effect.andThen(
-              removal,
-              on.script("clear", forgetEpoch, [names.epoch], () => undefined)
-            )
-          : Effect.fail(error),
-      onSuccess: () => removal
-    })
+  /** Takes away an epoch at its end. One that others make anew between the two steps is from the clock, and may go as well. */
+  const forgetEnded = (on: Commands): Effect.Effect<undefined, CacheError> =>
+    whenFull(
+      on.script("clear", forgetEpoch, [names.epoch], () => undefined),
+      () => Effect.flatMap(look(on, "clear"), ({ text }) => (isEnded(text) ? forget(on, "clear") : Effect.undefined))
+    )
+
+  const clearing: RedisTagIndex["clearing"] = (on, removal) => {
+    const once = (otherwise: (error: CacheError) => Effect.Effect<void, CacheError>): Effect.Effect<void, CacheError> =>
+      Effect.matchEffect(bump(on), {
+        onFailure: (error) =>
+          error.reason._tag === "InvalidKey" ? Effect.andThen(removal, forgetEnded(on)) : otherwise(error),
+        onSuccess: () => removal
+      })
+    return once((error) => (isNoRoom(error) ? Effect.andThen(removal, once(Effect.fail)) : Effect.fail(error)))
+  }
 
   return { service: TagIndex.of({ epoch, markers, ensure, invalidate }), clearing }
 }
