@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { Compressor } from "../../CacheEntry.ts"
 import { CacheError, InvalidKey } from "../../CacheError.ts"
-import { whenFull } from "../../internal/noRoom.ts"
+import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { inSteps, stepSize, sum } from "../../internal/inSteps.ts"
 import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
@@ -76,7 +76,8 @@ export const makeBackend = (
       const whole = all(keys.length, (i, reply) => {
         const key = keys[i]!
         on.run("remove", Scripts.remove, [names.entry(key), names.lease(key)], (error, removed) => {
-          if (!isServerError(error, "TRYAGAIN")) return reply(error, removed)
+          // A server that runs no script when it is full runs the commands.
+          if (!isServerError(error, "TRYAGAIN") && !isNoRoom(error)) return reply(error, removed)
           apart.push(key)
           reply(undefined, 0)
         })
@@ -153,7 +154,13 @@ export const makeBackend = (
       const unfilled = (on: Commands) => {
         if (onLost === "unlink") return Effect.as(unlinkBoth(on, key), false)
         const dropped = Effect.as(dropLease(on, key, token), false)
-        return onLost === "keep" ? dropped : Effect.andThen(dropped, Effect.as(unlink(on, names.entry(key)), false))
+        if (onLost === "keep") return dropped
+        const emptied = unlink(on, names.entry(key))
+        // A lease that cannot be looked at for want of room stays, and is told of; the entry goes all the same.
+        return Effect.andThen(
+          whenFull(dropped, (error) => Effect.andThen(emptied, Effect.fail(error))),
+          Effect.as(emptied, false)
+        )
       }
       const fill = (on: Commands) => {
         const filled = oneByOne(
