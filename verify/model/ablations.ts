@@ -144,8 +144,19 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: primitives,
-        find: "whenFull(bumpEpoch, () => Effect.asVoid(dropEpoch))",
-        replace: "whenFull(bumpEpoch, () => Effect.void)"
+        find: "below ? Effect.asVoid(dropEpoch)",
+        replace: "below ? Effect.void"
+      }
+    ]
+  },
+  {
+    rule: "where there is no room, an epoch that is ahead of the clock stays",
+    programs: ["full-tag-ahead"],
+    patches: [
+      {
+        file: primitives,
+        find: "below ? Effect.asVoid(dropEpoch) : Effect.fail(refused)",
+        replace: "below ? Effect.asVoid(dropEpoch) : Effect.asVoid(dropEpoch)"
       }
     ]
   },

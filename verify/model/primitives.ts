@@ -183,13 +183,21 @@ export const primitivesOf = (process: Process): Primitives => {
     run: () => server.bumpEpoch()
   })
   const dropEpoch = process.one({ slot: "epoch", label: "drop the epoch", run: () => server.drop("the epoch") })
+  /** `GET` and `TIME`: what others do to the epoch in between is from the clock. */
+  const lookAtEpoch = process.one({
+    slot: "epoch",
+    label: "look at the epoch and the clock",
+    run: () => server.isBelowClock()
+  })
   const dropMarker = (tag: string): Work<unknown> => ({
     slot: `t:${tag}`,
     label: `drop the marker of ${tag}`,
     run: () => server.drop(`t:${tag}`)
   })
-  /** Where there is no room to move it on, the epoch goes, and after it what it is the evidence for. */
-  const bump = whenFull(bumpEpoch, () => Effect.asVoid(dropEpoch))
+  /** Where there is no room to move it on, the epoch goes, and after it what it is the evidence for; but none that is ahead. */
+  const bump = whenFull(bumpEpoch, (refused) =>
+    Effect.flatMap(lookAtEpoch, (below) => (below ? Effect.asVoid(dropEpoch) : Effect.fail(refused)))
+  )
 
   return {
     backend: {
@@ -240,7 +248,12 @@ export const primitivesOf = (process: Process): Primitives => {
         }),
       clear: Effect.suspend(() => {
         const everything = Effect.andThen(pass(entryNames(() => true)), pass(world.tags.map((tag) => `t:${tag}`)))
-        return bump.pipe(Effect.andThen(everything), Effect.andThen(everything), Effect.asVoid)
+        const twice = Effect.andThen(everything, everything)
+        // Where the epoch can be neither moved on nor removed, what it removes makes room.
+        return Effect.andThen(
+          whenFull(bump, () => Effect.andThen(twice, bump)),
+          Effect.asVoid(twice)
+        )
       })
     },
     tags: {

@@ -66,6 +66,8 @@ export interface Program {
   readonly known?: ReadonlyArray<string> | undefined
   /** There is an entry already, with a tag whose marker is a pending text of somebody who died. */
   readonly unsettled?: boolean | undefined
+  /** The epoch is ahead of the server's clock. */
+  readonly ahead?: boolean | undefined
 }
 
 const calm: Budget = { evictions: 0, crashes: 0, timeouts: 0, full: 0, late: 0, ticks: 0, together: 0, interrupts: 0 }
@@ -201,6 +203,8 @@ export const small: ReadonlyArray<Program> = [
   program("tag-key", [[r], [[tagAndInvalidate]]], {}, { tags: ["X"] }),
   program("full-key", [[r], [[byKey]]], { full: 2 }),
   program("full-tag", [[t], [[byTag]]], { full: 3 }, tagged),
+  program("full-tag-ahead", [[t], [[byTag]]], { full: 2 }, { ...tagged, ahead: true }),
+  program("full-clear-ahead", [[t], [[clear]]], { full: 2 }, { ...tagged, ahead: true }),
   program("full-tag-evict", [[t], [[byTag]]], { full: 2, evictions: 1 }, tagged),
   program("full-tag-tag", [[t], [[byTag]], [[byTag]]], { full: 2 }, tagged),
   program("full-tag-together", [[t, t], [[byTag]]], { full: 2, together: 1 }, tagged),

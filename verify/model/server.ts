@@ -31,6 +31,9 @@ const context = Context.make(Clock.Clock, new StandingClock())
 
 const now = 0
 
+/** More than the steps of a clock in one schedule. */
+const ahead = 100
+
 export class Server {
   readonly memory: MemoryPrimitives & { readonly state: MemoryState }
   readonly rows = new Map<string, number>()
@@ -71,6 +74,11 @@ export class Server {
       value: new Row(key, 0, "of the dead")
     }
     this.run(memory.backend.fill(key, "of the dead", { stored, ttlMillis: 3_600_000 }, "keep"))
+  }
+
+  /** As a clock leaves it that was put back since. */
+  leaveAhead(): void {
+    this.epoch = this.clock + ahead
   }
 
   /** Carries out a primitive of memory. */
@@ -118,8 +126,12 @@ export class Server {
 
   /** `bumpEpoch`: above what it was, and above every value it had before it was lost. */
   bumpEpoch(): number {
-    this.clock = Math.max(this.clock, this.epoch ?? 0) + 1
-    return (this.epoch = this.clock)
+    return (this.epoch = Math.max((this.epoch ?? 0) + 1, ++this.clock))
+  }
+
+  /** Whether a lost epoch would come back above this one. */
+  isBelowClock(): boolean {
+    return (this.epoch ?? 0) <= this.clock
   }
 
   /** `pendMarker`: the marker, or the pending text that is in its place now. */

@@ -88,6 +88,7 @@ export class World {
     if (program.held === true) this.server.leaveHeld(this.keys[0]!)
     if (program.filled === true) this.server.leaveFilled(this.keys[0]!)
     if (program.unsettled === true) this.server.leaveUnsettled(this.keys[0]!, this.tags[0]!)
+    if (program.ahead === true) this.server.leaveAhead()
     this.processes = program.processes.map((_, i) => new Process(this, "ABCD"[i]!, this.#turns))
     this.#turns.yields = program.yields === true
     program.processes.forEach((actors, p) => {
@@ -245,7 +246,8 @@ export class World {
     const { process } = actor
     const timedOut = process.timeouts > 0
     if (Exit.isFailure(exit)) {
-      if (!call.interrupted && !timedOut)
+      // One that cannot move the epoch on, nor remove it, is not acknowledged.
+      if (!call.interrupted && !timedOut && this.program.ahead !== true)
         this.#fail(`${actor.name}: ${call.op.name} fails: ${Cause.pretty(exit.cause)}`)
       return
     }

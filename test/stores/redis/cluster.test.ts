@@ -5,7 +5,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import calculateSlot from "cluster-key-slot"
 import { Context, Effect, Fiber, Layer, ManagedRuntime, Option, Schema, type Scope } from "effect"
-import { afterAll } from "vitest"
+import { Redis } from "ioredis"
+import { afterAll, vi } from "vitest"
 import {
   cacheAside,
   CacheClient,
@@ -23,7 +24,7 @@ import { Commands, makeNames } from "../../../src/stores/redis/commands.ts"
 import type { Connection } from "../../../src/stores/redis/wire/connection.ts"
 import { readOne, textOf } from "../../../src/stores/redis/lookups.ts"
 import { resolve } from "../../../src/stores/redis/options/options.ts"
-import { openNodes } from "../../../src/stores/redis/primitives.ts"
+import { makeRedisPrimitives, openNodes } from "../../../src/stores/redis/primitives.ts"
 import { removeScanned } from "../../../src/stores/redis/scan.ts"
 import { runHistory } from "../../support/random.ts"
 import { cacheCommands, cacheUser, clusterCommands, leastPrivilege } from "../../support/acl.ts"
@@ -104,6 +105,41 @@ describe("Redis Cluster", () => {
       // Each primary has some of them.
       for (const node of yield* cluster.primaries) assert.match(yield* node.raw("DBSIZE"), /^:[1-9]/)
     })
+  )
+
+  world(
+    "where no script runs for want of room, the clock is that of the node that has the epoch",
+    ({ cluster, namespace }) =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const send = Redis.prototype.sendCommand
+        const spy = vi.spyOn(Redis.prototype, "sendCommand").mockImplementation(function (
+          this: Redis,
+          command,
+          stream
+        ) {
+          if (command.name.startsWith("eval")) {
+            const error = new Error("OOM command not allowed when used memory > 'maxmemory'.")
+            error.name = "ReplyError"
+            command.reject(error)
+            return command.promise
+          }
+          if (command.name === "time" || command.args[0] === `${namespace}:epoch`) {
+            asked.push(`${command.name} ${this.options.port}`)
+          }
+          return send.call(this, command, stream)
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+        const { tags } = yield* makeRedisPrimitives({ url: cluster.url, namespace, timeout: "5 seconds" })
+        const { port, raw } = yield* cluster.primaryOf(`${namespace}:epoch`)
+        yield* raw("SET", `${namespace}:epoch`, "1")
+        yield* tags.invalidate(rows(20))
+        assert.deepStrictEqual(asked, [`get ${port}`, `time ${port}`, `unlink ${port}`])
+        yield* raw("SET", `${namespace}:epoch`, String(Number.MAX_SAFE_INTEGER - 1))
+        const { reason } = yield* Effect.flip(tags.invalidate(rows(20)))
+        assert.strictEqual(reason._tag, "NoRoom")
+        assert.match(yield* raw("EXISTS", `${namespace}:epoch`), /^:1/)
+      })
   )
 
   world("replicas are not asked", ({ client, cluster }) =>
