@@ -17,6 +17,9 @@ export interface HostileRedis {
 /** The bytes to send back; `undefined` says nothing at all, `"close"` hangs up. */
 export type Answer = (command: Received) => string | Uint8Array | undefined | "close"
 
+/** One that may answer later, too. */
+type Speaker = (command: Received, say: (bytes: string) => void) => ReturnType<Answer>
+
 export const bulk = (bytes: string | Uint8Array): Uint8Array => {
   const body = typeof bytes === "string" ? Buffer.from(bytes) : bytes
   return Buffer.concat([Buffer.from(`$${body.length}\r\n`), body, Buffer.from("\r\n")])
@@ -59,7 +62,7 @@ const takeCommands = (buffer: Buffer): { readonly commands: ReadonlyArray<Receiv
   return { commands, rest: buffer.subarray(from) }
 }
 
-const make = (answer: Answer) =>
+const make = (answer: Speaker) =>
   Effect.acquireRelease(
     Effect.promise(
       () =>
@@ -71,13 +74,14 @@ const make = (answer: Answer) =>
             socket.setNoDelay(true)
             socket.on("close", () => sockets.delete(socket))
             socket.on("error", () => socket.destroy())
+            const say = (bytes: string) => void (socket.destroyed || socket.write(bytes))
             let buffer: Buffer = Buffer.alloc(0)
             socket.on("data", (chunk) => {
               const { commands, rest } = takeCommands(Buffer.concat([buffer, chunk]))
               buffer = rest
               for (const command of commands) {
                 received++
-                const reply = answer(command)
+                const reply = answer(command, say)
                 if (reply === "close") return void socket.destroy()
                 if (reply !== undefined && !socket.destroyed) socket.write(reply)
               }
@@ -104,5 +108,5 @@ const make = (answer: Answer) =>
 
 export const HostileRedis = {
   /** Answers as told until the scope closes. */
-  scoped: (answer: Answer): Effect.Effect<HostileRedis, never, Scope.Scope> => make(answer)
+  scoped: (answer: Speaker): Effect.Effect<HostileRedis, never, Scope.Scope> => make(answer)
 }

@@ -25,7 +25,10 @@ export interface Nodes {
   readonly of: (key: string) => Connection | undefined
   /** A number whose slot this connection has: `from`, if it is one; `undefined` when it has no slot. */
   readonly partOn: (connection: Link, from: number) => number | undefined
-  /** Queues a command. `reply` is called exactly once, within the deadline, which counts from when it is sent. */
+  /**
+   * Queues a command. `reply` is called exactly once, within the deadline, which counts from when it is sent. How long it waits
+   * to be sent is bounded, too: see `wire/outbox.ts`.
+   */
   readonly command: (
     key: string,
     operation: string,

@@ -1,4 +1,6 @@
 import { Command, type Redis } from "ioredis"
+import type { Job } from "./job.ts"
+import type { Argument } from "./wire.ts"
 
 /** Below this, copying costs less than one more piece for the system call. */
 const largeBytes = 16_384
@@ -104,7 +106,7 @@ export const learnt = (
   chunks instanceof FirstChunks && chunks.destination.redis.stream?.writable ? chunks.took(commands) : known
 
 /** A command that hands a large argument on as it is: ioredis would copy it to put its length before it. */
-export class LargeCommand extends Command {
+class LargeCommand extends Command {
   private readonly chunks: Chunks
 
   constructor(chunks: Chunks, ...command: ConstructorParameters<typeof Command>) {
@@ -130,5 +132,18 @@ export class LargeCommand extends Command {
 }
 
 /** Whether one of the arguments is worth a `LargeCommand`. */
-export const hasLarge = (args: ReadonlyArray<unknown>): boolean =>
+const hasLarge = (args: ReadonlyArray<unknown>): boolean =>
   args.some((arg) => Buffer.isBuffer(arg) && arg.length >= largeBytes)
+
+/** What ioredis sends for a job. `chunks` are what it will be written to, if that is known. */
+export const makeCommand = (
+  chunks: Chunks | undefined,
+  { args, encoding, name }: Job,
+  onReply: (error: Error | null | undefined, reply: unknown) => void
+): Command => {
+  const made = args as Array<Argument>
+  const options = { replyEncoding: encoding }
+  return chunks !== undefined && hasLarge(args)
+    ? new LargeCommand(chunks, name, made, options, onReply)
+    : new Command(name, made, options, onReply)
+}

@@ -9,10 +9,10 @@
  * not say when bytes leave, which sharing a read must know.
  */
 import { type Context, Effect } from "effect"
-import { Command, type Redis } from "ioredis"
+import type { Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
 import { Attempts } from "./attempts.ts"
-import { hasLarge, LargeCommand, learnt, nextChunks } from "./chunks.ts"
+import { learnt, makeCommand, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
 import { isFull, makeDescribe, noRoom, orMisplaced, timedOut, unavailable } from "./describe.ts"
 import { watchHandshake } from "./handshake.ts"
@@ -50,7 +50,7 @@ export class Connection implements Link {
   private readonly onChange: () => void
   private state: "first" | "ready" | "coming" | "down" | "closed"
   private lastProblem: string | undefined
-  private readonly queue = new Outbox()
+  private readonly queue: Outbox
   private readonly gathered: Gathered
   /** When the first of what waits for the flush was asked for. */
   private tickAt = 0
@@ -82,8 +82,8 @@ export class Connection implements Link {
       },
       options.onRefused
     )
-    // Waiting for a connect that does not come, the queue must hold no more than has a caller.
-    this.deadlines = new Deadlines<Job>(options.timeoutMillis, this.onLate, () => this.queue.trim())
+    this.queue = new Outbox(options.timeoutMillis, this.fail)
+    this.deadlines = new Deadlines(options.timeoutMillis, this.onLate, (now) => this.queue.look(now, this.ready))
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
     this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
@@ -195,14 +195,13 @@ export class Connection implements Link {
       reply,
       at: at ?? this.tickAt,
       seen: this.pulse.replies,
-      asked: at ?? this.tickAt,
       held: at === undefined && (this.queue.full || this.state === "ready"),
       done: false,
       command: undefined
     }
-    this.queue.add(job)
-    if (at === undefined) this.deadlines.push(job)
-    else this.deadlines.insert(job)
+    this.queue.add(job, at !== undefined)
+    this.deadlines.asked(job.at)
+    if (!job.held) this.deadlines.begin(job)
   }
 
   unavailable(operation: string, problem?: string): CacheError {
@@ -224,7 +223,9 @@ export class Connection implements Link {
     const { client, large, pulse } = this
     // It is closed, and the event is still to come.
     if ((client.status !== "ready" || !client.stream?.writable) && this.rest()) return
-    const batch = this.queue.take(performance.now(), pulse.replies)
+    const now = performance.now()
+    this.queue.look(now, true)
+    const batch = this.queue.take(now, pulse.replies)
     if (batch.length === 0) return
     this.turn.count++
     pulse.usedAt = Math.max(pulse.usedAt, this.tickAt)
@@ -239,6 +240,7 @@ export class Connection implements Link {
     for (const job of batch) {
       // Expired while it waited for the connect: its caller is gone, so it must not happen any more.
       if (job.done) continue
+      if (job.held) this.deadlines.begin(job)
       const onReply = (error: Error | null | undefined, reply: unknown) => {
         pulse.answered(job, error)
         large.replied(client.stream)
@@ -252,12 +254,7 @@ export class Connection implements Link {
         this.settle(job, failure, undefined)
         if (problem.startsWith("READONLY ")) this.leaveReplica()
       }
-      const args = job.args as Array<Argument>
-      const options = { replyEncoding: job.encoding }
-      const command =
-        gathers && hasLarge(args)
-          ? new LargeCommand(chunks!, job.name, args, options, onReply)
-          : new Command(job.name, args, options, onReply)
+      const command = makeCommand(gathers ? chunks : undefined, job, onReply)
       job.command = command
       pulse.sent(job)
       this.queue.sent()
@@ -288,14 +285,17 @@ export class Connection implements Link {
     job.reply(error, reply, this)
   }
 
-  private readonly onLate = (job: Job, now: number): void => {
-    // Its turn is to come: whether answers come, those before it tell.
-    if (this.state === "ready" && this.queue.holds(job, now, this.timeoutMillis)) return
-    const { client, large, pulse } = this
-    const late = job.seen === pulse.replies ? this.queue.heldSince(now - this.timeoutMillis) : []
-    if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
-    for (const each of [job, ...late]) this.settle(each, timedOut(each.operation, this.timeoutMillis), undefined)
+  private readonly fail = (job: Job): void => {
+    this.settle(job, timedOut(job.operation, this.timeoutMillis), undefined)
     if (this.state === "coming") this.onClose("the server closed the connection, and the reconnect takes long")
+  }
+
+  private readonly onLate = (job: Job, now: number): void => {
+    const { client, large, pulse } = this
+    // Whether answers come, those that were sent tell.
+    if (job.seen === pulse.replies) this.queue.expire(now, this.ready, true)
+    if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
+    this.fail(job)
     if (this.state !== "ready" || !this.owned || !pulse.isSilent(now)) return
     this.onClose(large.arrived(client.stream) > 0 ? "a reply does not end" : "the server stopped answering")
     client.disconnect(true)
@@ -375,10 +375,8 @@ export class Connection implements Link {
 
   private failAll(): void {
     this.gathered.flush(this.tickAt)
-    this.queue.clear()
-    for (const job of this.deadlines.all()) {
-      if (job.done) continue
-      this.settle(job, this.unavailable(job.operation), undefined)
+    for (const job of [...this.deadlines.all(), ...this.queue.clear()]) {
+      if (!job.done) this.settle(job, this.unavailable(job.operation), undefined)
     }
   }
 

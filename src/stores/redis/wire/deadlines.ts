@@ -1,28 +1,32 @@
 /**
- * What waits for a reply, in the order in which it was asked for. Replies arrive in the order of commands and all share one
- * timeout, so the first is the first to expire, and one timer is enough. Of what is held back `at` moves on, and all behind it
- * waits as long.
+ * Those that wait for a reply, and one timer for all of their deadlines. All last equally long, so those that have begun stand
+ * in the order in which they began: the first is the first to expire. That is nearly the order in which they were sent, and so
+ * answered. What is held back has no deadline yet; it is counted here, and each look asks for it.
  */
 export interface Waiting {
-  /** When its deadline began, in milliseconds of the monotonic clock. */
+  /** When its deadline began, in milliseconds of the monotonic clock. Does not change any more once it stands here. */
   readonly at: number
   done: boolean
 }
 
 export class Deadlines<W extends Waiting> {
   private readonly millis: number
-  /** Must set `done` and call `ended`, or move `at` on. */
   private readonly onLate: (late: W, now: number) => void
-  private readonly onLook: () => void
+  private readonly onLook: (now: number) => number
   private waiting: Array<W> = []
   // What is before it is done. What is done out of order is skipped.
   private head = 0
   private live = 0
   private timer: NodeJS.Timeout | undefined
+  /** When the timer fires. */
+  private due = 0
   private drained: (() => void) | undefined
 
-  /** `onLook` is called after each look at what is late. */
-  constructor(millis: number, onLate: (late: W, now: number) => void, onLook: () => void) {
+  /**
+   * `onLate` must set `done` and call `ended`. `onLook` is called after each look at what is late, for what is held back; it
+   * gives the time of the next look that it needs.
+   */
+  constructor(millis: number, onLate: (late: W, now: number) => void, onLook: (now: number) => number) {
     this.millis = millis
     this.onLate = onLate
     this.onLook = onLook
@@ -33,25 +37,24 @@ export class Deadlines<W extends Waiting> {
     return this.live
   }
 
-  /** The newest of all. */
-  push(one: W): void {
-    this.waiting.push(one)
+  /** One more waits, since `at`. Its deadline may begin later. */
+  asked(at: number): void {
     if (this.live++ > 0) return
-    if (this.timer === undefined) this.timer = setTimeout(this.onTimer, this.millis)
+    if (this.timer === undefined) this.lookAt(at + this.millis, performance.now())
     else this.timer.ref()
   }
 
-  /** One that has waited elsewhere before, and so is a little older than the newest. */
-  insert(one: W): void {
+  /** The deadline of one that waits begins with its `at`. It is the newest, or has waited elsewhere before and is a little older. */
+  begin(one: W): void {
     const { waiting } = this
-    let at = waiting.length
-    while (at > this.head && waiting[at - 1]!.at > one.at) at--
-    waiting.splice(at, 0, one)
-    this.live++
-    if (at > this.head && this.timer !== undefined) return
-    clearTimeout(this.timer)
-    // Not by itself: when a look is due, the oldest are late already.
-    this.lookAt(waiting[this.head]!.at + this.millis - performance.now())
+    let place = waiting.length
+    while (place > this.head && waiting[place - 1]!.at > one.at) place--
+    if (place === waiting.length) waiting.push(one)
+    else waiting.splice(place, 0, one)
+    // Without a timer a look is under way, or comes in this turn.
+    if (this.timer !== undefined && one.at + this.millis < this.due) {
+      this.lookAt(one.at + this.millis, performance.now())
+    }
   }
 
   /** One of them is done. */
@@ -60,7 +63,7 @@ export class Deadlines<W extends Waiting> {
     let head = this.head
     while (head < waiting.length && waiting[head]!.done) head++
     if (head === waiting.length) {
-      this.waiting = []
+      if (head > 0) this.waiting = []
       head = 0
     } else if (head > 1024 && head * 2 > waiting.length) {
       this.waiting = waiting.slice(head)
@@ -72,7 +75,7 @@ export class Deadlines<W extends Waiting> {
     this.drained?.()
   }
 
-  /** Those that wait, oldest first; may have some that are done. */
+  /** Those whose deadline has begun, oldest first; may have some that are done. */
   all(): ReadonlyArray<W> {
     return this.waiting.slice(this.head)
   }
@@ -88,8 +91,10 @@ export class Deadlines<W extends Waiting> {
     this.timer = undefined
   }
 
-  private lookAt(inMillis: number): void {
-    this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(inMillis)))
+  private lookAt(due: number, now: number): void {
+    clearTimeout(this.timer)
+    this.due = due
+    this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(due - now)))
   }
 
   // After a long turn of the event loop, timers run before the replies that already arrived are read: look at those
@@ -101,17 +106,16 @@ export class Deadlines<W extends Waiting> {
 
   private readonly look = (): void => {
     if (this.timer !== undefined) return
+    const { millis } = this
     const now = performance.now()
     for (;;) {
       const oldest = this.waiting[this.head]
-      if (oldest === undefined) break
-      const left = oldest.at + this.millis - now
-      if (left > 0) {
-        this.lookAt(left)
-        break
-      }
+      if (oldest === undefined || oldest.at + millis > now) break
       this.onLate(oldest, now)
     }
-    this.onLook()
+    const held = this.onLook(now)
+    if (this.live === 0) return
+    // A deadline that begins after this look ends after the next.
+    this.lookAt(Math.min(this.waiting[this.head]?.at ?? now, now, held - millis) + millis, now)
   }
 }

@@ -15,12 +15,10 @@ export interface Job extends Waiting {
   /** How many replies its connection had seen when it was queued, or sent if it was held back. */
   seen: number
   /**
-   * Its deadline counts from when it is sent: it was asked for on a connection that is open, and waits for the turn of the event
-   * loop to end, or for others to be answered.
+   * Its deadline counts from when it is sent, and `at` moves on then: it was asked for on a connection that is open, and waits for
+   * the turn of the event loop to end, or for others to be answered.
    */
   readonly held: boolean
-  /** When it was asked for; `at` moves on while it is held. */
-  readonly asked: number
   command: Command | undefined
 }
 
