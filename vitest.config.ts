@@ -14,7 +14,15 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    // To import Effect and the sources anew for each file took half of the time. A file that mocks a module, breaks something for
+    // all or needs a stack of known depth has a process of its own.
+    projects: [
+      {
+        extends: true,
+        test: { name: "shared", include: ["test/**/*.test.ts"], exclude: ["**/*.alone.test.ts"], isolate: false }
+      },
+      { extends: true, test: { name: "alone", include: ["test/**/*.alone.test.ts"] } }
+    ],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Vitest leaves a core to itself, and of two that is half; most tests wait for servers.
