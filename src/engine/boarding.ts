@@ -84,6 +84,7 @@ const end = (
 /** Waits for a flight as one of its callers. To be run in the same evaluation that found or launched it. */
 export const board = (flight: Flight, caller: Caller): Effect.Effect<void> | undefined => {
   flight.boarded++
+  if (caller.came > flight.latest) flight.latest = caller.came
   if (flight.exit !== undefined) {
     caller.tell(flight.exit)
     return undefined
@@ -124,6 +125,7 @@ export const takeAlong = (
   fiber: Fiber.Fiber<unknown, unknown>
 ): void => {
   other.boarded += flight.boarded
+  other.latest = Math.max(other.latest, flight.latest)
   other.callers.take(flight.callers, other.work, (caller) => {
     const own = caller.limit ?? limit
     if (caller.limit !== undefined) flight.alarms?.delete(caller)
@@ -157,9 +159,10 @@ export class Boarding<S> extends Caller {
     flight: Flight,
     fiber: Fiber.Fiber<unknown, unknown>,
     owner: Work | undefined,
-    resume: (effect: Effect.Effect<unknown, unknown, unknown>) => void
+    resume: (effect: Effect.Effect<unknown, unknown, unknown>) => void,
+    came?: number
   ) {
-    super(flight, owner)
+    super(flight, owner, came)
     this.ends = ends
     this.store = store
     this.request = request

@@ -55,11 +55,10 @@ export class Flight {
   ran = 0
   /** It waited for another one to end, before its next trip: each of its callers is bound by itself. */
   reopened = false
-  /**
-   * Of callers that have waited for as long as they wanted: when the last of them came. It joins only what began after that, and
-   * waits for nobody's lease.
-   */
-  impatientSince: number | undefined = undefined
+  /** Of callers that have waited for as long as they wanted: it waits for nobody's lease. */
+  isImpatient = false
+  /** When the last of its callers came. */
+  latest = this.came
   /**
    * Its witness, by which a caller knows whether it may join: who held the lease when its trip was carried out (itself, or
    * somebody else), and the epoch of that moment. Where nobody held it, because the store refused, there is none.
@@ -121,13 +120,14 @@ export class Flight {
 export abstract class Caller extends Waiter {
   /** The one it waits for: that which it boarded, or which took that one along. */
   flight: Flight
-  readonly came = nextMoment()
+  readonly came: number
   /** Only where it does not wait for ever. */
   limit: Limit | undefined = undefined
 
-  constructor(flight: Flight, owner: Work | undefined) {
+  constructor(flight: Flight, owner: Work | undefined, came = nextMoment()) {
     super(flight.work, owner)
     this.flight = flight
+    this.came = came
   }
 
   /** Called instead of `tell`, if it waited for too long. */
@@ -261,8 +261,7 @@ export class Flights {
   opened(key: string, party: Party, kind: Flight["kind"], isImpatient = false): Flight | undefined {
     return this.#open.find(
       key,
-      (flight) =>
-        flight.kind === kind && (flight.impatientSince !== undefined) === isImpatient && mayBoard(flight, party)
+      (flight) => flight.kind === kind && flight.isImpatient === isImpatient && mayBoard(flight, party)
     )
   }
 
@@ -277,7 +276,7 @@ export class Flights {
    * no tag invalidation did. So the load began after everything that was acknowledged before the caller started, and it does
    * not matter whether the flight holds the lease itself.
    */
-  joinable(key: string, party: Party, holder: string | undefined, epoch: number, ranAfter = 0): Flight | undefined {
+  joinable(key: string, party: Party, holder: string | undefined, epoch: number): Flight | undefined {
     // Nobody's lease is no witness: it may have been lost twice.
     if (holder === undefined) return undefined
     return this.#running.find(
@@ -287,8 +286,15 @@ export class Flights {
         flight.epoch === epoch &&
         !flight.abandoned &&
         flight.exit === undefined &&
-        flight.ran > ranAfter &&
         compatible(flight.party, party)
+    )
+  }
+
+  /** A running flight that may be joined whatever was seen, because it began after the caller came. */
+  begunSince(came: number, key: string, party: Party): Flight | undefined {
+    return this.#running.find(
+      key,
+      (flight) => flight.ran > came && !flight.abandoned && flight.exit === undefined && compatible(flight.party, party)
     )
   }
 

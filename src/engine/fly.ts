@@ -67,7 +67,7 @@ const steps = Effect.fnUntraced(function*(
   if (!store.inPlace) yield* Effect.yieldNow
   const clock = yield* Clock.Clock
   const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
-  const isImpatient = flight.impatientSince !== undefined
+  const { isImpatient } = flight
   let limit = limitOf(plan, context.defaultLeaseMillis, isImpatient ? -Infinity : monotonicMillis(clock))
   const unstored = () => loadUnstored(context, store, flight, request, restore)
   let pollMillis = firstPollMillis
@@ -97,10 +97,11 @@ const steps = Effect.fnUntraced(function*(
     if (refused !== undefined) yield* context.record(plan.region, refused)
 
     // From here to where it runs, joins or waits is one evaluation: what it has seen of the others must still hold then.
-    // Join, by the witness of the trip.
+    // Join, by the witness of the trip, or because it began after all of them came. Who is impatient joins nothing else.
     const overdue = !granted && store.suspects.isOverdue(key, holder, leaseMillis, clock)
     const joins = !granted && !overdue
-    const other = joins ? flights.joinable(key, flight.party, holder, epoch, flight.impatientSince) : undefined
+    const witness = joins && !isImpatient ? flights.joinable(key, flight.party, holder, epoch) : undefined
+    const other = joins ? (witness ?? flights.begunSince(flight.latest, key, flight.party)) : undefined
     if (other !== undefined) {
       if (closesCircle(flight.work, other.work)) return yield* unstored()
       takeAlong(flight, other, isImpatient ? undefined : limit, fiber)

@@ -21,7 +21,7 @@ import { momentOf } from "./moment.ts"
 import { type Limit, limitOf } from "./patience.ts"
 import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
-import { closesCircle, CurrentWork, isWithin, stillRunning } from "./work.ts"
+import { closesCircle, CurrentWork, isWithin, stillRunning, type Work } from "./work.ts"
 
 /**
  * How old a load may be that is joined while the primary fails, where its value is not kept. What others invalidate is not seen
@@ -218,17 +218,20 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     })
   }
 
-  /** A flight that is still to ask; `impatientSince`: of a caller that will not wait for those before. */
+  /** A flight that is still to ask; `since`: of a caller that came then, and will not wait for those before. */
   const newFlight = (
     store: Store,
     request: Request,
     kind: Flight["kind"],
     fiber: Fiber.Fiber<unknown, unknown>,
-    impatientSince?: number
+    since?: number
   ): Flight => {
     const { key, plan } = request
     const flight = new Flight(store, key, context.makeToken(), plan, kind, fiber.getRef(CurrentWork))
-    flight.impatientSince = impatientSince
+    if (since !== undefined) {
+      flight.isImpatient = true
+      flight.latest = since
+    }
     const way = { context, store, request, keep: keeps(store, plan) }
     const isOpen = !store.inPlace || kind === "refresh"
     const body = spanned(
@@ -289,17 +292,38 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       store.suspects.note(key, flight.holder, leaseOf(context, plan), fiber.getRef(Clock.Clock))
       return Exit.fail(new CacheError({ reason: new WaitTimeout({ name: key, millis: limit!.millis }) }))
     }
-    return Effect.callback<unknown, unknown, unknown>((resume) => {
-      const there = store.flights.opened(key, plan, "load", true)
-      const isShared = there !== undefined && !closesCircle(owner, there.work)
-      const flight = isShared ? there : newFlight(store, request, "load", fiber, came)
-      if (isShared) there.impatientSince = Math.max(there.impatientSince!, came)
-      return board(flight, new Boarding(loads, store, request, flight, fiber, owner, resume))
-    })
+    return hurry(store, request, fiber, owner, came)
   }
+
+  /**
+   * Loads for a caller that waits for nobody's load any more, but for what begins after it came, and so is as good as its own. Who
+   * is late as well shares it.
+   */
+  const hurry = (
+    store: Store,
+    request: Request,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    owner: Work | undefined,
+    came: number
+  ): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.callback((resume) => {
+      const { key, plan } = request
+      const { flights } = store
+      if (flights.broken !== undefined) mend(flights, fiber)
+      const there = flights.begunSince(came, key, plan) ?? flights.opened(key, plan, "load", true)
+      const flight =
+        there === undefined || closesCircle(owner, there.work) ? newFlight(store, request, "load", fiber, came) : there
+      return board(flight, new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came))
+    })
 
   const loads: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, readThrough), late }
   const refreshes: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, refreshOn), late }
+  const lateLoads: Ends<Store> = {
+    // It has waited, and does not begin to wait anew.
+    settle: (boarding, exit) =>
+      settle(boarding, exit, (store, request, fiber) => hurry(store, request, fiber, boarding.owner, boarding.came)),
+    late
+  }
 
   /** The store failed before a load started: carry on in this process, where one load a key is still the rule. */
   const degrade = (

@@ -121,24 +121,66 @@ for (const onTimeout of ["load", "fail"] as const) {
   )
 }
 
-it.effect("who has waited for too long on a full Redis shares one load more", () =>
-  withFull((client) =>
-    Effect.gen(function*() {
-      const gate = makeGate<number>()
-      let loads = 0
-      const get = client.run(
-        stampedeProtect({ ...settings, waitTimeout: "1 minute" })(
-          Effect.suspend(() => (++loads === 1 ? gate.pass(1) : Effect.succeed(loads)))
-        )
-      )
-      const first = yield* Effect.forkChild(get)
-      yield* gate.reached
-      const others = yield* calls(client, get, 20)
-      yield* TestClock.adjust("1 minute")
-      for (const other of others) assert.deepStrictEqual(yield* Fiber.join(other), Exit.succeed(2))
-      assert.strictEqual(loads, 2)
-      yield* gate.open
-      yield* Fiber.join(first)
-    })
+const impatient = stampedeProtect({ ...settings, waitTimeout: "1 minute" })
+
+for (const [name, count, apart] of [
+  ["at once", 600, 0],
+  ["one after another", 20, 1]
+] as const) {
+  it.effect(`who has waited for too long on a full Redis shares one load more: ${count} ${name}`, () =>
+    withFull((client) =>
+      Effect.gen(function*() {
+        const gates = [makeGate<number>(), makeGate<number>()]
+        let loads = 0
+        const get = client.run(impatient(Effect.suspend(() => gates[loads]!.pass(++loads))))
+        const first = yield* Effect.forkChild(get)
+        yield* gates[0]!.reached
+        const others: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (let i = 0; i < count; i++) {
+          others.push(yield* Effect.forkChild(get))
+          if (apart === 0) continue
+          yield* client.settle
+          yield* TestClock.adjust(apart * 1_000)
+        }
+        yield* client.settle
+        for (let i = 0; i < 60; i++) {
+          yield* TestClock.adjust("1 second")
+          if (apart > 0) yield* client.settle
+        }
+        yield* gates[1]!.reached
+        yield* TestClock.adjust("10 minutes")
+        yield* client.settle
+        assert.strictEqual(loads, 2)
+        yield* gates[1]!.open
+        for (const other of others) assert.strictEqual(yield* Fiber.join(other), 2)
+        yield* gates[0]!.open
+        yield* Fiber.join(first)
+      })
+    )
   )
+}
+
+it.effect(
+  "who has waited for too long does not wait anew where the load that it shares fails for another function",
+  () =>
+    withFull((client) =>
+      Effect.gen(function*() {
+        const gate = makeGate<number>()
+        let loads = 0
+        const failing = client.run(
+          impatient(
+            Effect.suspend((): Effect.Effect<number, string> => (++loads === 1 ? gate.pass(1) : Effect.fail("no")))
+          )
+        )
+        const first = yield* Effect.forkChild(failing)
+        yield* gate.reached
+        const [fails] = yield* calls(client, failing, 1)
+        const [other] = yield* calls(client, client.run(impatient(Effect.succeed(7))), 1)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(yield* Fiber.join(fails!), Exit.fail("no"))
+        assert.deepStrictEqual(yield* Fiber.join(other!), Exit.succeed(7))
+        yield* gate.open
+        yield* Fiber.join(first)
+      })
+    )
 )
