@@ -28,8 +28,6 @@ interface Request {
   readonly encoding: ReplyEncoding
   readonly reply: Reply
   readonly readOnly: boolean
-  /** When it was asked for: its deadline counts from here, wherever it is sent. */
-  readonly at: number
 }
 
 /** Redirections that a command follows. Two are usual while a slot moves. */
@@ -115,7 +113,7 @@ export class Cluster implements Nodes {
     reply: Reply,
     readOnly = false
   ): void {
-    this.issue({ operation, name, args, encoding, reply, readOnly, at: performance.now() }, this.of(key), 0, false)
+    this.issue({ operation, name, args, encoding, reply, readOnly }, this.of(key), 0, false, undefined)
   }
 
   read(name: string, reader: Reader): Read {
@@ -147,8 +145,15 @@ export class Cluster implements Nodes {
     await Promise.all(this.closing)
   }
 
-  private issue(request: Request, connection: Connection | undefined, hops: number, asking: boolean): void {
-    const { args, at, encoding, name, operation, readOnly, reply } = request
+  /** `at` is when it was first sent: its deadline counts from there, wherever it goes on to. */
+  private issue(
+    request: Request,
+    connection: Connection | undefined,
+    hops: number,
+    asking: boolean,
+    at: number | undefined
+  ): void {
+    const { args, encoding, name, operation, readOnly, reply } = request
     if (connection === undefined) {
       this.refreshSoon()
       return reply(unavailable(operation, "no node of the cluster is reachable"), undefined)
@@ -160,16 +165,22 @@ export class Cluster implements Nodes {
       name,
       args,
       encoding,
-      (error, value, by) => {
-        if (error === undefined || !this.redirect(request, error, connection, hops)) reply(error, value, by)
+      (error, value, by, sentAt) => {
+        if (error === undefined || !this.redirect(request, error, connection, hops, sentAt)) reply(error, value, by)
       },
       readOnly,
-      hops === 0 ? undefined : at
+      at
     )
   }
 
   /** Follows a redirection. `false`: it is none. */
-  private redirect(request: Request, error: CacheError, from: Connection, hops: number): boolean {
+  private redirect(
+    request: Request,
+    error: CacheError,
+    from: Connection,
+    hops: number,
+    at: number | undefined
+  ): boolean {
     const message = serverMessage(error) ?? ""
     const found = /^(MOVED|ASK) (\d{1,5}) (\S*):(\d{1,5})( |$)/.exec(message)
     if (found === null) {
@@ -188,12 +199,17 @@ export class Cluster implements Nodes {
       this.slots[Number(slot)] = target
       this.refreshSoon()
     }
-    this.issue(request, target, hops + 1, kind === "ASK")
+    this.issue(request, target, hops + 1, kind === "ASK", at)
     return true
   }
 
   /** Reads that a node refused are sent on one by one: their slot may be on its way, and they on two nodes (`TRYAGAIN`). */
-  private readonly refused = (reads: ReadonlyArray<Read>, error: CacheError, at: number, from: Connection): void => {
+  private readonly refused = (
+    reads: ReadonlyArray<Read>,
+    error: CacheError,
+    at: number | undefined,
+    from: Connection
+  ): void => {
     for (const read of reads) {
       const request: Request = {
         operation: "read",
@@ -201,11 +217,10 @@ export class Cluster implements Nodes {
         args: [read.name],
         encoding: null,
         reply: (failed, value) => read.answer(failed, value),
-        readOnly: true,
-        at
+        readOnly: true
       }
-      if (reads.length > 1 && isServerError(error, "TRYAGAIN")) this.issue(request, from, 1, false)
-      else if (!this.redirect(request, error, from, 0)) read.answer(error, undefined)
+      if (reads.length > 1 && isServerError(error, "TRYAGAIN")) this.issue(request, from, 1, false, at)
+      else if (!this.redirect(request, error, from, 0, at)) read.answer(error, undefined)
     }
   }
 

@@ -14,7 +14,7 @@ import type { CacheError } from "../../../CacheError.ts"
 import { Attempts } from "./attempts.ts"
 import { learnt, makeCommand, nextChunks } from "./chunks.ts"
 import { Deadlines } from "./deadlines.ts"
-import { isFull, makeDescribe, noRoom, orMisplaced, timedOut, unavailable } from "./describe.ts"
+import { makeDescribe, refusal, timedOut, unavailable } from "./describe.ts"
 import { watchHandshake } from "./handshake.ts"
 import { defuse, type Job } from "./job.ts"
 import { Large } from "./large.ts"
@@ -83,7 +83,11 @@ export class Connection implements Link {
       options.onRefused
     )
     this.queue = new Outbox(options.timeoutMillis, this.fail)
-    this.deadlines = new Deadlines(options.timeoutMillis, this.onLate, (now) => this.queue.look(now, this.ready))
+    this.deadlines = new Deadlines(options.timeoutMillis, this.onLate, (now, late) => {
+      // Replies have made room: what goes out now is not late.
+      if (this.ready) this.send()
+      return this.queue.look(now, this.ready, late)
+    })
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
     this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
@@ -94,7 +98,7 @@ export class Connection implements Link {
       this.scheduled = false
       if (this.state === "ready") this.send()
       // Others who wait for the connect have later deadlines, and must not share these.
-      else this.gathered.flush(this.tickAt)
+      else this.gathered.flush()
     }
     this.attempts = new Attempts(options, this.describe, {
       open: () => this.open(),
@@ -194,6 +198,7 @@ export class Connection implements Link {
       encoding,
       reply,
       at: at ?? this.tickAt,
+      arrived: at === undefined ? this.tickAt : Math.max(at, this.tickAt),
       seen: this.pulse.replies,
       held: at === undefined && (this.queue.full || this.state === "ready"),
       done: false,
@@ -218,14 +223,12 @@ export class Connection implements Link {
   }
 
   private send(): void {
-    this.gathered.flush(this.tickAt)
+    this.gathered.flush()
     if (this.queue.size === 0) return
-    const { client, large, pulse } = this
+    const { client, gathers, large, pulse } = this
     // It is closed, and the event is still to come.
     if ((client.status !== "ready" || !client.stream?.writable) && this.rest()) return
-    const now = performance.now()
-    this.queue.look(now, true)
-    const batch = this.queue.take(now, pulse.replies)
+    const batch = this.queue.take(performance.now(), pulse.replies)
     if (batch.length === 0) return
     this.turn.count++
     pulse.usedAt = Math.max(pulse.usedAt, this.tickAt)
@@ -233,7 +236,6 @@ export class Connection implements Link {
       for (const job of batch) this.settle(job, this.unavailable(job.operation), undefined)
       return
     }
-    const { gathers } = this
     const chunks = nextChunks(client, gathers)
     let sent = 0
     const failed: Array<readonly [Job, CacheError]> = []
@@ -248,10 +250,7 @@ export class Connection implements Link {
         if (!error) return this.settle(job, undefined, reply)
         const problem = this.describe(error)
         this.reports.refused(job.name, problem, () => this.loaded.get(String(job.args[0])) ?? String(job.args[0]))
-        const failure = isFull(problem)
-          ? noRoom(job.operation, `${problem} (${this.endpoint})`)
-          : this.unavailable(job.operation, this.primaryOnly ? orMisplaced(problem) : problem)
-        this.settle(job, failure, undefined)
+        this.settle(job, refusal(job.operation, problem, this.endpoint, this.primaryOnly), undefined)
         if (problem.startsWith("READONLY ")) this.leaveReplica()
       }
       const command = makeCommand(gathers ? chunks : undefined, job, onReply)
@@ -282,7 +281,7 @@ export class Connection implements Link {
     job.command = undefined
     this.deadlines.ended()
     if (this.queue.size > 0 && this.state === "ready") this.schedule()
-    job.reply(error, reply, this)
+    job.reply(error, reply, this, job.at)
   }
 
   private readonly fail = (job: Job): void => {
@@ -292,8 +291,8 @@ export class Connection implements Link {
 
   private readonly onLate = (job: Job, now: number): void => {
     const { client, large, pulse } = this
-    // Whether answers come, those that were sent tell.
-    if (job.seen === pulse.replies) this.queue.expire(now, this.ready, true)
+    // Whether answers come, those tell that were here for a whole deadline.
+    if (job.seen === pulse.replies && job.arrived + this.timeoutMillis <= now) this.queue.expire(now, this.ready, true)
     if (pulse.missed(job)) large.late(job, client.stream, pulse.replies)
     this.fail(job)
     if (this.state !== "ready" || !this.owned || !pulse.isSilent(now)) return
@@ -374,7 +373,7 @@ export class Connection implements Link {
   }
 
   private failAll(): void {
-    this.gathered.flush(this.tickAt)
+    this.gathered.flush()
     for (const job of [...this.deadlines.all(), ...this.queue.clear()]) {
       if (!job.done) this.settle(job, this.unavailable(job.operation), undefined)
     }

@@ -12,21 +12,22 @@ export interface Waiting {
 export class Deadlines<W extends Waiting> {
   private readonly millis: number
   private readonly onLate: (late: W, now: number) => void
-  private readonly onLook: (now: number) => number
+  private readonly onLook: (now: number, late: number) => number
   private waiting: Array<W> = []
   // What is before it is done. What is done out of order is skipped.
   private head = 0
   private live = 0
   private timer: NodeJS.Timeout | undefined
-  /** When the timer fires. */
+  /** When the timer is to fire, and when it did. */
   private due = 0
+  private fired = 0
   private drained: (() => void) | undefined
 
   /**
-   * `onLate` must set `done` and call `ended`. `onLook` is called after each look at what is late, for what is held back; it
-   * gives the time of the next look that it needs.
+   * `onLate` must set `done` and call `ended`. `onLook` is called after each look at what is late, for what is held back, and
+   * told how much later than due the look comes; it gives the time of the next that it needs.
    */
-  constructor(millis: number, onLate: (late: W, now: number) => void, onLook: (now: number) => number) {
+  constructor(millis: number, onLate: (late: W, now: number) => void, onLook: (now: number, late: number) => number) {
     this.millis = millis
     this.onLate = onLate
     this.onLook = onLook
@@ -93,7 +94,7 @@ export class Deadlines<W extends Waiting> {
 
   private lookAt(due: number, now: number): void {
     clearTimeout(this.timer)
-    this.due = due
+    this.due = Math.max(due, now)
     this.timer = setTimeout(this.onTimer, Math.max(1, Math.ceil(due - now)))
   }
 
@@ -101,19 +102,21 @@ export class Deadlines<W extends Waiting> {
   // first, then decide who is late.
   private readonly onTimer = (): void => {
     this.timer = undefined
+    this.fired = performance.now()
     if (this.live > 0) setImmediate(this.look)
   }
 
   private readonly look = (): void => {
     if (this.timer !== undefined) return
-    const { millis } = this
-    const now = performance.now()
+    const { fired, millis } = this
+    // Whoever read one of those replies may have held the loop, and more have arrived since the timer fired.
     for (;;) {
       const oldest = this.waiting[this.head]
-      if (oldest === undefined || oldest.at + millis > now) break
-      this.onLate(oldest, now)
+      if (oldest === undefined || oldest.at + millis > fired) break
+      this.onLate(oldest, fired)
     }
-    const held = this.onLook(now)
+    const now = performance.now()
+    const held = this.onLook(now, now - this.due)
     if (this.live === 0) return
     // A deadline that begins after this look ends after the next.
     this.lookAt(Math.min(this.waiting[this.head]?.at ?? now, now, held - millis) + millis, now)

@@ -19,6 +19,12 @@ export const isFull = (problem: string): boolean => problem.startsWith("OOM ") |
 export const noRoom = (operation: string, problem: string): CacheError =>
   new CacheError({ reason: new NoRoom({ backend, operation, cause: new Error(problem) }) })
 
+/** What a command fails with that the server refused. */
+export const refusal = (operation: string, problem: string, endpoint: string, primaryOnly: boolean): CacheError =>
+  isFull(problem)
+    ? noRoom(operation, `${problem} (${endpoint})`)
+    : unavailable(operation, `${primaryOnly ? orMisplaced(problem) : problem} (${endpoint})`)
+
 /** What a failure says, without arguments of commands, credentials and line breaks. */
 export const makeDescribe =
   (secrets: ReadonlyArray<string>) =>
@@ -39,7 +45,7 @@ export const makeDescribe =
   }
 
 /** What one server says, unless it is a node of a cluster. */
-export const orMisplaced = (problem: string): string =>
+const orMisplaced = (problem: string): string =>
   /^(MOVED|ASK|CLUSTERDOWN) /.test(problem) ? `${problem}; this is a node of a cluster: use mode "cluster"` : problem
 
 /** Whether the server refused a command with an error of this kind, its first word. */

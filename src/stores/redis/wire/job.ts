@@ -12,7 +12,9 @@ export interface Job extends Waiting {
   readonly args: ReadonlyArray<Argument>
   readonly encoding: ReplyEncoding
   readonly reply: Reply
-  /** How many replies its connection had seen when it was queued, or sent if it was held back. */
+  /** Since when it is on its connection; `at` is earlier where it was sent elsewhere first. Moves on with `at`. */
+  arrived: number
+  /** How many replies its connection had seen then. */
   seen: number
   /**
    * Its deadline counts from when it is sent, and `at` moves on then: it was asked for on a connection that is open, and waits for

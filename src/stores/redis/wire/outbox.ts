@@ -1,7 +1,8 @@
 /**
  * Commands that wait to be sent. So many may be under way at once; more of them wait for answers, so that a burst of any size
- * neither holds the event loop nor waits under one deadline. How long they wait here is bounded, and looked at whenever some
- * are taken, and with every look at the deadlines of the others.
+ * neither holds the event loop nor waits under one deadline. How long they wait here is bounded, and looked at with the
+ * deadlines of the others: after the replies that arrived were read, and what they make room for was sent. Time in which this
+ * process stood still does not count: nothing could be sent in it, however fast the server is.
  */
 import type { Job } from "./job.ts"
 
@@ -52,14 +53,16 @@ export class Outbox {
   take(now: number, replies: number): ReadonlyArray<Job> {
     const room = Math.max(0, inFlightMax - this.flying)
     const first = this.ahead.length > 0 ? this.ahead.splice(0, room) : none
-    const batch = this.jobs.splice(0, room - first.length)
+    // ASKING speaks for the command that comes next, whosever it is: its own goes with it, also where there was room for one.
+    const pair = first.length > 0 && first[first.length - 1]!.name === "asking" ? this.ahead.splice(0, 1) : none
+    const batch = this.jobs.splice(0, Math.max(0, room - first.length - pair.length))
     this.left = this.jobs.length
     for (const job of batch) {
       if (!job.held) continue
-      job.at = now
+      job.at = job.arrived = now
       job.seen = replies
     }
-    return first.length > 0 ? [...first, ...batch] : batch
+    return first.length > 0 ? [...first, ...pair, ...batch] : batch
   }
 
   sent(): void {
@@ -87,8 +90,10 @@ export class Outbox {
     while (ahead[0]?.done) ahead.shift()
   }
 
-  /** Fails some of those that are held for too long. Gives the time of the next look, unless others are taken earlier. */
-  look(now: number, open: boolean): number {
+  /** Fails some of those that are held for too long. Gives the time of the next look. This one comes so much later than it was due. */
+  look(now: number, open: boolean, late: number): number {
+    // Seldom enough to go through all of them.
+    if (late >= this.millis) for (const job of this.jobs) if (job.held) job.at = Math.min(now, job.at + late)
     this.expire(now, open, false)
     if (this.overdue.length > 0) for (const job of this.overdue.splice(0, failedAtOnce)) this.fail(job)
     if (this.overdue.length > 0) return now

@@ -60,7 +60,7 @@ export class Pulse {
   missed(job: Job): boolean {
     // Bytes alone are no sign of life: a reply that never ends would keep the connection for ever.
     if (job.seen !== this.replies) this.silentFrom = undefined
-    else this.silentFrom ??= job.at
+    else this.silentFrom ??= job.arrived
     if (job.command === undefined) return false
     this.late.add(job)
     return this.late.size === 1

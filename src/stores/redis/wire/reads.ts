@@ -126,16 +126,16 @@ const pendingText = /^\?[\w-]+$/
 /** Whether this stands in the place of a marker that is being made. */
 export const isPending = (text: unknown): text is string => typeof text === "string" && pendingText.test(text)
 
-/** What reads need of their connection. `at` is when they were asked for: their deadline counts from then. */
+/** What reads need of their connection. `at` is when they were first sent: their deadline counts from then. */
 interface Wire {
   /** Queues a command for the flush that is under way. */
   readonly queue: (name: string, keys: ReadonlyArray<string>, reply: Reply) => void
   /** Queues a command for the next flush. */
-  readonly again: (name: string, keys: ReadonlyArray<string>, reply: Reply, at: number) => void
+  readonly again: (name: string, keys: ReadonlyArray<string>, reply: Reply, at: number | undefined) => void
   readonly failure: (problem: string) => CacheError
 }
 
-export type OnRefused = (reads: ReadonlyArray<Read>, error: CacheError, at: number) => void
+export type OnRefused = (reads: ReadonlyArray<Read>, error: CacheError, at: number | undefined) => void
 
 /** The reads of a connection that wait for its flush. */
 export class Gathered {
@@ -171,13 +171,13 @@ export class Gathered {
   }
 
   /** Makes commands of them all, behind what is queued. From now on nobody shares them. */
-  flush(at: number): void {
+  flush(): void {
     if (this.reads.size === 0) return
     const all = [...this.reads.values()]
     this.reads = new Map()
     for (const group of this.groupsOf(all)) {
       const keys = group.map(({ name }) => name)
-      const reply: Reply = (error, values) => this.deliver(group, error, values, at)
+      const reply: Reply = (error, values, _, at) => this.deliver(group, error, values, at)
       this.wire.queue(keys.length === 1 ? "get" : "mget", keys, reply)
     }
   }
@@ -194,7 +194,12 @@ export class Gathered {
     return [...slots.values()].flatMap(cut)
   }
 
-  private deliver(reads: ReadonlyArray<Read>, error: CacheError | undefined, values: unknown, at: number): void {
+  private deliver(
+    reads: ReadonlyArray<Read>,
+    error: CacheError | undefined,
+    values: unknown,
+    at: number | undefined
+  ): void {
     if (error !== undefined) return this.refused(reads, error, at)
     if (reads.length === 1) return reads[0]!.answer(undefined, values)
     if (!Array.isArray(values) || values.length !== reads.length) {
@@ -203,7 +208,7 @@ export class Gathered {
     for (let i = 0; i < reads.length; i++) reads[i]!.settle(undefined, values[i])
   }
 
-  private refused(reads: ReadonlyArray<Read>, error: CacheError, at: number): void {
+  private refused(reads: ReadonlyArray<Read>, error: CacheError, at: number | undefined): void {
     if (this.onRefused !== undefined) return this.onRefused(reads, error, at)
     if (reads.length === 1) return reads[0]!.answer(error, undefined)
     if (!isServerError(error, "CROSSSLOT")) {

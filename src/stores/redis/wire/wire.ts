@@ -17,8 +17,8 @@ export interface Link {
   ) => void
 }
 
-/** `by` is the connection that was asked. */
-export type Reply = (error: CacheError | undefined, reply: unknown, by?: Link) => void
+/** `by` is the connection that was asked. The deadline began at `at`, which goes with what is sent on elsewhere. */
+export type Reply = (error: CacheError | undefined, reply: unknown, by?: Link, at?: number) => void
 export type Argument = string | number | Buffer
 
 /** `null` gives bytes, `"utf8"` text. For numbers see `numberOf`. */

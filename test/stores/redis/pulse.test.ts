@@ -1,0 +1,29 @@
+/**
+ * Since when a server says nothing: by what was sent to it, and not by what was sent elsewhere first.
+ */
+import { assert, it } from "@effect/vitest"
+import type { Job } from "../../../src/stores/redis/wire/job.ts"
+import { Pulse } from "../../../src/stores/redis/wire/pulse.ts"
+
+const job = (at: number, arrived: number): Job => ({
+  operation: "test",
+  name: "get",
+  args: [],
+  encoding: null,
+  reply: () => {},
+  at,
+  arrived,
+  seen: 0,
+  held: false,
+  done: false,
+  command: undefined
+})
+
+it("a server is silent since the first that it did not answer came to it, also by a redirection", () => {
+  const pulse = new Pulse(1_000)
+  pulse.missed(job(0, 900))
+  pulse.missed(job(950, 950))
+  // Five deadlines.
+  assert.isFalse(pulse.isSilent(5_900))
+  assert.isTrue(pulse.isSilent(5_901))
+})
