@@ -43,7 +43,10 @@ export interface FallbackOptions<E1, R1, E2, R2> {
  * its layer, is shared; the fallback is one of its own.
  *
  * While the primary is away, the promise about invalidations holds within this process only: what others invalidate is
- * seen after `fallbackTtl` at the latest, counted from the start of a load to that of a read. Locks are the primary's: they fail while it is away.
+ * seen after `fallbackTtl` at the latest, counted from the start of a load to that of a read.
+ *
+ * What is to hear of a failure is the primary's alone, and fails while it is away: locks, what is asked for by name (`get` and `set`
+ * of `CacheClient`, `peek`, invalidations), and the calls of regions with `onCacheError: "fail"`.
  *
  * @example
  * ```ts redis

@@ -38,7 +38,7 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
   readonly jitter?: number | undefined
   /**
    * `"bypass"` (default): a cache failure is recorded and the loader runs. `"fail"`: it fails the call, and the type of
-   * the cached function gains `CacheError`.
+   * the cached function gains `CacheError`. That a full store does not keep a value is none: the call succeeds.
    */
   readonly onCacheError?: F | undefined
   /** Payloads of at least this many bytes are compressed. Default: the layer's setting. `Infinity`: never. */
