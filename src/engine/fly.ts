@@ -103,7 +103,8 @@ const steps = Effect.fnUntraced(function*(
     const witness = joins && !isImpatient ? flights.joinable(key, flight.party, holder, epoch) : undefined
     const other = joins ? (witness ?? flights.begunSince(flight.latest, key, flight.party)) : undefined
     if (other !== undefined) {
-      if (closesCircle(flight.work, other.work)) return yield* unstored()
+      // In this process the trip is over before its first caller has boarded: nobody is there to take along, nor known to wait.
+      if (flight.boarded === 0 || closesCircle(flight.work, other.work)) return yield* unstored()
       takeAlong(flight, other, isImpatient ? undefined : limit, fiber)
       return undefined
     }

@@ -311,8 +311,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       const { flights } = store
       if (flights.broken !== undefined) mend(flights, fiber)
       const there = flights.begunSince(came, key, plan) ?? flights.opened(key, plan, "load", true)
-      const flight =
-        there === undefined || closesCircle(owner, there.work) ? newFlight(store, request, "load", fiber, came) : there
+      if (there !== undefined && closesCircle(owner, there.work)) return resume(loadAlone(context, store, request))
+      const flight = there ?? newFlight(store, request, "load", fiber, came)
       return board(flight, new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came))
     })
 

@@ -3,9 +3,10 @@
  * for at all its places at once, and all of them have begun before the first goes on.
  */
 import { assert, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Schema, type Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, Schema, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { cacheAside, CacheRegion, type CacheServices, memoize, stampedeProtect, writeThrough } from "effect-cache"
-import type { Client } from "../support/client.ts"
+import { type Client, makeGate } from "../support/client.ts"
 
 type Wrapped<R> = (id: string) => Effect.Effect<string, unknown, R>
 
@@ -103,6 +104,42 @@ export const circles = (open: Effect.Effect<readonly [Client, Client], unknown, 
         )
         const both = [a.run(take({ id: "a", from: "b", place: 0 })), b.run(take({ id: "b", from: "a", place: 1 }))]
         assert.deepStrictEqual(yield* Effect.all(both, { concurrency: "unbounded" }), [110, 110])
+      })
+    )
+  )
+
+  it.effect("who is late where a newer load waits for it loads for itself", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const [client] = yield* open
+        const [first, second] = [makeGate<string>(), yield* Deferred.make<void>()]
+        let loads = 0
+        const inner = stampedeProtect({ ...settingsOf("late-inner"), waitTimeout: "1 minute" })(
+          (id: string): Effect.Effect<string, unknown> =>
+            Effect.suspend(() => {
+              loads++
+              if (loads === 1) return first.pass("old")
+              if (loads > 2) return Effect.succeed("own")
+              return Effect.andThen(Deferred.succeed(second, undefined), client.run(outer(id)))
+            })
+        )
+        const outer: Wrapped<CacheServices> = stampedeProtect({ ...settingsOf("late-outer"), waitTimeout: "1 hour" })(
+          (id: string) => Effect.map(client.run(inner(id)), (text) => `outer of ${text}`)
+        )
+        const hanging = yield* Effect.forkChild(client.run(inner("x")))
+        yield* first.reached
+        const late = yield* Effect.forkChild(client.run(outer("x")))
+        yield* client.settle
+        yield* client.run(inner.invalidate("x"))
+        const newer = yield* Effect.forkChild(client.run(inner("x")))
+        yield* Deferred.await(second)
+        yield* client.settle
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* Fiber.join(late), "outer of own")
+        assert.strictEqual(yield* Fiber.join(newer), "outer of own")
+        yield* first.open
+        assert.strictEqual(yield* Fiber.join(hanging), "old")
+        assert.strictEqual(yield* client.inFlight, 0)
       })
     )
   )
