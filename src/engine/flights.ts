@@ -159,6 +159,10 @@ keepOne(
 const compatible = (a: Party, b: Party): boolean =>
   a.region.codec === b.region.codec && (a.region.codec !== undefined || a === b)
 
+/** Whether it runs for others too, and gives values of their type. */
+const mayJoin = (flight: Flight, party: Party): boolean =>
+  !flight.abandoned && flight.exit === undefined && compatible(flight.party, party)
+
 const mayBoard = (flight: Flight, party: Party): boolean =>
   !flight.abandoned && compatible(flight.party, party) && equallyPatient(flight.party, party)
 
@@ -281,21 +285,13 @@ export class Flights {
     if (holder === undefined) return undefined
     return this.#running.find(
       key,
-      (flight) =>
-        flight.holder === holder &&
-        flight.epoch === epoch &&
-        !flight.abandoned &&
-        flight.exit === undefined &&
-        compatible(flight.party, party)
+      (flight) => flight.holder === holder && flight.epoch === epoch && mayJoin(flight, party)
     )
   }
 
   /** A running flight that may be joined whatever was seen, because it began after the caller came. */
   begunSince(came: number, key: string, party: Party): Flight | undefined {
-    return this.#running.find(
-      key,
-      (flight) => flight.ran > came && !flight.abandoned && flight.exit === undefined && compatible(flight.party, party)
-    )
+    return this.#running.find(key, (flight) => flight.ran > came && mayJoin(flight, party))
   }
 
   /** The running flights of a key, the newest last. */

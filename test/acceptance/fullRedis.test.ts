@@ -216,6 +216,14 @@ describe("a full Redis", () => {
           yield* run(get({ id: "old" }))
           assert.strictEqual(counts.loads, 22)
 
+          // Also where failures of the cache are to be heard of: that nothing is kept is none.
+          const strict = { ...region, onCacheError: "fail" } as const
+          assert.strictEqual(yield* run(cacheAside(strict)(({ id }: Id) => Effect.succeed(Number(id)))({ id: "7" })), 7)
+          assert.strictEqual(
+            yield* run(writeThrough(strict)(({ id }: Id) => Effect.succeed(Number(id)))({ id: "7" })),
+            7
+          )
+
           // What stores, and nothing else, fails with a reason of its own.
           const reasonOf = <A, E extends { readonly reason: { readonly _tag: string } }>(
             effect: Effect.Effect<A, E, CacheServices>

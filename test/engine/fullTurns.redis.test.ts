@@ -33,6 +33,9 @@ const withFull = <A, E>(body: (client: Client) => Effect.Effect<A, E, Scope.Scop
     })
   )
 
+/** What was asked for is sent. */
+const turn = Effect.promise(() => new Promise((done) => setImmediate(() => setImmediate(done))))
+
 /** Calls `get` so often, each when the one before waits. */
 const calls = <A, E>(client: Client, get: Effect.Effect<A, E>, count: number) =>
   Effect.replicateEffect(
@@ -87,7 +90,7 @@ it.live("who waits for a load on a full Redis loads next, also when others come 
         yield* gate.reached
         const [waiting] = yield* calls(client, get, 1)
         others.push(Effect.runFork(get))
-        yield* Effect.sleep(4)
+        yield* turn
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(first), 1)
         assert.deepStrictEqual(yield* Fiber.join(waiting!), Exit.succeed(2))

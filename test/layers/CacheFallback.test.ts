@@ -7,7 +7,9 @@ import {
   type CacheError,
   CacheFallback,
   CacheMemory,
+  type CacheServices,
   type FallbackOptions,
+  getCacheStats,
   invalidateKey,
   invalidatePattern,
   invalidateTags,
@@ -102,6 +104,36 @@ describe("CacheFallback", () => {
       yield* down
       yield* Effect.flip(invalidateKey("x"))
       assert.strictEqual(yield* get({ id: 1 }), 3)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("what is to hear of a failure is not answered by the fallback", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      yield* down
+      assert.strictEqual(yield* get({ id: 1 }), 1)
+      assert.strictEqual(yield* get({ id: 1 }), 1)
+      const strict = cacheAside({
+        key: "n:{id}",
+        schema: Schema.Number,
+        ttl: "1 hour",
+        tags: ["n"],
+        onCacheError: "fail"
+      })
+      for (const fails of [
+        get.peek({ id: 1 }),
+        CacheClient.use((client) => client.get("n:1", Schema.Number)),
+        CacheClient.use((client) => client.set("n:1", 2, { schema: Schema.Number })),
+        strict(({ id }: { readonly id: number }) => Effect.succeed(id))({ id: 1 }),
+        getCacheStats
+      ]) {
+        assert.strictEqual(
+          (yield* Effect.flip(Effect.asVoid<unknown, CacheError, CacheServices>(fails)))._tag,
+          "CacheError"
+        )
+      }
+      const { total } = yield* CacheClient.use((client) => client.counters)
+      assert.isAbove(total.loads, 0)
     }).pipe(Effect.provide(layer()))
   )
 

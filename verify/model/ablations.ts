@@ -156,7 +156,7 @@ const more: ReadonlyArray<Hunt> = [
       {
         file: primitives,
         find: "below ? Effect.asVoid(dropEpoch) : Effect.fail(refused)",
-        replace: "below ? Effect.asVoid(dropEpoch) : Effect.asVoid(dropEpoch)"
+        replace: "Effect.asVoid(dropEpoch)"
       }
     ]
   },

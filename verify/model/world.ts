@@ -11,7 +11,9 @@
  *   as long as it wanted.
  */
 import { Cause, Exit, type Fiber, Option } from "effect"
+import { CacheError } from "../../src/CacheError.ts"
 import { holders } from "../../src/engine/work.ts"
+import { isNoRoom } from "../../src/internal/noRoom.ts"
 import { type Move, movesOf, type Spending } from "./moves.ts"
 import { patienceMillis, Process } from "./process.ts"
 import type { Op } from "./calls.ts"
@@ -19,6 +21,11 @@ import type { Program } from "./programs.ts"
 import { Turns } from "./scheduler.ts"
 import { Row, Server } from "./server.ts"
 import { describe, show } from "./words.ts"
+
+const failsForRoom = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  return error instanceof CacheError && isNoRoom(error)
+}
 
 interface Call {
   readonly op: Op
@@ -247,7 +254,8 @@ export class World {
     const timedOut = process.timeouts > 0
     if (Exit.isFailure(exit)) {
       // One that cannot move the epoch on, nor remove it, is not acknowledged.
-      if (!call.interrupted && !timedOut && this.program.ahead !== true)
+      const stays = this.program.ahead === true && !call.op.look && failsForRoom(exit.cause)
+      if (!call.interrupted && !timedOut && !stays)
         this.#fail(`${actor.name}: ${call.op.name} fails: ${Cause.pretty(exit.cause)}`)
       return
     }

@@ -3,30 +3,20 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import { sharedRedis } from "../../support/client.ts"
 import { write } from "../../support/primitives.ts"
-import { admin, captureLogs, fresh, lookup, reasonOf } from "./support.ts"
+import { captureLogs, lookup, openStore, reasonOf, scoped } from "./support.ts"
 
 const sharedServer = sharedRedis()
 
 const ttl = 60_000
 
 const setup = Effect.gen(function*() {
-  const server = yield* sharedServer
-  const client = yield* admin(server)
-  const namespace = fresh()
-  const primitives = yield* makeRedisPrimitives({ url: server.url, namespace })
-  const full = (on: boolean) => Effect.promise(() => client.config("SET", "maxmemory", on ? "1" : "0"))
+  const opened = yield* openStore(yield* sharedServer)
+  const full = (on: boolean) => Effect.promise(() => opened.client.config("SET", "maxmemory", on ? "1" : "0"))
   yield* Effect.addFinalizer(() => full(false))
-  const text = (name: string) => Effect.promise(() => client.get(`${namespace}:${name}`))
-  return { server, client, namespace, ...primitives, full, text }
+  return { ...opened, full }
 })
-
-const scoped =
-  <A, E>(test: Effect.Effect<A, E, import("effect").Scope.Scope>) =>
-  () =>
-    Effect.scoped(test)
 
 describe("a full Redis", () => {
   it.effect(

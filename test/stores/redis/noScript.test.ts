@@ -9,25 +9,13 @@ import type { TagIndex } from "../../../src/services/TagIndex.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import { sharedRedis } from "../../support/client.ts"
 import { plant, write } from "../../support/primitives.ts"
-import { admin, fresh, openClient, reasonOf } from "./support.ts"
+import { openClient, openStore, reasonOf, scoped } from "./support.ts"
 
 const sharedServer = sharedRedis()
 
 const ttl = 60_000
 
-const setup = Effect.gen(function*() {
-  const server = yield* sharedServer
-  const client = yield* admin(server)
-  const namespace = fresh()
-  const primitives = yield* makeRedisPrimitives({ url: server.url, namespace })
-  const text = (name: string) => Effect.promise(() => client.get(`${namespace}:${name}`))
-  return { server, client, namespace, ...primitives, text }
-})
-
-const scoped =
-  <A, E>(test: Effect.Effect<A, E, import("effect").Scope.Scope>) =>
-  () =>
-    Effect.scoped(test)
+const setup = Effect.flatMap(sharedServer, openStore)
 
 describe("a server that carries out no script when it is full", () => {
   const oom = "OOM command not allowed when used memory > 'maxmemory'."

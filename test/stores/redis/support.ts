@@ -9,7 +9,7 @@ import { inspect } from "node:util"
 import type { CacheError } from "../../../src/CacheError.ts"
 import { Commands } from "../../../src/stores/redis/commands.ts"
 import { type RedisOptions, resolve } from "../../../src/stores/redis/options/options.ts"
-import { openNodes } from "../../../src/stores/redis/primitives.ts"
+import { makeRedisPrimitives, openNodes } from "../../../src/stores/redis/primitives.ts"
 import type { Lookup } from "../../../src/services/CacheBackend.ts"
 import type { Primitives } from "../../support/primitives.ts"
 import type { RunningRedis } from "../../support/redisServer.ts"
@@ -40,6 +40,21 @@ export const openCommands = (options: RedisOptions) =>
   })
 
 export const admin = (server: RunningRedis) => openClient({ port: server.port, host: server.host })
+
+/** A store in a namespace of its own, and a client that looks at it from outside. */
+export const openStore = (server: RunningRedis) =>
+  Effect.gen(function*() {
+    const client = yield* admin(server)
+    const namespace = fresh()
+    const primitives = yield* makeRedisPrimitives({ url: server.url, namespace })
+    const text = (name: string) => Effect.promise(() => client.get(`${namespace}:${name}`))
+    return { server, client, namespace, ...primitives, text }
+  })
+
+export const scoped =
+  <A, E>(test: Effect.Effect<A, E, Scope.Scope>) =>
+  () =>
+    Effect.scoped(test)
 
 /** Real time, for what a server does by itself. Polls, so that nothing depends on how fast this host is. */
 export const eventually = <E>(condition: Effect.Effect<boolean, E>) =>
