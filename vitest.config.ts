@@ -14,7 +14,7 @@ export default defineConfig({
     ]
   },
   test: {
-    // To import Effect and the sources anew took half of the time of a short file. A file that mocks a module, breaks something for
+    // To import Effect and the sources anew took half of the time of a short file. A file that mocks or resets modules, breaks something for
     // all or needs a stack of known depth has a process of its own.
     projects: [
       {

@@ -1,7 +1,6 @@
 /**
  * A copy of a value without a schema is equal to it, or there is none.
  */
-import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Chunk, Data, DateTime, Duration, Effect, Exit, HashMap, Option, Redacted, Result } from "effect"
 import { vi } from "vitest"
@@ -238,21 +237,6 @@ describe("copyOf", () => {
       assert.isBelow(listed, 10_000)
     } finally {
       ownKeys.mockRestore()
-    }
-  })
-
-  it("copies plain objects where structuredClone is that of another context, as test runners have it", async () => {
-    const elsewhere = runInNewContext("(text) => JSON.parse(text)") as (text: string) => unknown
-    const clone = vi
-      .spyOn(globalThis, "structuredClone")
-      .mockImplementation((value) => elsewhere(JSON.stringify(value)))
-    vi.resetModules()
-    try {
-      const anew = await import("../../src/engine/copy.ts")
-      assert.strictEqual(JSON.stringify(anew.copyOf({ a: [{ b: 1 }] })), '{"a":[{"b":1}]}')
-      assert.throws(() => anew.copyOf({ a: new Point() }), anew.NotCopied)
-    } finally {
-      clone.mockRestore()
     }
   })
 
