@@ -14,15 +14,7 @@ export default defineConfig({
     ]
   },
   test: {
-    // To import Effect and the sources anew took half of the time of a short file. A file that mocks or resets modules, breaks something for
-    // all or needs a stack of known depth has a process of its own.
-    projects: [
-      {
-        extends: true,
-        test: { name: "shared", include: ["test/**/*.test.ts"], exclude: ["**/*.alone.test.ts"], isolate: false }
-      },
-      { extends: true, test: { name: "alone", include: ["test/**/*.alone.test.ts"] } }
-    ],
+    include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Vitest leaves a core to itself, and of two that is half; most tests wait for servers.
