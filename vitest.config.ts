@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config"
 
 const src = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
+// Each file of tests has a process of its own, which would compile Effect anew.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".tmp/compiled", import.meta.url))
+
 export default defineConfig({
   // Tests, snippets and examples import the package by its name, and get the sources.
   resolve: {

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util"
 import { hunts, isFound } from "./ablations.ts"
 import type { How, Outcome } from "./job.ts"
 import { large, small } from "./programs.ts"
-import { hunt, runJob } from "./spawn.ts"
+import { openHunter, runJob } from "./spawn.ts"
 import { replay } from "./story.ts"
 
 /** Schedules of a small program, depth first; if there are more, half as many random ones follow. */
@@ -37,15 +37,21 @@ const tell = (story: ReadonlyArray<string>): void => {
 }
 
 /** Two at a time. */
-const inTurn = async (tasks: ReadonlyArray<() => Promise<void>>): Promise<void> => {
-  const left = [...tasks]
+const inTurn = async <A>(list: ReadonlyArray<A>, task: (one: A) => Promise<void>): Promise<void> => {
+  const left = [...list]
   const worker = async () => {
-    for (let task = left.shift(); task !== undefined; task = left.shift()) await task()
+    for (let one = left.shift(); one !== undefined; one = left.shift()) await task(one)
   }
   await Promise.all([worker(), worker()])
 }
 
-const check = (how: How, schedules: number, name: string) => async () => {
+interface Run {
+  readonly how: How
+  readonly schedules: number
+  readonly name: string
+}
+
+const check = async ({ how, name, schedules }: Run): Promise<void> => {
   const [outcome] = await runJob(how, schedules, [name])
   const { complete, states, steps, violation } = outcome!
   total.schedules += outcome!.schedules
@@ -65,10 +71,11 @@ else {
     `       ${"program".padEnd(22)}${["schedules", "states", "steps"].map((name) => name.padStart(11)).join("")}`
   )
   const chosen = (list: typeof small) => list.filter(({ name }) => !values.story && name.includes(part))
-  await inTurn([
-    ...chosen(small).map(({ name }) => check("exhaust", smallSchedules, name)),
-    ...chosen(large).map(({ name }) => check("sample", largeSchedules, name))
-  ])
+  const runs: ReadonlyArray<Run> = [
+    ...chosen(small).map(({ name }) => ({ how: "exhaust" as const, schedules: smallSchedules, name })),
+    ...chosen(large).map(({ name }) => ({ how: "sample" as const, schedules: largeSchedules, name }))
+  ]
+  await inTurn(runs, check)
   const { complete, schedules, states, steps } = total
   const [s, n, t] = [schedules, states, steps].map((n) => n.toLocaleString("en"))
   console.log(
@@ -76,17 +83,18 @@ else {
   )
 
   await inTurn(
-    hunts
-      .filter(({ rule }) => rule.includes(part))
-      .map((found) => async () => {
-        for (const { program, schedules, violation } of await hunt(found, huntSchedules)) {
-          const caught = isFound(found, violation?.problem)
-          if (!caught) total.wrong++
-          const what = caught ? "caught    " : "NOT CAUGHT"
-          console.log(`${what} without "${found.rule}" in ${program}, schedule ${schedules.toLocaleString("en")}`)
-          if (violation !== undefined && values.story) tell(violation.story)
-        }
-      })
+    hunts.filter(({ rule }) => rule.includes(part)),
+    async (found) => {
+      // Of its own: some hunts keep a million states, and a process that held those of the last one would be out of memory.
+      await using hunter = openHunter()
+      for (const { program, schedules, violation } of await hunter.hunt(found, huntSchedules)) {
+        const caught = isFound(found, violation?.problem)
+        if (!caught) total.wrong++
+        const what = caught ? "caught    " : "NOT CAUGHT"
+        console.log(`${what} without "${found.rule}" in ${program}, schedule ${schedules.toLocaleString("en")}`)
+        if (violation !== undefined && values.story) tell(violation.story)
+      }
+    }
   )
   console.log(`${(process.uptime() / 60).toFixed(1)} minutes, ${total.wrong} wrong`)
   if (total.wrong > 0) process.exitCode = 1
