@@ -7,14 +7,15 @@ import { keepOne } from "../internal/keepOne.ts"
 import type { Request } from "./contract.ts"
 import { Caller, Flight, type Flights } from "./flights.ts"
 import { Alarms, type Limit } from "./patience.ts"
-import type { Work } from "./work.ts"
+import { beginWait, CurrentWork, endWait, stillRunning, type Work } from "./work.ts"
 
 /**
  * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
  * flight outlives it all the same. To be boarded in the same evaluation.
  *
  * Today the fiber has run until it first waits when this returns, unless loads are nested deeply. Nothing leans on that: a
- * flight that begins later is boarded all the same, and what it reads is the newer.
+ * flight that begins later is boarded all the same, and what it reads is the newer. That the caller waits for it is known before
+ * it runs, because it may look for circles at once.
  */
 export const launch = (
   flights: Flights,
@@ -23,23 +24,30 @@ export const launch = (
   services: Context.Context<unknown>,
   body: Effect.Effect<unknown, unknown, unknown>
 ): void => {
-  bounce(() => {
-    if (flight.exit !== undefined) return
-    try {
-      if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
-      const fiber = (flight.fiber = Effect.runForkWith(services)(body))
-      fiber.addObserver((exit) => end(flights, flight, exit, fiber))
-    } catch (thrown) {
-      // In place, as wherever one breaks off: there may be no stack for a call.
-      if (!flight.isBroken) {
-        flight.isBroken = true
-        flight.thrown = thrown
-        flight.brokenBefore = flights.broken
-        flights.broken = flight
+  const owner = stillRunning(caller.getRef(CurrentWork))
+  const wait = { on: flight.work }
+  beginWait(owner, wait)
+  try {
+    bounce(() => {
+      if (flight.exit !== undefined) return
+      try {
+        if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
+        const fiber = (flight.fiber = Effect.runForkWith(services)(body))
+        fiber.addObserver((exit) => end(flights, flight, exit, fiber))
+      } catch (thrown) {
+        // In place, as wherever one breaks off: there may be no stack for a call.
+        if (!flight.isBroken) {
+          flight.isBroken = true
+          flight.thrown = thrown
+          flight.brokenBefore = flights.broken
+          flights.broken = flight
+        }
       }
-    }
-    if (flights.broken !== undefined) mend(flights, caller)
-  }, caller)
+      if (flights.broken !== undefined) mend(flights, caller)
+    }, caller)
+  } finally {
+    endWait(owner, wait)
+  }
 }
 
 /** Sees to flights that broke off. Where it breaks off itself, they are there still. */

@@ -103,7 +103,7 @@ const steps = Effect.fnUntraced(function*(
     const witness = joins && !isImpatient ? flights.joinable(key, flight.party, holder, epoch) : undefined
     const other = joins ? (witness ?? flights.begunSince(flight.latest, key, flight.party)) : undefined
     if (other !== undefined) {
-      // In this process the trip is over before its first caller has boarded: nobody is there to take along, nor known to wait.
+      // In this process the trip is over before its first caller has boarded: nobody is there to take along.
       if (flight.boarded === 0 || closesCircle(flight.work, other.work)) return yield* unstored()
       takeAlong(flight, other, isImpatient ? undefined : limit, fiber)
       return undefined
@@ -111,6 +111,8 @@ const steps = Effect.fnUntraced(function*(
 
     const now = monotonicMillis(clock)
     const left = limit === undefined ? Infinity : limit.deadline - now
+    // Its callers wait for nothing anew, whatever becomes of it.
+    if (left <= 0) flight.isImpatient = true
     const runningNow = flights.runningOf(key)
     const newest = runningNow.at(-1)
     const holding = granted || holder === undefined ? undefined : workOf(runningNow, holder)
@@ -165,8 +167,8 @@ const steps = Effect.fnUntraced(function*(
           yield* renounce(way, flight, leaseMillis)
           continue
         }
-        store.suspects.ended(key, holder!, true, clock)
         flight.holder = flight.token
+        store.suspects.ended(key, holder!, true, clock)
       } else if (!granted) {
         const late = Effect.sync(() => store.suspects.note(key, holder, leaseMillis, clock))
         return yield* Effect.ensuring(unstored(), late)

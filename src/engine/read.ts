@@ -278,6 +278,8 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     }
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
     if (error instanceof StoreFailure) return degrade(store, request, error.error, again)
+    // No load has failed: it has waited for as long as all of its callers wanted.
+    if (flight.ran === 0 && error instanceof CacheError) return exit
     // A failure belongs to the function that failed: another function that shared its load looks again for itself.
     // Not on a client that is being closed.
     return flight.party === request.plan || store.flights.closed
@@ -316,7 +318,14 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return board(flight, new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came))
     })
 
-  const loads: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, readThrough), late }
+  const loads: Ends<Store> = {
+    // Who has waited for a flight that was late does not begin to wait anew, but for a load that began after it came.
+    settle: (boarding, exit) =>
+      boarding.flight.isImpatient && boarding.came < boarding.flight.ran
+        ? lateLoads.settle(boarding, exit)
+        : settle(boarding, exit, readThrough),
+    late
+  }
   const refreshes: Ends<Store> = { settle: (boarding, exit) => settle(boarding, exit, refreshOn), late }
   const lateLoads: Ends<Store> = {
     // It has waited, and does not begin to wait anew.

@@ -5,7 +5,15 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { cacheAside, CacheRegion, type CacheServices, memoize, stampedeProtect, writeThrough } from "effect-cache"
+import {
+  cacheAside,
+  CacheClient,
+  CacheRegion,
+  type CacheServices,
+  memoize,
+  stampedeProtect,
+  writeThrough
+} from "effect-cache"
 import { type Client, makeGate } from "../support/client.ts"
 
 type Wrapped<R> = (id: string) => Effect.Effect<string, unknown, R>
@@ -139,6 +147,107 @@ export const circles = (open: Effect.Effect<readonly [Client, Client], unknown, 
         assert.strictEqual(yield* Fiber.join(newer), "outer of own")
         yield* first.open
         assert.strictEqual(yield* Fiber.join(hanging), "old")
+        assert.strictEqual(yield* client.inFlight, 0)
+      })
+    )
+  )
+
+  /** A program that ends its circles itself: `name` does what is to come before, then asks for the next place. */
+  const placeOf =
+    (client: Client) =>
+    (
+      name: string,
+      nextName: string,
+      next: () => Wrapped<CacheServices>,
+      before: Effect.Effect<unknown> = Effect.void
+    ): Wrapped<CacheServices> =>
+      cacheAside(settingsOf(name))((id: string) =>
+        Effect.gen(function*() {
+          const way = yield* Way
+          yield* before
+          if (way.includes(nextName)) return name
+          return name + (yield* Effect.provideService(client.run(next()(id)), Way, [...way, name]))
+        })
+      )
+
+  /** The first waits at its gate until the second waits for it, and only then asks for what leads to the second. */
+  const closing = (
+    makePlaces: (
+      place: ReturnType<typeof placeOf>,
+      label: string,
+      gate: Effect.Effect<unknown>
+    ) => readonly [Wrapped<CacheServices>, Wrapped<CacheServices>],
+    meanwhile: (client: Client) => Effect.Effect<unknown, unknown> = () => Effect.void
+  ) =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const [client] = yield* open
+        const gate = makeGate<string>()
+        const [first, second] = makePlaces(placeOf(client), "closing", gate.pass(""))
+        const one = yield* Effect.forkChild(client.run(first("x")))
+        yield* gate.reached
+        const two = yield* Effect.forkChild(client.run(second("x")))
+        yield* client.settle
+        yield* meanwhile(client)
+        yield* gate.open
+        yield* Fiber.join(one)
+        yield* Fiber.join(two)
+        assert.strictEqual(yield* client.inFlight, 0)
+      })
+    )
+
+  it.live("a load that asks at once, as soon as it was started, for what waits for who started it", () =>
+    closing((place, label, gate) => {
+      const o: Wrapped<CacheServices> = place(`${label}-o`, `${label}-k`, () => k, gate)
+      const k: Wrapped<CacheServices> = place(`${label}-k`, `${label}-x`, () => x)
+      const x: Wrapped<CacheServices> = place(`${label}-x`, `${label}-o`, () => o)
+      return [o, x]
+    })
+  )
+
+  it.live("a load that waits at once, as soon as it was started, for an older one that waits for who started it", () =>
+    closing(
+      (place, label, gate) => {
+        const o: Wrapped<CacheServices> = place(`${label}-o`, `${label}-k`, () => k, gate)
+        const k: Wrapped<CacheServices> = place(`${label}-k`, `${label}-o`, () => o)
+        return [o, k]
+      },
+      (client) => client.run(CacheClient.use((cache) => cache.invalidateTags(["any"])))
+    )
+  )
+
+  it.effect("who is late loads again, and that load asks at once for what waits for who is late", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const [client] = yield* open
+        const hang = makeGate<string>()
+        const patient = (name: string, load: (id: string) => Effect.Effect<string, unknown>) =>
+          stampedeProtect({ ...settingsOf(name), waitTimeout: "1 hour" })(load)
+        let ks = 0
+        const k: Wrapped<CacheServices> = stampedeProtect({ ...settingsOf("late-k"), waitTimeout: "1 minute" })(
+          (id: string): Effect.Effect<string, unknown> =>
+            Effect.suspend(() => (++ks === 1 ? hang.pass("old") : client.run(x(id))))
+        )
+        const o = patient("late-o", (id) => client.run(k(id)))
+        let xs = 0
+        const x = patient("late-x", (id) =>
+          Effect.suspend(() => (++xs === 1 ? client.run(o(id)) : Effect.succeed("end")))
+        )
+        const hanging = yield* Effect.forkChild(client.run(k("1")))
+        yield* hang.reached
+        const first = yield* Effect.forkChild(client.run(o("1")))
+        yield* client.settle
+        const second = yield* Effect.forkChild(client.run(x("1")))
+        yield* client.settle
+        yield* TestClock.adjust("1 minute")
+        for (let i = 0; i < 20 && second.pollUnsafe() === undefined; i++) {
+          yield* client.settle
+          yield* TestClock.adjust("1 second")
+        }
+        assert.isDefined(first.pollUnsafe(), "who was late does not end")
+        assert.isDefined(second.pollUnsafe())
+        yield* hang.open
+        yield* Fiber.join(hanging)
         assert.strictEqual(yield* client.inFlight, 0)
       })
     )
