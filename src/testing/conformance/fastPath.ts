@@ -113,12 +113,13 @@ const casesOf = (way: Way): ReadonlyArray<Script> => [
       yield* plant(other.backend, "there", write(other.backend, { n: 1 }))
       yield* plant(other.backend, "tagged", write(other.backend, 0, 60_000, { born: 7, tags: ["made"], freshUntil: 9 }))
       yield* other.backend.addTags("tagged", ["more"])
-      yield* plant(other.backend, "short", write(other.backend, "s", 50))
-      for (const keys of [[], ["absent"], ["there"], ["there", "absent", "tagged", "there", "short", "there"]]) {
+      for (const keys of [[], ["absent"], ["there"], ["there", "absent", "tagged", "there"]]) {
         for (const tags of [[], ["missing"], ["made"], ["raised", "missing", "made", "raised", "more"]]) {
           yield* agree(scene, keys, tags)
         }
       }
+      // It may end between any two reads, so nothing is said of it before.
+      yield* plant(other.backend, "short", write(other.backend, "s", 50))
       yield* store.advance(100)
       const { stored } = yield* scene.find(["short", "there"], [])
       expect("an entry past its TTL", stored[0]).is(undefined)
