@@ -6,6 +6,8 @@ import { Clock, Effect, Schedule } from "effect"
 import { type CacheBackend, CacheLayer, type CachePrimitives, type LockStore, type TagIndex } from "effect-cache"
 import type { ConformanceStore } from "effect-cache/testing"
 
+const { isWrite, joined, left, voided } = CacheLayer.lease
+
 /** Values that end at a time, in milliseconds of the server's clock. */
 class Expiring<A> extends Map<string, { readonly value: A; readonly end: number }> {
   live(key: string, now: number): A | undefined {
@@ -27,9 +29,15 @@ class MapStore {
     this.epoch = this.epoch === undefined ? Math.round(now * 1000) : this.epoch + 1
     return this.epoch
   }
-  /** The lease first: where the two are two steps, a load in flight must not store between them. */
+  /** What the lease says from now on, if it goes on, with the end it has. */
+  say(key: string, text: string | undefined): void {
+    if (text === undefined) this.leases.delete(key)
+    else this.leases.set(key, { value: text, end: this.leases.get(key)!.end })
+  }
+  /** The lease first: where the two are two steps, a load in flight must not store between them. That of writes stays, and is void. */
   remove(key: string, now: number): boolean {
-    this.leases.delete(key)
+    const holder = this.leases.live(key, now)
+    this.say(key, holder !== undefined && isWrite(holder) ? voided(holder) : undefined)
     return this.entries.live(key, now) !== undefined && this.entries.delete(key)
   }
 }
@@ -40,13 +48,18 @@ const step = <A>(f: (now: number) => A): Effect.Effect<A> =>
 
 const makeBackend = (store: MapStore): CacheBackend["Service"] => {
   const { entries, leases } = store
-  /** Whether `token` holds the lease. An absent lease is a lost one. */
+  const isOneOf = (holder: string | undefined, token: string) =>
+    holder !== undefined && isWrite(holder) && joined(holder, token) === holder
+  /** Whether `token` holds the lease, alone. An absent lease is a lost one. */
   const holds = (key: string, token: string, onLost: "keep" | "unlink" | "empty", now: number): boolean => {
-    if (leases.live(key, now) === token) return true
-    if (onLost === "unlink") store.remove(key, now)
-    if (onLost === "empty") entries.delete(key)
+    const holder = leases.live(key, now)
+    if (holder === token) return true
+    if (onLost !== "keep") entries.delete(key)
+    if (onLost === "unlink") leave(key, token, holder)
     return false
   }
+  const leave = (key: string, token: string, holder: string | undefined): void =>
+    store.say(key, holder !== undefined && isWrite(holder) ? left(holder, token) : undefined)
   return {
     name: "map",
     format: "bytes",
@@ -61,10 +74,19 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
         if (holder === undefined) leases.set(key, { value: token, end: now + ttlMillis })
         return holder ?? token
       }),
-    takeOver: (key, token, ttlMillis, { unlink }) =>
+    takeOver: (key, token, ttlMillis, as) =>
       step((now) => {
-        leases.set(key, { value: token, end: now + ttlMillis })
-        if (unlink) entries.delete(key)
+        const holder = leases.live(key, now)
+        const end = now + ttlMillis
+        if (as === "write") entries.delete(key)
+        if (holder === undefined || holder === token || !isWrite(holder)) leases.set(key, { value: token, end })
+        else if (as === "refresh") return holder
+        else if (as === "set") {
+          entries.delete(key)
+          store.say(key, voided(holder))
+          return voided(holder)
+        } else leases.set(key, { value: joined(holder, token), end: Math.max(leases.get(key)!.end, end) })
+        return token
       }),
     takeOverFrom: (key, from, token, ttlMillis) =>
       step((now) => {
@@ -74,9 +96,10 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
       }),
     renew: (key, token, ttlMillis) =>
       step((now) => {
-        const held = holds(key, token, "keep", now)
-        if (held) leases.set(key, { value: token, end: now + ttlMillis })
-        return held
+        const holder = leases.live(key, now)
+        if (holder === undefined || (holder !== token && !isOneOf(holder, token))) return false
+        leases.set(key, { value: holder, end: Math.max(leases.get(key)!.end, now + ttlMillis) })
+        return true
       }),
     // The fence: the comparison and the write are one step.
     fill: (key, token, { stored, ttlMillis }, onLost) =>
@@ -85,7 +108,13 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
         entries.set(key, { value: stored as Uint8Array, end: now + ttlMillis })
         return leases.delete(key)
       }),
-    release: (key, token, onLost) => step((now) => holds(key, token, onLost, now) && leases.delete(key)),
+    release: (key, token, onLost) =>
+      step((now) => {
+        if (holds(key, token, onLost, now)) return leases.delete(key)
+        const holder = leases.live(key, now)
+        if (isOneOf(holder, token)) leave(key, token, holder)
+        return false
+      }),
     remove: (keys) => step((now) => keys.filter((key) => store.remove(key, now)).length),
     removeMatching: (pattern) =>
       step((now) => {
@@ -106,7 +135,8 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
         Effect.asVoid
       ),
     clear: step((now) => {
-      for (const map of [entries, leases, store.markers]) map.clear()
+      for (const map of [entries, store.markers]) map.clear()
+      for (const key of [...leases.keys()]) store.remove(key, now)
       store.bump(now)
     }),
     usage: step(() => {

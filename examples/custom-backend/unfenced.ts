@@ -11,7 +11,7 @@ const withoutFence = ({ backend, ...rest }: CachePrimitives): CachePrimitives =>
   backend: {
     ...backend,
     fill: (key, token, write, onLost) =>
-      Effect.andThen(backend.takeOver(key, token, 1_000, { unlink: false }), backend.fill(key, token, write, onLost))
+      Effect.andThen(backend.takeOver(key, token, 1_000, "refresh"), backend.fill(key, token, write, onLost))
   }
 })
 

@@ -7,7 +7,7 @@ import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { inSteps } from "../internal/inSteps.ts"
-import { asWriteToken, makeTokens } from "../internal/token.ts"
+import { makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
 import { checked, positiveMillis, strings, stringsOf } from "../region/checks.ts"
@@ -156,12 +156,14 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const setNow = (key: string, value: unknown, region: Region) =>
       Effect.uninterruptible(
         Effect.gen(function*() {
-          const token = asWriteToken(context.makeToken())
+          const token = context.makeToken()
           const { defaultLeaseMillis, defaultTtlMillis } = context
           yield* Effect.forEach(beside, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
           const store = Effect.gen(function*() {
             // The epoch of its own start: a tag invalidated from here on makes the entry stale.
-            const born = yield* primary.takeOver(key, token, defaultLeaseMillis, false)
+            const { epoch: born, holder } = yield* primary.takeOver(key, token, defaultLeaseMillis, "set")
+            // Beside writes it is not known whose value is the newest: nothing is stored, by none of them.
+            if (holder !== token) return false
             const origin = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
             const sealed = yield* primary.sealer.sealNow(region, key, value, undefined, origin)
             return yield* primary.fill(region, key, token, sealed, "empty")

@@ -12,7 +12,8 @@ import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
 import { limitOf } from "./patience.ts"
-import type { Store } from "./store.ts"
+import { isWrite, writersOf } from "../protocol/lease.ts"
+import type { Claim, Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 
 const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
@@ -115,17 +116,17 @@ const steps = Effect.fnUntraced(function*(
     if (left <= 0) flight.isImpatient = true
     const runningNow = flights.runningOf(key)
     const newest = runningNow.at(-1)
-    const holding = granted || holder === undefined ? undefined : workOf(runningNow, holder)
-    const isOurLoad = holding?.kind === "load" && holding.store === store
+    const holding = granted || holder === undefined ? [] : worksOf(runningNow, holder)
+    const ourLoad = holding.find((work) => work.kind === "load" && work.store === store)
     // Whose trip was granted the lease, or saw that of another, came after an invalidation of the key that the newest may not
     // have seen. Nobody's lease says nothing.
     const mayBeOlder = newest?.holder !== undefined && holder !== undefined && newest.holder !== holder
     /** It has waited for its turn for as long as it does. */
     const turnIsOver = turnBy !== undefined && turnBy <= now
 
-    if (left > 0 && joins && (isOurLoad || (newest !== undefined && !mayBeOlder))) {
+    if (left > 0 && joins && (ourLoad !== undefined || (newest !== undefined && !mayBeOlder))) {
       // A load of this process, but from before an invalidation, or of another type: wait for its end, and come in anew.
-      const older = isOurLoad ? holding : newest!.work
+      const older = ourLoad ?? newest!.work
       if (holder === undefined && !isImpatient) {
         // A store that is full says nothing by which anybody could join, so those who wait share the next trip, or each would
         // load in its turn. It can be shared until it is sent, at once when the other has ended: or those who come in that
@@ -144,7 +145,7 @@ const steps = Effect.fnUntraced(function*(
       }
       if (!(yield* restore(untilEnd(flight.work, [older], left)))) return yield* unstored()
     } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
-      if (holding !== undefined && closesCircle(flight.work, holding)) return yield* unstored()
+      if (holding.some((work) => closesCircle(flight.work, work))) return yield* unstored()
       yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
       pollMillis = Math.min(lastPollMillis, pollMillis * 1.5)
     } else if (left <= 0 && joins && plan.wait?.onTimeout === "fail") {
@@ -204,9 +205,12 @@ const orDisown = <A, R>(
     storeFailure
   )
 
-/** Who works under that lease, if it is in this process. */
-const workOf = (runningNow: ReadonlyArray<Flight>, holder: string): Work | undefined =>
-  holders.get(holder) ?? runningNow.find(({ token }) => token === holder)?.work
+/** Who works under that lease in this process: one, or several writes. */
+const worksOf = (runningNow: ReadonlyArray<Flight>, holder: string): ReadonlyArray<Work> => {
+  if (isWrite(holder)) return writersOf(holder).flatMap((token) => holders.get(token) ?? [])
+  const work = holders.get(holder) ?? runningNow.find(({ token }) => token === holder)?.work
+  return work === undefined ? [] : [work]
+}
 
 /** Gives the lease back, which was granted too soon. It is not taken again with this token: who saw that twice would believe
  * that nothing was invalidated in between. */
@@ -228,23 +232,25 @@ const awaitHolder = (
   who: Work,
   key: string,
   holder: string,
-  holding: Work | undefined,
+  holding: ReadonlyArray<Work>,
   pollMillis: number
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const wait = holding === undefined ? undefined : { on: holding }
-    if (wait !== undefined) beginWait(who, wait)
+    const waits = holding.map((on) => ({ on }))
+    for (const wait of waits) beginWait(who, wait)
     const seemsEnded = Effect.flatMap(Random.next, (random) =>
       Effect.raceFirst(
         Effect.catch(store.backend.awaitRelease(key, holder), () => Effect.never),
         Effect.sleep(pollMillis * (0.5 + random / 2))
       )
     )
-    return wait === undefined
+    return waits.length === 0
       ? seemsEnded
       : Effect.ensuring(
           seemsEnded,
-          Effect.sync(() => endWait(who, wait))
+          Effect.sync(() => {
+            for (const wait of waits) endWait(who, wait)
+          })
         )
   })
 
@@ -274,16 +280,10 @@ export const renewNow = (way: Way, flight: Flight) =>
         }
         flights.ask(flight)
         if (flight.abandoned) return yield* Effect.interrupt
-        const { epoch, holder } = yield* orDisown(
-          way,
-          flight,
-          plan.yields === true
-            ? store.claim(plan.region, key, flight.token, leaseMillis)
-            : Effect.map(store.takeOver(key, flight.token, leaseMillis, false), (epoch) => ({
-                epoch,
-                holder: flight.token as string | undefined
-              }))
-        )
+        const trip: Effect.Effect<Pick<Claim, "epoch" | "holder">, CacheError, unknown> = plan.yields === true
+          ? store.claim(plan.region, key, flight.token, leaseMillis)
+          : store.takeOver(key, flight.token, leaseMillis, "refresh")
+        const { epoch, holder } = yield* orDisown(way, flight, trip)
         const granted = holder === flight.token
         // Others have begun meanwhile.
         if (flights.isFull(key)) {
@@ -292,7 +292,7 @@ export const renewNow = (way: Way, flight: Flight) =>
         }
         flight.epoch = epoch
         flight.holder = holder
-        // Who asks for refreshes without end must not keep the loads of others from being stored.
+        // A write's lease stays. Who asks for refreshes without end must not keep the loads of others from being stored.
         if (!granted) return yield* unstored()
         return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
       }

@@ -299,12 +299,17 @@ export class Store implements Primitives {
     }))
   }
 
-  /** Takes the lease over from whoever holds it, and reads the epoch in the same flush. */
-  takeOver(key: string, token: string, ttlMillis: number, unlink: boolean): Effect.Effect<number, CacheError> {
-    return Effect.map(
-      together(this.backend.takeOver(key, token, ttlMillis, { unlink }), this.epoch),
-      ([, epoch]) => epoch
-    )
+  /** Takes the lease over from whoever holds it, but for writes, and reads the epoch in the same flush. */
+  takeOver(
+    key: string,
+    token: string,
+    ttlMillis: number,
+    as: "write" | "refresh" | "set"
+  ): Effect.Effect<{ readonly holder: string; readonly epoch: number }, CacheError> {
+    return Effect.map(together(this.backend.takeOver(key, token, ttlMillis, as), this.epoch), ([holder, epoch]) => ({
+      holder,
+      epoch
+    }))
   }
 
   /**

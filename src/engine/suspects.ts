@@ -3,7 +3,7 @@
  */
 import type { Clock } from "effect"
 import { monotonicMillis } from "../internal/processTime.ts"
-import { isWriteToken } from "../internal/token.ts"
+import { isWrite } from "../protocol/lease.ts"
 
 interface Suspect {
   /** `undefined`: it has ended, or was taken over. */
@@ -31,7 +31,7 @@ export class Suspects {
    * before its commit.
    */
   note(key: string, token: string | undefined, leaseMillis: number, clock: Clock.Clock): void {
-    if (token === undefined || isWriteToken(token)) return
+    if (token === undefined || isWrite(token)) return
     const before = this.#byKey.get(key)
     if (before?.token === token) return
     const now = monotonicMillis(clock)

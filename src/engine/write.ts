@@ -4,7 +4,7 @@
 import { Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
-import { asWriteToken } from "../internal/token.ts"
+import { asWriteToken } from "../protocol/lease.ts"
 import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
 import { type Invalidations, paramsOf, type Request, type WriteRequest } from "./contract.ts"
@@ -29,9 +29,9 @@ interface Parts {
  * Uninterruptible but for the write itself: once the write has begun, the slot is either filled by it or left empty,
  * whatever happens to the caller.
  *
- * Of two writers at once neither leaves its value behind: the second takes the lease over, so the first finds it lost and
- * unlinks entry and lease, and the second finds its lease gone and does the same. Nobody knows in which order the database
- * committed. A writer that dies after its commit leaves an empty slot, because the entry was removed at the start.
+ * Of several writers at once none leaves its value behind: who comes joins the lease, and it is void. Nobody knows in which order
+ * the database committed. The lease ends with the last of them, and until then no reader stores what he loaded: so a writer that
+ * dies after its commit leaves an empty slot, also beside others and beside invalidations, which make the lease void and leave it.
  */
 export const makeWrite =
   (parts: Parts) => (request: WriteRequest, invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations) =>
@@ -106,13 +106,13 @@ const makeSlot = (
     forget,
     // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
     Effect.matchEffect(
-      Effect.onError(store.takeOver(key, token, leaseMillis, true), () => disown),
+      Effect.onError(store.takeOver(key, token, leaseMillis, "write"), () => disown),
       {
         onFailure: (error) => {
           failed = true
           return note(error)
         },
-        onSuccess: (epoch) =>
+        onSuccess: ({ epoch }) =>
           Effect.sync(() => {
             born = epoch
           })
@@ -127,7 +127,7 @@ const makeSlot = (
         Effect.onError(store.sealer.sealNow(region, key, value, paramsOf(request), origin), () => release)
       )
       if (sealed._tag === "Failure") return yield* note(sealed.failure)
-      // The losing writer unlinks (`"unlink"`), and never sets its value blindly.
+      // Who was not alone leaves no entry (`"unlink"`), and never sets its value blindly.
       const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "unlink"))
       if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), empty)
       else if (!filled.success) context.counters(region).counts.rejectedFills++

@@ -7,10 +7,3 @@ export const makeTokens = (): (() => string) => {
   let made = 0
   return () => `${source}-${(made++).toString(36)}`
 }
-
-const ofWrites = "w:"
-
-/** Marks a token as that of a write. One of release 0.1.0 counts as a load's. */
-export const asWriteToken = (token: string): string => ofWrites + token
-
-export const isWriteToken = (token: string): boolean => token.startsWith(ofWrites)

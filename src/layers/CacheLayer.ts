@@ -9,6 +9,7 @@ import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
 import { processNow } from "../internal/processTime.ts"
+import { isWrite, joined, left, voided } from "../protocol/lease.ts"
 import type { CachePrimitives } from "../services/CachePrimitives.ts"
 import { type CacheServices, layerOf } from "./assemble.ts"
 
@@ -64,5 +65,19 @@ export const CacheLayer = {
    * same bytes when they are not an entry, or bear the tags already. Throws a `RangeError` beyond 65,535 tags, or for a
    * tag of more bytes.
    */
-  addTags
+  addTags,
+  /**
+   * What a lease says. `acquire` gives it back as it stands, and it is compared as a whole: one token, or the text of several
+   * writes, which are the reason that a lease is not always replaced. Each of these is pure.
+   */
+  lease: {
+    /** Whether it is one of writes, and of a token, whether it is a write's. */
+    isWrite,
+    /** What a lease of writes says once another write has joined it (`takeOver` of a `"write"`): it is void, but for its own. */
+    joined,
+    /** What it says when something came between (`remove`, `removeMatching`, `clear`, `takeOver` of a `"set"`): it is void. */
+    voided,
+    /** What it says without one of its writes (`fill` and `release` with `"unlink"`); `undefined` when it ends with that. */
+    left
+  }
 } as const

@@ -165,15 +165,21 @@ export class CacheBackend extends Context.Service<
     readonly acquire: (key: string, token: string, ttlMillis: number) => Effect.Effect<string, CacheError>
 
     /**
-     * Makes `token` the holder whoever held the lease before; with `unlink`, removes the entry too: the lease first, and
-     * when it completes, both are done.
+     * Makes `token` the holder, for `ttlMillis`, and returns it, whoever held the lease before. Only a lease of writes
+     * (`CacheLayer.lease`) is not replaced:
+     *
+     * - `"write"`: the entry goes too, in the same step or after the lease. A lease of writes is joined, and the longer of the
+     *   two times counts; `token` is returned.
+     * - `"refresh"`: the entry stays. A lease of writes is left as it is, and what it says is returned.
+     * - `"set"`: the entry stays. A lease of writes is made void, with the end it has, and the entry goes; what the lease says then
+     *   is returned.
      */
     readonly takeOver: (
       key: string,
       token: string,
       ttlMillis: number,
-      options: { readonly unlink: boolean }
-    ) => Effect.Effect<void, CacheError>
+      as: "write" | "refresh" | "set"
+    ) => Effect.Effect<string, CacheError>
 
     /**
      * Makes `token` the holder, for `ttlMillis`, if `from` is (`true`), or if `token` is already. Otherwise (`false`), also where
@@ -186,13 +192,20 @@ export class CacheBackend extends Context.Service<
       ttlMillis: number
     ) => Effect.Effect<boolean, CacheError>
 
-    /** Extends the lease to `ttlMillis` from now if `token` still holds it. `false`: it does not. */
+    /**
+     * Extends the lease to `ttlMillis` from now if `token` still holds it, or is one of its writes; among several the longer time
+     * counts. `false`: it does not.
+     */
     readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
 
     /**
-     * The fenced fill: only if `token` holds the lease, writes the entry and drops the lease (`true`). Otherwise (`false`)
-     * `onLost: "keep"` changes nothing, `"unlink"` removes entry and lease, and `"empty"` removes the entry and leaves the lease
-     * that is there. An absent lease is a lost one.
+     * The fenced fill: only if the lease says `token` and nothing else, writes the entry and drops the lease (`true`). Otherwise
+     * (`false`), also where there is no lease, it is lost:
+     *
+     * - `"keep"` changes nothing.
+     * - `"unlink"`, of a write, removes the entry and takes the token out of a lease of writes, which is void from then on; the
+     *   last of them drops it. The lease of a load goes.
+     * - `"empty"`, of a set, removes the entry and leaves the lease that is there.
      */
     readonly fill: (
       key: string,
@@ -202,18 +215,19 @@ export class CacheBackend extends Context.Service<
     ) => Effect.Effect<boolean, CacheError>
 
     /**
-     * Drops the lease if `token` holds it (`true`). Otherwise (`false`) `onLost` as in `fill`, but for `"empty"`.
+     * Drops the lease if it says `token` and nothing else (`true`). Otherwise (`false`) `"unlink"` as in `fill`; `"keep"` takes the
+     * token out of a lease of writes that it is one of, and changes nothing else.
      */
     readonly release: (key: string, token: string, onLost: "keep" | "unlink") => Effect.Effect<boolean, CacheError>
 
     /**
-     * Removes lease and entry of each key: the lease first, and when it completes, both are gone. Returns how many
-     * entries there were.
+     * Removes lease and entry of each key: the lease first, and when it completes, both are gone. A lease of writes stays, is
+     * void, and keeps its end. Returns how many entries there were.
      */
     readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<number, CacheError>
 
     /**
-     * One full pass over entries and leases whose key matches `pattern` (see `CacheKey`), removing them in batches, never
+     * One full pass over entries and leases whose key matches `pattern` (see `CacheKey`), removing them as `remove` does, never
      * blocking the store for long. A key that appears during the pass may be missed: the client passes twice.
      * Returns how many entries there were.
      */
@@ -228,7 +242,10 @@ export class CacheBackend extends Context.Service<
      */
     readonly awaitRelease: (key: string, token: string) => Effect.Effect<void, CacheError>
 
-    /** Removes everything in the namespace: entries, leases, markers; the epoch moves on, it is not reset. */
+    /**
+     * Removes everything in the namespace: entries, leases, markers; a lease of writes stays, and is void. The epoch moves on, it is
+     * not reset.
+     */
     readonly clear: Effect.Effect<void, CacheError>
 
     readonly usage: Effect.Effect<BackendUsage, CacheError>

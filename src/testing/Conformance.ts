@@ -17,6 +17,8 @@ import { protocolCases } from "./conformance/protocol.ts"
 import { removalCases } from "./conformance/removal.ts"
 import { sharingCases } from "./conformance/sharing.ts"
 import { tagCases } from "./conformance/tags.ts"
+import { writeRuleCases } from "./conformance/writeRules.ts"
+import { writeCases } from "./conformance/writes.ts"
 
 /** What `Conformance.check` found. */
 export interface ConformanceReport {
@@ -26,6 +28,7 @@ export interface ConformanceReport {
 
 const scripts = [
   ...backendCases,
+  ...writeCases,
   ...removalCases,
   ...fastPathCases,
   ...localCases,
@@ -33,6 +36,7 @@ const scripts = [
   ...tagCases,
   ...lockCases,
   ...protocolCases,
+  ...writeRuleCases,
   ...sharingCases,
   ...historyCases
 ]

@@ -201,7 +201,7 @@ describe("callers that take more than their share", () => {
       const store = yield* makeBytesBackend
       const context = yield* Layer.build(CacheLayer.make(Effect.succeed(store.primitives)))
       // Somebody else, who never gives it back.
-      yield* store.primitives.backend.takeOver("held", "somebody", Number.MAX_SAFE_INTEGER, { unlink: true })
+      yield* store.primitives.backend.takeOver("held", "somebody", Number.MAX_SAFE_INTEGER, "write")
       const region = { key: "held", schema: Schema.Number, ttl: "1 minute" } as const
       const patient = stampedeProtect({ ...region, waitTimeout: "50 millis" })(Effect.succeed(2))
       assert.strictEqual(yield* Effect.provideContext(cacheAside(region)(Effect.succeed(1)), context), 1)

@@ -72,7 +72,7 @@ const mistakes: ReadonlyArray<Mistake> = [
             Effect.forEach(keys, (key) =>
               Effect.flatMap(right.acquire(key, "own", 10_000), (holder) =>
                 Effect.tap(right.remove([key]), () =>
-                  holder === "own" ? Effect.void : right.takeOver(key, holder, 10_000, { unlink: false })
+                  holder === "own" ? Effect.void : right.takeOver(key, holder, 10_000, "refresh")
                 )
               )
             ),
@@ -95,7 +95,7 @@ const mistakes: ReadonlyArray<Mistake> = [
     what: "takeOver respects the holder",
     change: {
       backend: (right) => ({
-        takeOver: (key, token, ttlMillis) => Effect.asVoid(right.acquire(key, token, ttlMillis))
+        takeOver: (key, token, ttlMillis) => right.acquire(key, token, ttlMillis)
       })
     },
     caught: [
@@ -107,8 +107,8 @@ const mistakes: ReadonlyArray<Mistake> = [
     what: "a fill that lost leaves the entry",
     change: { backend: (right) => ({ fill: (key, token, write) => right.fill(key, token, write, "keep") }) },
     caught: [
-      ["CacheBackend", "the losing writer unlinks entry and lease"],
-      ["protocol", "rule: the losing writer unlinks (b ends first)"]
+      ["CacheBackend", "of two writes neither leaves a value, and the lease ends with the last (w:one ends first)"],
+      ["evictions", "rule: a write that lost its lease unlinks"]
     ]
   },
   {
@@ -131,7 +131,7 @@ const mistakes: ReadonlyArray<Mistake> = [
               stored === undefined
                 ? Effect.void
                 : right
-                    .takeOver(key, "own", 1_000, { unlink: false })
+                    .takeOver(key, "own", 1_000, "refresh")
                     .pipe(Effect.andThen(right.fill(key, "own", { stored, ttlMillis: Infinity }, "keep")))
             )
           )

@@ -34,7 +34,7 @@ const flights = "src/engine/flights.ts"
 const passes = "src/protocol/passes.ts"
 
 const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
-const redisFence = 'if redis.call("GET", KEYS[2]) == ARGV[1] then\n  if ARGV[3]'
+const redisFence = "if said(KEYS[1]) == ARGV[1] then\n  if ARGV[3]"
 
 export const ablations: ReadonlyArray<Ablation> = [
   {
@@ -59,7 +59,7 @@ export const ablations: ReadonlyArray<Ablation> = [
         on: "redis",
         file: scripts,
         find: redisFence,
-        replace: 'if (redis.call("GET", KEYS[2]) or ARGV[1]) == ARGV[1] then\n  if ARGV[3]'
+        replace: "if (said(KEYS[1]) or ARGV[1]) == ARGV[1] then\n  if ARGV[3]"
       }
     ]
   },
@@ -70,14 +70,14 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "memory",
         file: memory,
-        find: "const there = this.entries.delete(key, now)\n    this.endLease(key)",
+        find: "const there = this.entries.delete(key, now)\n    this.dropLease(key)",
         replace: "const there = this.entries.delete(key, now)"
       },
       {
         on: "redis",
         file: scripts,
-        find: 'local removed = redis.call("UNLINK", KEYS[1])\nredis.call("UNLINK", KEYS[2])',
-        replace: 'local removed = redis.call("UNLINK", KEYS[1])'
+        find: "drop(KEYS[1])\nreturn KEYS[2]",
+        replace: "return KEYS[2]"
       }
     ]
   },
@@ -137,25 +137,79 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "memory",
         file: memory,
-        find: "if (lease?.token === token) return",
-        replace: "if (lease !== undefined) return"
+        find: "if (lease?.token === token) return token",
+        replace: "if (lease !== undefined) return token"
       },
       {
         on: "redis",
         file: scripts,
-        find: 'redis.call("SET", KEYS[2], ARGV[1], "PX", ARGV[2])',
-        replace: 'redis.call("SET", KEYS[2], ARGV[1], "NX", "PX", ARGV[2])'
+        find: 'redis.call("SET", KEYS[1], token, "PX", ttl)',
+        replace: 'redis.call("SET", KEYS[1], token, "NX", "PX", ttl)'
       }
     ]
   },
   {
-    rule: "the losing writer unlinks",
-    test: "rule: the losing writer unlinks",
+    rule: "a write that lost its lease unlinks",
+    test: "rule: a write that lost its lease unlinks",
     patches: [
       {
         file: write,
         find: 'store.fill(region, key, token, sealed.success, "unlink")',
         replace: 'store.fill(region, key, token, sealed.success, "keep")'
+      }
+    ]
+  },
+  {
+    rule: "writes join",
+    test: "rule: writes join",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "if (lease !== undefined && isWrite(lease.token)) {\n      if (as",
+        replace: 'if (lease !== undefined && as !== "write" && isWrite(lease.token)) {\n      if (as'
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: "if not changes or text == token then\n  redis",
+        replace: 'if not changes or text == token or as == "write" then\n  redis'
+      }
+    ]
+  },
+  {
+    rule: "key invalidation leaves the lease of a write",
+    test: "rule: key invalidation makes the lease of a write void",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "if (lease !== undefined && isWrite(lease.token)) change(lease)\n    else",
+        replace: ""
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: 'if changes then put(lease, changes, more, list) else redis.call("UNLINK", lease) end',
+        replace: 'redis.call("UNLINK", lease)'
+      }
+    ]
+  },
+  {
+    rule: "a refresh leaves the lease of a write",
+    test: "rule: a refresh leaves the lease of a write",
+    patches: [
+      {
+        on: "memory",
+        file: memory,
+        find: "if (lease !== undefined && isWrite(lease.token)) {\n      if (as",
+        replace: 'if (lease !== undefined && as !== "refresh" && isWrite(lease.token)) {\n      if (as'
+      },
+      {
+        on: "redis",
+        file: scripts,
+        find: 'elseif as == "refresh" then return text',
+        replace: 'elseif as == "refresh" then redis.call("SET", KEYS[1], token, "PX", ttl)'
       }
     ]
   },

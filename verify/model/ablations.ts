@@ -43,7 +43,10 @@ const rules: Readonly<Record<string, Pick<Hunt, "programs"> & Partial<Pick<Hunt,
     ]
   },
   "write-through takes the lease over": { programs: ["write-dies"] },
-  "the losing writer unlinks": { programs: ["write-write", "memory-write"] },
+  "a write that lost its lease unlinks": { programs: ["write"] },
+  "writes join": { programs: ["writers-write-dies"] },
+  "key invalidation leaves the lease of a write": { programs: ["writers-key-dies"] },
+  "a refresh leaves the lease of a write": { programs: ["writers-refresh-dies"] },
   "two passes for patterns": { programs: ["pattern"] },
   "join only with the same token": { programs: ["join-three-key"] },
   "join only with the same epoch": { programs: ["join-tag", "memory-tag"] }
@@ -71,8 +74,8 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/write.ts",
-        find: "store.takeOver(key, token, leaseMillis, true)",
-        replace: "store.takeOver(key, token, leaseMillis, false)"
+        find: 'store.takeOver(key, token, leaseMillis, "write")',
+        replace: 'store.takeOver(key, token, leaseMillis, "refresh")'
       }
     ]
   },
@@ -93,8 +96,8 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/stores/memory/primitives.ts",
-        find: 'if (!filled && onLost === "empty") state.entries.delete(key, now)',
-        replace: 'if (!filled && onLost === "empty" && state.leases.has(key)) state.entries.delete(key, now)'
+        find: 'if (!filled && onLost !== "keep") state.lose(',
+        replace: 'if (!filled && onLost !== "keep" && (onLost === "unlink" || state.leases.has(key))) state.lose('
       }
     ]
   },
@@ -105,10 +108,31 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/client.ts",
-        find: "primary.takeOver(key, token, defaultLeaseMillis, false)",
-        replace: "primary.takeOver(key, token, defaultLeaseMillis, true)"
+        find: 'primary.takeOver(key, token, defaultLeaseMillis, "set")',
+        replace: 'primary.takeOver(key, token, defaultLeaseMillis, "write")'
       }
     ]
+  },
+  {
+    rule: "what makes the lease of writes void gives it a new text",
+    programs: ["writers-join"],
+    patches: [{ file: memoryState, find: "voidText(++writes.changes,", replace: "voidText((writes.changes = 1)," }]
+  },
+  {
+    rule: "the lease of writes ends with the last of them",
+    programs: ["writers-write-dies"],
+    patches: [
+      {
+        file: memoryState,
+        find: "if (lease.writes!.tokens.size === 0) this.leases",
+        replace: "this.leases"
+      }
+    ]
+  },
+  {
+    rule: "a set makes the lease of a write void",
+    programs: ["writers-set"],
+    patches: [{ file: memoryState, find: 'if (as === "set") change(lease)', replace: "" }]
   },
   {
     rule: "where there is no room, the epoch goes before the markers",
@@ -163,7 +187,9 @@ const more: ReadonlyArray<Hunt> = [
   {
     rule: "a take-over without room leaves nobody else's lease",
     programs: ["full-set-cold"],
-    patches: [{ file: primitives, find: "() => process.send(rescue)", replace: "() => Effect.void" }]
+    patches: [
+      { file: primitives, find: "Effect.as(process.send(rescue), [token])", replace: "Effect.succeed([token])" }
+    ]
   },
   {
     rule: "a set without room empties the slot",
@@ -246,7 +272,13 @@ const more: ReadonlyArray<Hunt> = [
   {
     rule: "who may not join waits for the newest load",
     programs: ["turns-other-tag"],
-    patches: [{ file: fly, find: "(isOurLoad || (newest !== undefined && !mayBeOlder))", replace: "isOurLoad" }]
+    patches: [
+      {
+        file: fly,
+        find: "(ourLoad !== undefined || (newest !== undefined && !mayBeOlder))",
+        replace: "ourLoad !== undefined"
+      }
+    ]
   },
   {
     rule: "two loads of a key run at most",
@@ -311,7 +343,7 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/suspects.ts",
-        find: "token === undefined || isWriteToken(token)",
+        find: "token === undefined || isWrite(token)",
         replace: "token === undefined"
       }
     ]

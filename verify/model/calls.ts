@@ -224,6 +224,9 @@ export const setAmong: Op = {
   run: (process) => Effect.as(set.run(process), [process.row(key, 1)])
 }
 
+/** What it sets is newer than what a write has committed. What a set's caller had before is his to answer for. */
+export const setAfterCommit: Op = { ...set, when: ({ server }) => server.rows.size > 0 }
+
 /** Begins once a lease was taken over: with nobody else about, by a set. */
 export const keyAfterTakeOver: Op = {
   ...byKey,

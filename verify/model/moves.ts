@@ -120,7 +120,7 @@ const disturb = (world: World, moves: Array<Move>, left: Budget): void => {
     if (inMemory || !server.exists(`l:${key}`)) continue
     evict(`l:${key}`)
     // The lease of a dead process ends by itself.
-    if (world.holderOf(key)?.alive !== true) moves.push({ kind: "expire", process: undefined, name: `l:${key}` })
+    if (!world.isKept(key)) moves.push({ kind: "expire", process: undefined, name: `l:${key}` })
   }
   if (!inMemory) {
     for (const tag of server.markers.keys()) evict(`t:${tag}`)

@@ -109,7 +109,7 @@ export const primitivesOf = (process: Process): Primitives => {
       )
   }
 
-  // Lease first, then the entry. The other way round, a load could fill between the two under its lease.
+  // Lease first, then the entry. The other way round, a load could fill between the two under its lease. That of writes is void then.
   const removal = (key: string): ReadonlyArray<Work<boolean>> => [
     {
       slot: key,
@@ -131,11 +131,13 @@ export const primitivesOf = (process: Process): Primitives => {
   ]
   /** As in `stores/redis/backend.ts`: what is not filled leaves the slot as a lease that was lost. */
   const unfilled = (key: string, token: string, onLost: "keep" | "unlink" | "empty") => {
-    if (onLost === "unlink") return Effect.as(process.send(removal(key)), false)
     const release = process.one({
       slot: key,
       label: `${own(token)}: release the lease of ${key}, nothing was filled`,
-      run: () => server.run(backend.release(key, token, "keep"))
+      run: () => {
+        const { state } = server.memory
+        if (!state.release(key, token) && onLost === "unlink") state.leave(key, token)
+      }
     })
     return Effect.as(onLost === "keep" ? release : Effect.andThen(release, process.one(removal(key)[1]!)), false)
   }
@@ -207,23 +209,29 @@ export const primitivesOf = (process: Process): Primitives => {
       fast: world.program.store === "plain" ? undefined : fast,
       read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.
-      takeOver: (key, token, ttl, { unlink }) => {
-        let taken = false
+      takeOver: (key, token, _ttl, as) => {
+        let holder: string | undefined
         const take: Work<unknown> = {
           slot: key,
           label: `${own(token)}: take the lease of ${key} over`,
           needsRoom: true,
           run: () => {
-            taken = true
             server.takeOvers++
-            return server.run(backend.takeOver(key, token, ttl, { unlink: false }))
+            return (holder = server.memory.state.takeOver(key, token, as))
           }
         }
         const [lease, entry] = removal(key)
         // One script there: a lease that is refused keeps the entry, too.
-        const after: Work<unknown> = { ...entry!, run: (variant) => (taken ? entry!.run(variant) : undefined) }
-        const rescue = unlink ? [lease!, entry!] : [lease!]
-        return Effect.asVoid(whenFull(process.send(unlink ? [take, after] : [take]), () => process.send(rescue)))
+        const after: Work<unknown> = {
+          ...entry!,
+          run: (variant) => (holder === undefined || (as === "set" && holder === token) ? false : entry!.run(variant))
+        }
+        const rescue = as === "write" ? [lease!, entry!] : [lease!]
+        const taken = process.send(as === "refresh" ? [take] : [take, after])
+        return Effect.map(
+          whenFull(taken, () => Effect.as(process.send(rescue), [token])),
+          ([holder]) => String(holder)
+        )
       },
       fill: (key, token, write, onLost) =>
         whenFull(steps.backend.fill(key, token, write, onLost), () => unfilled(key, token, onLost)),

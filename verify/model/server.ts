@@ -98,8 +98,9 @@ export class Server {
     this.memory.state.entries.delete(key, now)
   }
 
+  /** As an invalidation does. */
   dropLease(key: string): void {
-    this.memory.state.endLease(key)
+    this.memory.state.dropLease(key)
   }
 
   /** Whether there is an entry (`e:`), a lease (`l:`) or a marker (`t:`) of this name. */
@@ -115,7 +116,7 @@ export class Server {
     const key = name.slice(2)
     if (name === "the epoch") this.epoch = undefined
     else if (name.startsWith("e:")) this.dropEntry(key)
-    else if (name.startsWith("l:")) this.dropLease(key)
+    else if (name.startsWith("l:")) this.memory.state.endLease(key)
     else this.markers.delete(key)
   }
 

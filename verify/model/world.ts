@@ -13,6 +13,7 @@
 import { Cause, Exit, type Fiber, Option } from "effect"
 import { CacheError } from "../../src/CacheError.ts"
 import { holders } from "../../src/engine/work.ts"
+import { isWrite, writersOf } from "../../src/protocol/lease.ts"
 import { isNoRoom } from "../../src/internal/noRoom.ts"
 import { type Move, movesOf, type Spending } from "./moves.ts"
 import { patienceMillis, Process } from "./process.ts"
@@ -96,7 +97,7 @@ export class World {
     if (program.filled === true) this.server.leaveFilled(this.keys[0]!)
     if (program.unsettled === true) this.server.leaveUnsettled(this.keys[0]!, this.tags[0]!)
     if (program.ahead === true) this.server.leaveAhead()
-    this.processes = program.processes.map((_, i) => new Process(this, "ABCD"[i]!, this.#turns))
+    this.processes = program.processes.map((_, i) => new Process(this, "ABCDE"[i]!, this.#turns))
     this.#turns.yields = program.yields === true
     program.processes.forEach((actors, p) => {
       actors.forEach((ops, i) => {
@@ -124,14 +125,18 @@ export class World {
     return found.name
   }
 
-  /** Tokens of memory have no name: they are new in every world. */
-  tokenName(token: string): string | undefined {
-    return this.#tokens.get(token)?.name
+  /** Of a token, or of a lease that several writes are under. Tokens of memory have no name: they are new in every world. */
+  tokenName(text: string): string | undefined {
+    const named = this.#tokens.get(text)?.name
+    if (named !== undefined || !isWrite(text)) return named
+    return writersOf(text).reduce((known, token) => known.replace(token, this.#tokens.get(token)?.name ?? "?"), text)
   }
 
-  /** The process whose token holds the lease of a key. */
-  holderOf(key: string): Process | undefined {
-    return this.#tokens.get(this.server.lease(key) ?? "")?.process
+  /** Whether the process lives whose token holds the lease of a key, or one of them. */
+  isKept(key: string): boolean {
+    const text = this.server.lease(key) ?? ""
+    const tokens = isWrite(text) ? writersOf(text) : [text]
+    return tokens.some((token) => this.#tokens.get(token)?.process.alive === true)
   }
 
   commit(key: string, process: Process): Row {

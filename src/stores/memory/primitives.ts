@@ -125,19 +125,18 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     fast: { pick: (key, stamp, now) => state.entries.pick(key, stamp, now) },
     read: (key) => timed((state, now) => state.entries.get(key, now)),
     acquire: (key, token) => step((state) => state.acquire(key, token)),
-    takeOver: (key, token, _ttlMillis, { unlink }) =>
+    takeOver: (key, token, _ttlMillis, as) =>
       timed((state, now) => {
-        if (unlink) state.entries.delete(key, now)
-        state.takeOver(key, token)
+        const holder = state.takeOver(key, token, as)
+        if (as === "write" || (as === "set" && holder !== token)) state.entries.delete(key, now)
+        return holder
       }),
     takeOverFrom: (key, from, token) => step((state) => state.takeOverFrom(key, from, token)),
-    renew: (key, token) => step((state) => state.holds(key, token)),
+    renew: (key, token) => step((state) => state.holds(key, token) || state.worksUnder(key, token)),
     fill: (key, token, write: Write, onLost) =>
       timed((state, now) => {
         const filled = state.fill(key, token, write.stored, write.ttlMillis, now)
-        // The losing writer unlinks.
-        if (!filled && onLost === "unlink") state.remove(key, now)
-        if (!filled && onLost === "empty") state.entries.delete(key, now)
+        if (!filled && onLost !== "keep") state.lose(key, token, onLost, now)
         return filled
       }),
     // A lease is given back whatever becomes of the clock.
@@ -148,7 +147,7 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
           held || onLost === "keep"
             ? Effect.succeed(held)
             : Effect.as(
-                timed((state, now) => state.remove(key, now)),
+                timed((state, now) => state.lose(key, token, "unlink", now)),
                 held
               )
       ),

@@ -3,6 +3,7 @@
  */
 import type { CacheEntry } from "../../CacheEntry.ts"
 import type { Stored } from "../../services/CacheBackend.ts"
+import { isWrite, maxListed, voidText } from "../../protocol/lease.ts"
 import { MemoryEntries } from "./entries.ts"
 import { Markers, tagWeight } from "./markers.ts"
 import { sizeOf } from "./sizeOf.ts"
@@ -18,8 +19,11 @@ const entryWeight = (key: string, entry: CacheEntry): number => {
   return weight
 }
 
+/** Its token, or, of a lease that is void, its text (`protocol/lease.ts`). */
 interface Lease {
-  readonly token: string
+  token: string
+  /** The writes under one that is void, and how often it has changed. */
+  writes: { changes: number; readonly tokens: Set<string> } | undefined
   waiters: Set<() => void> | undefined
 }
 
@@ -84,7 +88,7 @@ export class MemoryState {
   acquire(key: string, token: string): string {
     const lease = this.leases.get(key)
     if (lease !== undefined) return lease.token
-    this.leases.set(key, { token, waiters: undefined })
+    this.leases.set(key, { token, writes: undefined, waiters: undefined })
     return token
   }
 
@@ -97,10 +101,20 @@ export class MemoryState {
     return true
   }
 
+  /** Gives a lease back; of one that is void, a write's part in it. `true`: it was held alone. */
   release(key: string, token: string): boolean {
-    if (!this.holds(key, token)) return false
+    if (!this.holds(key, token)) {
+      if (this.worksUnder(key, token)) this.leave(key, token)
+      return false
+    }
     this.endLease(key)
     return true
+  }
+
+  /** Of a write or a set that does not hold the lease alone any more: it leaves no entry. */
+  lose(key: string, token: string, onLost: "unlink" | "empty", now: number): void {
+    this.entries.delete(key, now)
+    if (onLost === "unlink") this.leave(key, token)
   }
 
   /** Makes sure that each tag has a marker: at the epoch of now, or an invalidation that was lost with one would be undone. */
@@ -108,16 +122,44 @@ export class MemoryState {
     for (let i = 0; i < tags.length; i++) this.markers.ensure(tags[i]!, this.epoch)
   }
 
-  takeOver(key: string, token: string): void {
+  /**
+   * Makes `token` the holder, and returns it; of writes that are there already only another write becomes one: it joins them. A
+   * set makes their lease void, and a refresh leaves it as it is.
+   */
+  takeOver(key: string, token: string, as: "write" | "refresh" | "set"): string {
     const lease = this.leases.get(key)
-    if (lease?.token === token) return
-    this.leases.set(key, { token, waiters: undefined })
+    if (lease?.token === token) return token
+    if (lease !== undefined && isWrite(lease.token)) {
+      if (as === "write") {
+        if (lease.writes?.tokens.has(token) !== true) change(lease, (tokens) => tokens.add(token))
+        return token
+      }
+      if (as === "set") change(lease)
+      return lease.token
+    }
+    this.leases.set(key, { token, writes: undefined, waiters: undefined })
     if (lease !== undefined) wake(lease)
+    return token
+  }
+
+  /** Ends the lease of a load, and makes that of writes void. */
+  dropLease(key: string): void {
+    const lease = this.leases.get(key)
+    if (lease !== undefined && isWrite(lease.token)) change(lease)
+    else this.endLease(key)
+  }
+
+  /** A write takes itself out of a lease that it does not hold alone; with the last of them it ends. */
+  leave(key: string, token: string): void {
+    const lease = this.leases.get(key)
+    if (lease === undefined || !isWrite(lease.token)) return this.endLease(key)
+    change(lease, (tokens) => tokens.delete(token))
+    if (lease.writes!.tokens.size === 0) this.leases.delete(key)
   }
 
   takeOverFrom(key: string, from: string, token: string): boolean {
     if (!this.holds(key, token) && !this.holds(key, from)) return false
-    this.takeOver(key, token)
+    this.takeOver(key, token, "refresh")
     return true
   }
 
@@ -125,10 +167,15 @@ export class MemoryState {
     return this.leases.get(key)?.token === token
   }
 
+  /** Whether it is one of the writes under a lease that is void. */
+  worksUnder(key: string, token: string): boolean {
+    return this.leases.get(key)?.writes?.tokens.has(token) === true
+  }
+
   /** Removes entry and lease (protocol: dropping the lease is what stops a load in flight from storing). */
   remove(key: string, now: number): boolean {
     const there = this.entries.delete(key, now)
-    this.endLease(key)
+    this.dropLease(key)
     return there
   }
 
@@ -137,9 +184,7 @@ export class MemoryState {
     this.epoch++
     this.entries.clear()
     this.markers.clear()
-    const leases = [...this.leases.values()]
-    this.leases.clear()
-    for (const lease of leases) wake(lease)
+    for (const key of [...this.leases.keys()]) this.dropLease(key)
   }
 
   acquireLock(name: string, token: string, expiresAt: number, now: number): number | undefined {
@@ -172,6 +217,22 @@ export class MemoryState {
       }
       if (next.value[1].expiresAt <= now) this.locks.delete(next.value[0])
     }
+  }
+}
+
+/** What comes between makes a lease of writes void, under a new text. */
+const change = (lease: Lease, of?: (tokens: Set<string>) => void): void => {
+  const writes = (lease.writes ??= { changes: 0, tokens: new Set([lease.token]) })
+  of?.(writes.tokens)
+  lease.token = voidText(++writes.changes, [...firstOf(writes.tokens)], writes.tokens.size > maxListed)
+  wake(lease)
+}
+
+function* firstOf(tokens: Set<string>): Iterable<string> {
+  let left = maxListed
+  for (const token of tokens) {
+    if (left-- === 0) return
+    yield token
   }
 }
 

@@ -64,29 +64,63 @@ export const makeBackend = (
 
   const unlink = (on: Commands, name: string) => on.one("remove", "unlink", [name], numberOf)
 
-  const unlinkBoth = (on: Commands, key: string): Effect.Effect<number, CacheError> =>
-    Effect.andThen(unlink(on, names.lease(key)), unlink(on, names.entry(key)))
+  const slotOf = (key: string) => [names.lease(key), names.entry(key)] as const
 
-  const dropLease = (on: Commands, key: string, token: string): Effect.Effect<boolean, CacheError> =>
-    on.script("release", Scripts.release, [names.lease(key), token, names.channel(key)], isOne)
+  /** As an invalidation of a key does. A server that runs no script when it is full runs the commands. */
+  const drop = (on: Commands, key: string): Effect.Effect<unknown, CacheError> =>
+    whenFull(on.script("remove", Scripts.withLeaseAlone(Scripts.remove), [names.lease(key)], noop), () =>
+      unlink(on, names.lease(key))
+    )
+
+  const removeApart = (on: Commands, key: string): Effect.Effect<number, CacheError> =>
+    Effect.andThen(drop(on, key), unlink(on, names.entry(key)))
+
+  const releaseAlone = (
+    on: Commands,
+    key: string,
+    token: string,
+    onLost: "keep" | "unlink"
+  ): Effect.Effect<boolean, CacheError> =>
+    on.script(
+      "release",
+      Scripts.withLeaseAlone(Scripts.release),
+      [names.lease(key), token, onLost, names.channel(key)],
+      isOne
+    )
+
+  /** What is not filled leaves the slot as a lease that was lost. */
+  const unfilled = (
+    on: Commands,
+    key: string,
+    token: string,
+    onLost: "keep" | "unlink" | "empty"
+  ): Effect.Effect<false, CacheError> => {
+    const emptied = onLost === "keep" ? Effect.void : unlink(on, names.entry(key))
+    const given = whenFull(releaseAlone(on, key, token, onLost === "unlink" ? "unlink" : "keep"), (error) =>
+      onLost === "unlink"
+        ? unlink(on, names.lease(key))
+        : // A lease that cannot be looked at for want of room stays, and is told of; the entry goes all the same.
+          Effect.andThen(emptied, Effect.fail(error))
+    )
+    return Effect.as(Effect.andThen(given, emptied), false)
+  }
 
   const removeKeys = (on: Commands, keys: ReadonlyArray<string>): Effect.Effect<number, CacheError> =>
     Effect.suspend(() => {
-      const apart: Array<string> = []
+      const rest: Array<string> = []
       const whole = all(keys.length, (i, reply) => {
         const key = keys[i]!
-        on.run("remove", Scripts.remove, [names.entry(key), names.lease(key)], (error, removed) => {
-          // A server that runs no script when it is full runs the commands.
+        on.run("remove", Scripts.remove, slotOf(key), (error, removed) => {
           if (!isServerError(error, "TRYAGAIN") && !isNoRoom(error)) return reply(error, removed)
-          apart.push(key)
+          rest.push(key)
           reply(undefined, 0)
         })
       })
       return Effect.flatMap(whole, (removed) =>
         Effect.reduce(
-          apart,
+          rest,
           () => removed.reduce<number>((sum, count) => sum + numberOf(count), 0),
-          (sum, key) => Effect.map(unlinkBoth(on, key), (count) => sum + count)
+          (sum, key) => Effect.map(removeApart(on, key), (count) => sum + count)
         )
       )
     })
@@ -113,27 +147,21 @@ export const makeBackend = (
         holder === null ? token : String(holder)
       ),
 
-    takeOver: (key, token, ttlMillis, { unlink: unlinks }) => {
-      const ttl = millisOf(ttlMillis)
+    takeOver: (key, token, ttlMillis, as) => {
+      const args = [token, millisOf(ttlMillis), as] as const
+      const unlinks = (holder: string): boolean => as === "write" || (as === "set" && holder !== token)
       const taken = (on: Commands) =>
-        oneByOne(
-          on.script(
-            "takeOver",
-            Scripts.takeOver,
-            [names.entry(key), names.lease(key), token, ttl, unlinks ? "1" : "0"],
-            noop
-          ),
-          () =>
-            Effect.andThen(
-              on.one("takeOver", "set", [names.lease(key), token, "PX", ttl], noop),
-              unlinks ? Effect.asVoid(unlink(on, names.entry(key))) : Effect.void
-            )
+        oneByOne(on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], String), () =>
+          Effect.tap(
+            on.script("takeOver", Scripts.withLeaseAlone(Scripts.takeOver), [names.lease(key), ...args], String),
+            (holder) => (unlinks(holder) ? unlink(on, names.entry(key)) : Effect.void)
+          )
         )
       // Without room it is as if the lease were lost as soon as it was taken: nobody else's is left, and a fill is refused.
       const take = (on: Commands) =>
-        whenFull(taken(on), () => Effect.asVoid(unlinks ? unlinkBoth(on, key) : unlink(on, names.lease(key))))
+        whenFull(taken(on), () => Effect.as(as === "write" ? removeApart(on, key) : drop(on, key), token))
       // With the entry removed it begins a write: an older one must not be back after a failover.
-      return unlinks ? replicated(take) : take(commands)
+      return as === "refresh" ? take(commands) : replicated(take, unlinks)
     },
 
     takeOverFrom: (key, from, token, ttlMillis) =>
@@ -150,49 +178,26 @@ export const makeBackend = (
     fill: (key, token, { stored, ttlMillis }, onLost) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      // What is not filled leaves the slot as a lease that was lost.
-      const unfilled = (on: Commands) => {
-        if (onLost === "unlink") return Effect.as(unlinkBoth(on, key), false)
-        const dropped = Effect.as(dropLease(on, key, token), false)
-        if (onLost === "keep") return dropped
-        const emptied = unlink(on, names.entry(key))
-        // A lease that cannot be looked at for want of room stays, and is told of; the entry goes all the same.
-        return Effect.andThen(
-          whenFull(dropped, (error) => Effect.andThen(emptied, Effect.fail(error))),
-          Effect.as(emptied, false)
-        )
-      }
+      const args = [...slotOf(key), token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
       const fill = (on: Commands) => {
-        const filled = oneByOne(
-          on.script(
-            "fill",
-            Scripts.fill,
-            [
-              names.entry(key),
-              names.lease(key),
-              token,
-              bytes,
-              millisOrNever(ttlMillis),
-              { keep: "0", unlink: "1", empty: "2" }[onLost],
-              names.channel(key)
-            ],
-            isOne
-          ),
-          // What cannot look at the lease must not fill.
-          () => unfilled(on)
-        )
-        return whenFull(filled, () => unfilled(on))
+        // What cannot look at the lease must not fill.
+        const otherwise = () => unfilled(on, key, token, onLost)
+        return whenFull(oneByOne(on.script("fill", Scripts.fill, args, isOne), otherwise), otherwise)
       }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)
     },
 
     release: (key, token, onLost) =>
       onLost === "keep"
-        ? dropLease(commands, key, token)
+        ? releaseAlone(commands, key, token, onLost)
         : replicated(
             (on) =>
-              Effect.flatMap(dropLease(on, key, token), (held) =>
-                held ? Effect.succeed(true) : Effect.as(removeKeys(on, [key]), false)
+              oneByOne(
+                on.script("release", Scripts.release, [...slotOf(key), token, onLost, names.channel(key)], isOne),
+                () =>
+                  Effect.tap(releaseAlone(on, key, token, onLost), (held) =>
+                    held ? Effect.void : unlink(on, names.entry(key))
+                  )
               ),
             lost
           ),

@@ -1,20 +1,87 @@
 /**
- * The scripts of `CacheBackend`. Where there are two keys, KEYS[1] is the entry and KEYS[2] the lease; they share a slot.
+ * The scripts of `CacheBackend`. KEYS[1] is the lease and KEYS[2] the entry; they share a slot, and are one step: no read sees the
+ * old entry under the new lease. While a slot moves they may be on two nodes: then a script does its part with the lease alone.
  */
 import * as Layout from "../../entry/layout.ts"
-import { script } from "./script.ts"
+import { andMore, maxListed } from "../../protocol/lease.ts"
+import { type Script, script } from "./script.ts"
 
-// A user who may not publish must still be able to fill: the hint is a courtesy, so its failure is swallowed.
-const luaHint = `
-local function hint(channel, token) redis.pcall("PUBLISH", channel, token) end`
+/**
+ * The text of a lease, as `protocol/lease.ts` has it. `writes` tells how often it has changed, whether there are writes that are
+ * not listed, and the tokens of those that are; nothing for a load's.
+ */
+const luaLease = `
+-- A user who may not publish must still be able to fill: the hint is a courtesy, so its failure is swallowed.
+local function hint(channel, token) redis.pcall("PUBLISH", channel, token) end
+local function said(lease)
+  local text = redis.pcall("GET", lease)
+  return type(text) == "string" and text
+end
+local function isWrite(text) return string.sub(text, 1, 2) == "w:" end
+local function writes(text)
+  if not text then return end
+  if isWrite(text) then return 0, "", text end
+  return string.match(text, "^v:(%d+)(%+?):(.*)$")
+end
+local function find(list, token) return string.find("," .. list .. ",", "," .. token .. ",", 1, true) end
+local function voided(changes, more, list)
+  return "v:" .. string.format("%.0f", changes + 1) .. more .. ":" .. list
+end
+-- Where there is no room for a new text, the lease goes.
+local function put(lease, changes, more, list)
+  local done = redis.pcall("SET", lease, voided(changes, more, list), "KEEPTTL")
+  if type(done) == "table" and done.err then redis.call("UNLINK", lease) end
+end
+local function drop(lease)
+  local changes, more, list = writes(said(lease))
+  if changes then put(lease, changes, more, list) else redis.call("UNLINK", lease) end
+end
+local function leave(lease, token, channel)
+  local text = said(lease)
+  local changes, more, list = writes(text)
+  if not changes then return redis.call("UNLINK", lease) end
+  local from, to = find(list, token)
+  if from then
+    list = "," .. list .. ","
+    list = string.sub(string.sub(list, 1, from) .. string.sub(list, to + 1), 2, -2)
+    if list == "" and more == "" then
+      redis.call("UNLINK", lease)
+      return hint(channel, text)
+    end
+  end
+  put(lease, changes, more, list)
+end`
 
-/** ARGV: token, ttl, "1" to unlink the entry. Both in one step: no read sees the old entry under the new lease. */
+/** The same without the entry. */
+export const withLeaseAlone = (both: Script): Script => ({ ...both, keys: 1 })
+
+/**
+ * ARGV: token, ttl, what takes over. Returns the token, or what the lease of writes that is in its place says then. A resent command
+ * finds its own token.
+ */
 export const takeOver = script(
   2,
   `
-redis.call("SET", KEYS[2], ARGV[1], "PX", ARGV[2])
-if ARGV[3] == "1" then redis.call("UNLINK", KEYS[1]) end
-return 1`
+${luaLease}
+local token, ttl, as = ARGV[1], ARGV[2], ARGV[3]
+local text = said(KEYS[1])
+local changes, more, list = writes(text)
+if not changes or text == token then
+  redis.call("SET", KEYS[1], token, "PX", ttl)
+elseif as == "refresh" then return text
+elseif as == "set" then
+  put(KEYS[1], changes, more, list)
+  if KEYS[2] then redis.call("UNLINK", KEYS[2]) end
+  return voided(changes, more, list)
+elseif not find(list, token) then
+  local _, commas = string.gsub(list, ",", ",")
+  if commas + 1 >= ${maxListed} then more = "${andMore}" end
+  if more == "" then list = list .. "," .. token end
+  local longest = math.max(tonumber(ttl), redis.call("PTTL", KEYS[1]))
+  redis.call("SET", KEYS[1], voided(changes, more, list), "PX", string.format("%.0f", longest))
+end
+if as == "write" and KEYS[2] then redis.call("UNLINK", KEYS[2]) end
+return token`
 )
 
 /** KEYS: the lease. ARGV: the token that may hold it, its successor, ttl. One that is sent twice finds its own. */
@@ -27,53 +94,68 @@ redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
 return 1`
 )
 
-/** KEYS: the lease. ARGV: token, ttl. */
+/** KEYS: the lease. ARGV: token, ttl. Of several writes the longest counts. */
 export const renew = script(
   1,
   `
-if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call("PEXPIRE", KEYS[1], ARGV[2])`
+${luaLease}
+local text = said(KEYS[1])
+if text == ARGV[1] then return redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
+local changes, more, list = writes(text)
+if not changes or not isWrite(ARGV[1]) or (more == "" and not find(list, ARGV[1])) then return 0 end
+redis.call("PEXPIRE", KEYS[1], ARGV[2], "GT")
+return 1`
 )
 
 /**
- * ARGV: token, entry, ttl (0 for none), what to do when lost ("1": unlink both, "2": unlink the entry), channel. Fence on fill: the
- * entry is written only while the token holds the lease. An absent lease rejects: GET gives false, which equals no token. The
- * losing writer unlinks.
+ * ARGV: token, entry, ttl (0 for none), what to do when lost, channel. Fence on fill: the entry is written only while the lease
+ * says this token and nothing else. An absent lease rejects: it is false, which equals no token.
  */
 export const fill = script(
   2,
   `
-${luaHint}
-if redis.call("GET", KEYS[2]) == ARGV[1] then
-  if ARGV[3] == "0" then redis.call("SET", KEYS[1], ARGV[2])
-  else redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3]) end
-  redis.call("UNLINK", KEYS[2])
+${luaLease}
+if said(KEYS[1]) == ARGV[1] then
+  if ARGV[3] == "0" then redis.call("SET", KEYS[2], ARGV[2])
+  else redis.call("SET", KEYS[2], ARGV[2], "PX", ARGV[3]) end
+  redis.call("UNLINK", KEYS[1])
   hint(ARGV[5], ARGV[1])
   return 1
 end
-if ARGV[4] == "1" then redis.call("UNLINK", KEYS[1], KEYS[2])
-elseif ARGV[4] == "2" then redis.call("UNLINK", KEYS[1]) end
+if ARGV[4] == "keep" then return 0 end
+redis.call("UNLINK", KEYS[2])
+if ARGV[4] == "unlink" then leave(KEYS[1], ARGV[1], ARGV[5]) end
 return 0`
 )
 
-/** KEYS: the lease. ARGV: token, channel. */
+/** ARGV: token, what to do when lost, channel. */
 export const release = script(
-  1,
+  2,
   `
-${luaHint}
-if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call("UNLINK", KEYS[1])
-hint(ARGV[2], ARGV[1])
-return 1`
+${luaLease}
+local text = said(KEYS[1])
+if text == ARGV[1] then
+  redis.call("UNLINK", KEYS[1])
+  hint(ARGV[3], text)
+  return 1
+end
+if ARGV[2] == "unlink" then
+  leave(KEYS[1], ARGV[1], ARGV[3])
+  if KEYS[2] then redis.call("UNLINK", KEYS[2]) end
+else
+  local changes, _, list = writes(text)
+  if changes and find(list, ARGV[1]) then leave(KEYS[1], ARGV[1], ARGV[3]) end
+end
+return 0`
 )
 
-/** Key invalidation drops the lease, in the same step. Returns how many entries there were. */
+/** Key invalidation drops a load's lease, and makes that of writes void. Returns how many entries there were. */
 export const remove = script(
   2,
   `
-local removed = redis.call("UNLINK", KEYS[1])
-redis.call("UNLINK", KEYS[2])
-return removed`
+${luaLease}
+drop(KEYS[1])
+return KEYS[2] and redis.call("UNLINK", KEYS[2]) or 0`
 )
 
 /**

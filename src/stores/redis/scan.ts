@@ -11,6 +11,8 @@ import { escapePattern } from "../../CacheKey.ts"
 import { inSteps } from "../../internal/inSteps.ts"
 import { type PatternSet, patternSet } from "../../key/patternSet.ts"
 import { checked } from "../../region/checks.ts"
+import { isNoRoom } from "../../internal/noRoom.ts"
+import { remove, withLeaseAlone } from "./backendScripts.ts"
 import { all, type Commands, type Names } from "./commands.ts"
 import type { Connection } from "./wire/connection.ts"
 import { isServerError } from "./wire/describe.ts"
@@ -24,6 +26,8 @@ const unlinkBatch = 512
 
 /** What a server may be given to match: with each star more, it may try one place more for each it has tried. */
 const maxServerStars = 2
+
+const dropLease = withLeaseAlone(remove)
 
 /** Steps of matching on this side between two turns of others: some milliseconds. */
 const matchSteps = 20_000
@@ -87,6 +91,28 @@ const unlink = (
   )
 }
 
+/** Leases go, but for those of writes, which are made void: each by a script, or, where no room is left for any, like an entry. */
+const drop = (
+  commands: Commands,
+  operation: string,
+  leases: ReadonlyArray<string>
+): Effect.Effect<unknown, CacheError> =>
+  Effect.suspend(() => {
+    const refused: Array<string> = []
+    const dropped = all(leases.length, (i, reply) => {
+      const lease = leases[i]!
+      commands.run(operation, dropLease, [lease], (error, done) => {
+        if (!isNoRoom(error)) return reply(error, done)
+        refused.push(lease)
+        reply(undefined, done)
+      })
+    })
+    return Effect.andThen(
+      dropped,
+      Effect.suspend(() => unlink(commands, operation, refused))
+    )
+  })
+
 /** What a pass looks for. */
 interface Sought {
   readonly operation: string
@@ -117,7 +143,7 @@ const passNode = (
         [
           last ? Effect.succeed(page) : scan(commands, node, operation, match, cursor),
           unlink(commands, operation, others),
-          unlink(commands, operation, leases)
+          drop(commands, operation, leases)
         ],
         { concurrency: "unbounded" }
       )

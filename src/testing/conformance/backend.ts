@@ -1,24 +1,11 @@
 /**
  * What every `CacheBackend` must do with entries, leases and tags in headers.
  */
-import { Effect, type Scope } from "effect"
-import type { ConformanceStore, Script } from "./case.ts"
+import { Effect } from "effect"
+import { backendCase, read } from "./backendCase.ts"
+import type { Script } from "./case.ts"
 import { expect } from "./expect.ts"
-import type { Recorded } from "./record.ts"
 import { opened, plant, valueOf, write } from "./values.ts"
-
-export type Backend = Recorded["backend"]
-
-export const read = (backend: Backend, key: string) => Effect.map(backend.read(key), (found) => valueOf(backend, found))
-
-export const backendCase = (
-  name: string,
-  body: (backend: Backend, store: ConformanceStore) => Effect.Effect<void, unknown, Scope.Scope>
-): Script => ({
-  group: "CacheBackend",
-  name,
-  body: ({ connect, store }) => Effect.flatMap(connect(""), ({ backend }) => body(backend, store))
-})
 
 export const backendCases: ReadonlyArray<Script> = [
   backendCase(
@@ -38,7 +25,7 @@ export const backendCases: ReadonlyArray<Script> = [
     Effect.fnUntraced(function*(backend) {
       yield* backend.acquire("k", "a", 10_000)
       const first = write(backend, { n: 1 }, 60_000, { born: 7, tags: ["x", "y"], freshUntil: 9 })
-      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "b", 10_000, "refresh")
       expect("the fill of who took the lease over", yield* backend.fill("k", "b", first, "keep")).is(true)
       const found = opened(backend, yield* backend.read("k"))
       expect("the value", found?.value).is({ n: 1 })
@@ -47,7 +34,7 @@ export const backendCases: ReadonlyArray<Script> = [
       expect("the tags", [...(found?.tags ?? [])].sort()).is(["x", "y"])
       expect("the fill of the former holder", yield* backend.fill("k", "a", write(backend, 2), "keep")).is(false)
       expect("the value after it", yield* read(backend, "k")).is({ n: 1 })
-      yield* backend.takeOver("k", "c", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "c", 10_000, "refresh")
       expect("the fill of the next holder", yield* backend.fill("k", "c", write(backend, 3), "keep")).is(true)
       expect("the value after it", yield* read(backend, "k")).is(3)
     })
@@ -148,37 +135,12 @@ export const backendCases: ReadonlyArray<Script> = [
   ),
 
   backendCase(
-    "the losing writer unlinks entry and lease",
-    Effect.fnUntraced(function*(backend) {
-      yield* plant(backend, "k", write(backend, "old"))
-      yield* backend.takeOver("k", "a", 10_000, { unlink: true })
-      yield* backend.takeOver("k", "b", 10_000, { unlink: true })
-      expect("the fill of the first writer", yield* backend.fill("k", "a", write(backend, "a"), "unlink")).is(false)
-      // Neither writer leaves a value: the other one lost its lease too.
-      expect("the fill of the second writer", yield* backend.fill("k", "b", write(backend, "b"), "unlink")).is(false)
-      expect("the entry after both", yield* backend.read("k")).is(undefined)
-      expect("the holder after both", yield* backend.acquire("k", "c", 10_000)).is("c")
-    })
-  ),
-
-  backendCase(
-    "a writer that finishes before the loser leaves nothing either",
-    Effect.fnUntraced(function*(backend) {
-      yield* backend.takeOver("k", "a", 10_000, { unlink: true })
-      yield* backend.takeOver("k", "b", 10_000, { unlink: true })
-      expect("the fill of the holder", yield* backend.fill("k", "b", write(backend, "b"), "unlink")).is(true)
-      expect("the fill of the loser", yield* backend.fill("k", "a", write(backend, "a"), "unlink")).is(false)
-      expect("the entry after both", yield* backend.read("k")).is(undefined)
-    })
-  ),
-
-  backendCase(
     "a refused fill with empty removes the entry, and leaves the lease that is there",
     Effect.fnUntraced(function*(backend) {
       yield* plant(backend, "k", write(backend, "old"))
-      yield* backend.takeOver("k", "a", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "a", 10_000, "refresh")
       expect("the value meanwhile", yield* read(backend, "k")).is("old")
-      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "b", 10_000, "refresh")
       expect("the fill of who was overtaken", yield* backend.fill("k", "a", write(backend, "a"), "empty")).is(false)
       expect("the entry after it", yield* backend.read("k")).is(undefined)
       expect("the fill of the holder", yield* backend.fill("k", "b", write(backend, "b"), "empty")).is(true)
@@ -210,16 +172,16 @@ export const backendCases: ReadonlyArray<Script> = [
     Effect.fnUntraced(function*(backend) {
       yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "a", 10_000)
-      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "b", 10_000, "refresh")
       expect("the value after a takeOver without unlink", yield* read(backend, "k")).is("old")
       expect("the holder after it", yield* backend.acquire("k", "c", 10_000)).is("b")
       expect("the fill of the former holder", yield* backend.fill("k", "a", write(backend, "a"), "keep")).is(false)
-      yield* backend.takeOver("k", "d", 10_000, { unlink: true })
+      yield* backend.takeOver("k", "d", 10_000, "write")
       expect("the entry after a takeOver with unlink", yield* backend.read("k")).is(undefined)
       expect("the fill of the former holder", yield* backend.fill("k", "b", write(backend, "b"), "keep")).is(false)
       expect("the fill of the holder", yield* backend.fill("k", "d", write(backend, "d"), "keep")).is(true)
       expect("the value after it", yield* read(backend, "k")).is("d")
-      yield* backend.takeOver("new", "a", 10_000, { unlink: true })
+      yield* backend.takeOver("new", "a", 10_000, "write")
       expect("the fill of a key that was free", yield* backend.fill("new", "a", write(backend, 1), "keep")).is(true)
     })
   ),
@@ -280,7 +242,7 @@ export const backendCases: ReadonlyArray<Script> = [
       const [holder, , filled, found] = yield* Effect.all(
         [
           backend.acquire("k", "a", 10_000),
-          backend.takeOver("k", "b", 10_000, { unlink: true }),
+          backend.takeOver("k", "b", 10_000, "write"),
           backend.fill("k", "b", write(backend, "b"), "keep"),
           backend.read("k")
         ],

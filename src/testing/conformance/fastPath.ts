@@ -184,7 +184,7 @@ const casesOf = (way: Way): ReadonlyArray<Script> => [
           yield* plant(backend, "k", write(backend, value))
           ;(yield* look("a fill")).value(value)
         }
-        yield* backend.takeOver("k", "w", 10_000, { unlink: true })
+        yield* backend.takeOver("k", "w", 10_000, "write")
         ;(yield* look("a takeOver with unlink")).value(undefined)
         yield* plant(backend, "k", write(backend, 3))
         ;(yield* look("a fill")).value(3)
@@ -218,7 +218,7 @@ const casesOf = (way: Way): ReadonlyArray<Script> => [
     Effect.fnUntraced(function*({ find, one: { backend } }) {
       const [, filled, found] = yield* Effect.all(
         [
-          backend.takeOver("k", "a", 10_000, { unlink: true }),
+          backend.takeOver("k", "a", 10_000, "write"),
           backend.fill("k", "a", write(backend, "new"), "keep"),
           find(["k"], [])
         ],

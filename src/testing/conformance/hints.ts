@@ -3,7 +3,7 @@
  * backend that gives none at all leaves these cases out.
  */
 import { Effect, Exit, Fiber } from "effect"
-import { type Backend, backendCase } from "./backend.ts"
+import { type Backend, backendCase } from "./backendCase.ts"
 import type { Script } from "./case.ts"
 import { expect } from "./expect.ts"
 import { write } from "./values.ts"

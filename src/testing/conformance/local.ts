@@ -109,7 +109,7 @@ export const localCases: ReadonlyArray<Script> = [
       expect("the holder, told to another", local.acquire("k", "b")).is("a")
       expect("the holder, told to another by the effect", yield* backend.acquire("k", "b", 10_000)).is("a")
       expect("the holder", local.holder("k")).is("a")
-      yield* backend.takeOver("k", "b", 10_000, { unlink: false })
+      yield* backend.takeOver("k", "b", 10_000, "refresh")
       expect("the holder after a takeOver", local.holder("k")).is("b")
       expect("the release by the former holder", local.release("k", "a")).is(false)
       expect("the release by the holder", local.release("k", "b")).is(true)

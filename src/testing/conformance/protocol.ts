@@ -5,7 +5,6 @@ import { Effect, Fiber, Option, Schema, type Scope } from "effect"
 import { cacheAside } from "../../patterns/cacheAside.ts"
 import { invalidateKey, invalidatePattern } from "../../patterns/invalidation.ts"
 import { invalidateTags } from "../../patterns/tags.ts"
-import { writeThrough } from "../../patterns/writeThrough.ts"
 import { CacheClient } from "../../services/CacheClient.ts"
 import { type ConformanceGroup, evictOf, type Script } from "./case.ts"
 import { expect } from "./expect.ts"
@@ -13,7 +12,7 @@ import type { Story } from "./story.ts"
 import { type Gate, makeGate, type World, worldCase } from "./world.ts"
 
 /** The table that is cached: one row a key, which holds a version. */
-class Table {
+export class Table {
   readonly rows = new Map<string, number>()
   reads = 0
   /** Gates for the reads to come, in order; a read without one does not stop. */
@@ -41,8 +40,8 @@ class Table {
   }
 }
 
-const settings = { key: "row:{id}", schema: Schema.Number, ttl: "1 minute" } as const
-type Id = { readonly id: string }
+export const settings = { key: "row:{id}", schema: Schema.Number, ttl: "1 minute" } as const
+export type Id = { readonly id: string }
 
 const fixture = (story: Story) => {
   const table = new Table(story)
@@ -60,17 +59,18 @@ const fixture = (story: Story) => {
   }
 }
 
-const one = { id: "1" } as const
+export const one = { id: "1" } as const
 
-const rule = (
+export const rule = (
   title: string,
   body: (world: World & ReturnType<typeof fixture>) => Effect.Effect<void, unknown, Scope.Scope>,
   group: ConformanceGroup = "protocol"
 ): Script => worldCase(group, `rule: ${title}`, (world) => body({ ...world, ...fixture(world.story) }))
 
 /** What a process finds without a load. */
-const found = (peek: Effect.Effect<Option.Option<number>, unknown>): Effect.Effect<number | undefined, unknown> =>
-  Effect.map(peek, Option.getOrUndefined)
+export const found = (
+  peek: Effect.Effect<Option.Option<number>, unknown>
+): Effect.Effect<number | undefined, unknown> => Effect.map(peek, Option.getOrUndefined)
 
 export const protocolCases: ReadonlyArray<Script> = [
   rule(
@@ -186,52 +186,6 @@ export const protocolCases: ReadonlyArray<Script> = [
       expect("a read after the fill", yield* b.run(tagged(one))).is(1)
     }),
     "evictions"
-  ),
-
-  rule(
-    "write-through takes the lease over",
-    Effect.fnUntraced(function*({ a, b, gate, plain, story, table }) {
-      const reading = gate()
-      const writing = makeGate<number>(story, "the write")
-      const write = writeThrough(settings)(({ id }: Id) => Effect.andThen(table.change(id, 1), writing.pass(1)))
-      const reader = yield* Effect.forkChild(a.run(plain(one)))
-      expect("the row that the load sees", yield* reading.reached).is(0)
-      const writer = yield* Effect.forkChild(b.run(write(one)))
-      yield* writing.reached
-      yield* reading.open
-      yield* Fiber.join(reader)
-      // Were the writer to die now, after its commit, the old row must not be left.
-      expect("what is stored during the write", yield* found(b.run(plain.peek(one)))).is(undefined)
-      yield* writing.open
-      yield* Fiber.join(writer)
-      expect("what is stored after the write", yield* found(a.run(plain.peek(one)))).is(1)
-    })
-  ),
-
-  ...(["a", "b"] as const).map((first) =>
-    rule(
-      `the losing writer unlinks (${first} ends first)`,
-      Effect.fnUntraced(function*({ a, b, plain, story, table }) {
-        const gates = { a: makeGate<number>(story, "the write of a"), b: makeGate<number>(story, "the write of b") }
-        const write = writeThrough(settings)((_: Id & { readonly by: "a" | "b"; readonly row: number }) =>
-          Effect.andThen(gates[_.by].pass(_.row), Effect.as(table.change(_.id, _.row), _.row))
-        )
-        const writerA = yield* Effect.forkChild(a.run(write({ ...one, by: "a", row: 1 })))
-        yield* gates.a.reached
-        const writerB = yield* Effect.forkChild(b.run(write({ ...one, by: "b", row: 2 })))
-        yield* gates.b.reached
-        const fibers = { a: writerA, b: writerB }
-        const second = first === "a" ? "b" : "a"
-        yield* gates[first].open
-        yield* Fiber.join(fibers[first])
-        yield* gates[second].open
-        yield* Fiber.join(fibers[second])
-        const row = table.rows.get("1")
-        expect("the row in the table", row).is(second === "a" ? 1 : 2)
-        expect("a read of a", yield* a.run(plain(one))).is(row)
-        expect("a read of b", yield* b.run(plain(one))).is(row)
-      })
-    )
   ),
 
   rule(

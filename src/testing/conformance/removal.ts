@@ -2,7 +2,7 @@
  * What every `CacheBackend` must do when keys, patterns and everything are removed, and how it keeps keys apart.
  */
 import { Effect } from "effect"
-import { backendCase, read } from "./backend.ts"
+import { backendCase, read } from "./backendCase.ts"
 import type { Script } from "./case.ts"
 import { expect } from "./expect.ts"
 import { hostile, plant, write } from "./values.ts"

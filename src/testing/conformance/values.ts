@@ -34,7 +34,7 @@ export const write = (
 
 /** Stores an entry whoever holds the lease, and drops the lease. A defect when another writer comes between. */
 export const plant = (backend: Backend, key: string, write: Write): Effect.Effect<void, CacheError> =>
-  backend.takeOver(key, "planted", 60_000, { unlink: false }).pipe(
+  backend.takeOver(key, "planted", 60_000, "refresh").pipe(
     Effect.andThen(backend.fill(key, "planted", write, "keep")),
     Effect.flatMap((filled) =>
       filled

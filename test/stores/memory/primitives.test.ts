@@ -190,7 +190,7 @@ describe("memoryPrimitives", () => {
       yield* Fiber.interruptAll(waiters)
       assert.strictEqual(state.leases.get("k")!.waiters!.size, 0)
       for (const end of [
-        backend.takeOver("k", "b", 1000, { unlink: false }),
+        backend.takeOver("k", "b", 1000, "refresh"),
         backend.remove(["k"]),
         backend.fill("k", "a", { stored: entry(1), ttlMillis: ever }, "keep"),
         backend.release("k", "a", "unlink"),
@@ -314,7 +314,7 @@ describe("memoryPrimitives", () => {
       case "clear":
         return yield* (yield* int(30)) === 0 ? backend.clear : Effect.void
       case "takeOver":
-        return yield* backend.takeOver(key, token, 10, { unlink: (yield* int(2)) === 0 })
+        return yield* backend.takeOver(key, token, 10, (["write", "refresh", "set"] as const)[yield* int(3)]!)
       case "release":
         return yield* backend.release(key, token, (yield* int(2)) === 0 ? "keep" : "unlink")
       case "await": {

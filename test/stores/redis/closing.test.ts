@@ -33,7 +33,7 @@ describe("closing", () => {
             yield* backend.acquire("k", "a", 60_000)
             yield* Effect.forkChild(backend.awaitRelease("k", "a"), { startImmediately: true })
             yield* eventually(Effect.map(connections(client), (n) => n === 3))
-            yield* backend.takeOver("in-flight", "a", 60_000, { unlink: false })
+            yield* backend.takeOver("in-flight", "a", 60_000, "refresh")
             const fill = backend.fill("in-flight", "a", write(backend, 1), "keep")
             yield* Effect.forkDetach(fill, { startImmediately: true })
           })

@@ -62,7 +62,7 @@ describe("commands", () => {
         const { url } = yield* sharedServer
         const { backend, tags } = yield* makeRedisPrimitives({ url, namespace: fresh() })
         const together = { concurrency: "unbounded" } as const
-        const take = Effect.as(backend.takeOver("k", "a", 10_000, { unlink: false }), undefined)
+        const take = Effect.as(backend.takeOver("k", "a", 10_000, "refresh"), undefined)
         const fill = Effect.as(backend.fill("k", "a", write(backend, 1), "keep"), undefined)
         const filled = yield* Effect.all([backend.read("k"), take, fill, backend.read("k")], together)
         assert.deepStrictEqual(
@@ -205,7 +205,7 @@ describe("commands", () => {
           (text, i) =>
             Effect.all(
               [
-                backend.takeOver(`k${i}`, "a", 10_000, { unlink: true }),
+                backend.takeOver(`k${i}`, "a", 10_000, "write"),
                 backend.fill(`k${i}`, "a", write(backend, text), "keep")
               ],
               { concurrency: "unbounded" }

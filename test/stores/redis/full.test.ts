@@ -139,7 +139,7 @@ describe("a full Redis", () => {
           yield* backend.fill("k", "one", write(backend, "old", ttl, { born }), "keep")
           yield* backend.acquire("k", "two", ttl)
           yield* full(true)
-          yield* backend.takeOver("k", "three", ttl, { unlink })
+          yield* backend.takeOver("k", "three", ttl, unlink ? "write" : "refresh")
           assert.isNull(yield* text("l:{k}"))
           assert.strictEqual((yield* backend.read("k")) !== undefined, !unlink)
           // Also when there is room again.

@@ -54,7 +54,7 @@ describe("a client that is given a stream for its commands and", () => {
             (text, i) =>
               Effect.all(
                 [
-                  backend.takeOver(`k${i}`, "a", 10_000, { unlink: true }),
+                  backend.takeOver(`k${i}`, "a", 10_000, "write"),
                   backend.fill(`k${i}`, "a", write(backend, text), "keep")
                 ],
                 { concurrency: "unbounded" }

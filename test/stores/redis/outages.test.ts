@@ -83,7 +83,7 @@ describe("outages", () => {
           const { backend } = yield* makeRedisPrimitives({ ...options, namespace, timeout: "20 seconds" })
           yield* backend.read("k")
           // The lease is there, so that nothing but its loss keeps the fill from being carried out.
-          yield* direct.backend.takeOver("k", "a", 60_000, { unlink: false })
+          yield* direct.backend.takeOver("k", "a", 60_000, "refresh")
           proxy.blackhole(true)
           const late = write(backend, value)
           const fill = yield* Effect.forkChild(reasonOf(backend.fill("k", "a", late, "keep")), {

@@ -1,0 +1,158 @@
+/**
+ * What every `CacheBackend` must do with the lease of writes.
+ */
+import { Effect } from "effect"
+import { asWriteToken, isWrite } from "../../protocol/lease.ts"
+import { type Backend, backendCase, read } from "./backendCase.ts"
+import type { Script } from "./case.ts"
+import { expect } from "./expect.ts"
+import { plant, write } from "./values.ts"
+
+const [one, two] = [asWriteToken("one"), asWriteToken("two")]
+
+/** What the lease says; it takes it where there is none. */
+const said = (backend: Backend, key: string) => backend.acquire(key, "asks", 10_000)
+
+const saysWrite = Effect.fnUntraced(function*(backend: Backend, when: string, before: ReadonlyArray<string>) {
+  const text = yield* said(backend, "k")
+  expect(`what the lease says ${when}`, text).fits("that of writes", isWrite(text))
+  expect(`what the lease says ${when}`, text).fits("what it did not say before", !before.includes(text))
+  return text
+})
+
+export const writeCases: ReadonlyArray<Script> = [
+  backendCase(
+    "a write alone fills",
+    Effect.fnUntraced(function*(backend) {
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* backend.acquire("k", "load", 10_000)
+      expect("who holds the lease", yield* backend.takeOver("k", one, 10_000, "write")).is(one)
+      expect("the same again", yield* backend.takeOver("k", one, 10_000, "write")).is(one)
+      expect("the entry meanwhile", yield* backend.read("k")).is(undefined)
+      expect("the fill of the load", yield* backend.fill("k", "load", write(backend, "load"), "keep")).is(false)
+      expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(true)
+      expect("the value after it", yield* read(backend, "k")).is("new")
+    })
+  ),
+
+  ...[
+    [one, two],
+    [two, one]
+  ].map(([first, last]) =>
+    backendCase(
+      `of two writes neither leaves a value, and the lease ends with the last (${first} ends first)`,
+      Effect.fnUntraced(function*(backend) {
+        yield* plant(backend, "k", write(backend, "old"))
+        yield* backend.takeOver("k", one, 10_000, "write")
+        expect("who joins", yield* backend.takeOver("k", two, 10_000, "write")).is(two)
+        const both = yield* saysWrite(backend, "beside two writes", [one])
+        expect("who joins again", yield* backend.takeOver("k", two, 10_000, "write")).is(two)
+        expect("what the lease says then", yield* said(backend, "k")).is(both)
+        expect("a renewal", yield* backend.renew("k", first!, 10_000)).is(true)
+        expect("the first fill", yield* backend.fill("k", first!, write(backend, "first"), "unlink")).is(false)
+        yield* saysWrite(backend, "when one has ended", [one, both])
+        expect("the renewal of who has ended", yield* backend.renew("k", first!, 10_000)).is(false)
+        expect("the last fill", yield* backend.fill("k", last!, write(backend, "last"), "unlink")).is(false)
+        expect("the entry after both", yield* backend.read("k")).is(undefined)
+        expect("the holder after both", yield* said(backend, "k")).is("asks")
+      })
+    )
+  ),
+
+  backendCase(
+    "a write that ends without a value does so alone and beside others",
+    Effect.fnUntraced(function*(backend) {
+      yield* backend.takeOver("k", one, 10_000, "write")
+      expect("alone", yield* backend.release("k", one, "unlink")).is(true)
+      yield* backend.takeOver("k", one, 10_000, "write")
+      yield* backend.takeOver("k", two, 10_000, "write")
+      expect("beside another", yield* backend.release("k", one, "unlink")).is(false)
+      expect("again", yield* backend.release("k", one, "keep")).is(false)
+      yield* saysWrite(backend, "when one has ended", [one])
+      expect("the last, from the background", yield* backend.release("k", two, "keep")).is(false)
+      expect("the holder after both", yield* said(backend, "k")).is("asks")
+    })
+  ),
+
+  backendCase(
+    "a write that lost its lease leaves neither an entry, nor a load's lease, nor a write's as it was",
+    Effect.fnUntraced(function*(backend) {
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* backend.acquire("k", "load", 10_000)
+      expect("the fill", yield* backend.fill("k", one, write(backend, "one"), "unlink")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+      expect("the holder after it", yield* said(backend, "k")).is("asks")
+      yield* backend.takeOver("k", two, 10_000, "write")
+      expect("the fill", yield* backend.fill("k", one, write(backend, "one"), "unlink")).is(false)
+      yield* saysWrite(backend, "after it", [two])
+      expect("the fill of the other", yield* backend.fill("k", two, write(backend, "two"), "unlink")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+      expect("the holder after it", yield* said(backend, "k")).is("asks")
+    })
+  ),
+
+  ...(
+    [
+      ["remove", (backend: Backend) => backend.remove(["k"])],
+      ["removeMatching", (backend: Backend) => backend.removeMatching("k*")],
+      ["clear", (backend: Backend) => backend.clear]
+    ] as const
+  ).map(([name, invalidate]) =>
+    backendCase(
+      `${name} leaves the lease of a write, void, and with a new text each time`,
+      Effect.fnUntraced(function*(backend) {
+        yield* plant(backend, "k", write(backend, "old"))
+        yield* backend.takeOver("k", one, 10_000, "write")
+        yield* invalidate(backend)
+        const first = yield* saysWrite(backend, `after ${name}`, [one])
+        yield* invalidate(backend)
+        yield* saysWrite(backend, `after ${name} again`, [one, first])
+        expect("a renewal", yield* backend.renew("k", one, 10_000)).is(true)
+        expect("the fill", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(false)
+        expect("the entry after it", yield* backend.read("k")).is(undefined)
+        expect("the holder after it", yield* said(backend, "k")).is("asks")
+      })
+    )
+  ),
+
+  backendCase(
+    "a refresh leaves the lease of a write, and is told of it",
+    Effect.fnUntraced(function*(backend) {
+      yield* backend.takeOver("k", one, 10_000, "write")
+      expect("what a refresh is told", yield* backend.takeOver("k", "refresh", 10_000, "refresh")).is(one)
+      expect("its fill", yield* backend.fill("k", "refresh", write(backend, "old"), "keep")).is(false)
+      expect("its release", yield* backend.release("k", "refresh", "keep")).is(false)
+      expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(true)
+      expect("the value after it", yield* read(backend, "k")).is("new")
+    })
+  ),
+
+  backendCase(
+    "a set beside a write makes its lease void, and leaves no entry",
+    Effect.fnUntraced(function*(backend) {
+      yield* backend.takeOver("k", one, 10_000, "write")
+      const told = yield* backend.takeOver("k", "set", 10_000, "set")
+      expect("what the lease says after it", yield* saysWrite(backend, "after it", [one])).is(told)
+      expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+    })
+  ),
+
+  backendCase(
+    "the lease of several writes lasts as long as the longest of them",
+    Effect.fnUntraced(function*(backend, { advance }) {
+      // Where reads need no trip, leases belong to the process and do not end.
+      if (backend.local !== undefined) return
+      yield* backend.takeOver("k", one, 60_000, "write")
+      yield* backend.takeOver("k", two, 50, "write")
+      yield* backend.renew("k", two, 50)
+      yield* backend.remove(["k"])
+      yield* advance(100)
+      yield* saysWrite(backend, "some time later", [one, two])
+      yield* backend.takeOver("other", one, 50, "write")
+      yield* backend.remove(["other"])
+      yield* advance(100)
+      expect("the holder after the end", yield* said(backend, "other")).is("asks")
+    })
+  )
+]
