@@ -332,8 +332,8 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: memoryState,
-        find: "if (!this.holds(key, token) && !this.holds(key, from)) return false",
-        replace: ""
+        find: "if (!this.holds(key, from)) return false\n    this.#give",
+        replace: "this.#give"
       }
     ]
   },

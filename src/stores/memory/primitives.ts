@@ -141,16 +141,18 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
       }),
     // A lease is given back whatever becomes of the clock.
     release: (key, token, onLost) =>
-      Effect.flatMap(
-        step((state) => state.release(key, token)),
-        (held) =>
-          held || onLost === "keep"
-            ? Effect.succeed(held)
-            : Effect.as(
-                timed((state, now) => state.lose(key, token, "unlink", now)),
-                held
-              )
-      ),
+      onLost === "keep"
+        ? step((state) => state.release(key, token))
+        : Effect.flatMap(
+            step((state) => state.end(key, token)),
+            (held) =>
+              held
+                ? Effect.succeed(held)
+                : Effect.as(
+                    timed((state, now) => state.lose(key, token, "unlink", now)),
+                    held
+                  )
+          ),
     remove: (keys) =>
       inStepsWhole(keys, (step) =>
         timed((state, now) => {

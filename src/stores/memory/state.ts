@@ -101,14 +101,18 @@ export class MemoryState {
     return true
   }
 
-  /** Gives a lease back; of one that is void, a write's part in it. `true`: it was held alone. */
-  release(key: string, token: string): boolean {
-    if (!this.holds(key, token)) {
-      if (this.worksUnder(key, token)) this.leave(key, token)
-      return false
-    }
+  /** Ends the lease that this token holds alone. */
+  end(key: string, token: string): boolean {
+    if (!this.holds(key, token)) return false
     this.endLease(key)
     return true
+  }
+
+  /** The same; of a lease that is void it ends a write's part. */
+  release(key: string, token: string): boolean {
+    const held = this.end(key, token)
+    if (!held && this.worksUnder(key, token)) this.leave(key, token)
+    return held
   }
 
   /** Of a write or a set that does not hold the lease alone any more: it leaves no entry. */
@@ -137,9 +141,14 @@ export class MemoryState {
       if (as === "set") change(lease)
       return lease.token
     }
+    this.#give(key, token)
+    return token
+  }
+
+  #give(key: string, token: string): void {
+    const lease = this.leases.get(key)
     this.leases.set(key, { token, writes: undefined, waiters: undefined })
     if (lease !== undefined) wake(lease)
-    return token
   }
 
   /** Ends the lease of a load, and makes that of writes void. */
@@ -158,8 +167,9 @@ export class MemoryState {
   }
 
   takeOverFrom(key: string, from: string, token: string): boolean {
-    if (!this.holds(key, token) && !this.holds(key, from)) return false
-    this.takeOver(key, token, "refresh")
+    if (this.holds(key, token)) return true
+    if (!this.holds(key, from)) return false
+    this.#give(key, token)
     return true
   }
 
