@@ -6,7 +6,7 @@ import { Clock, Effect, Schedule } from "effect"
 import { type CacheBackend, CacheLayer, type CachePrimitives, type LockStore, type TagIndex } from "effect-cache"
 import type { ConformanceStore } from "effect-cache/testing"
 
-const { isWrite, joined, left, voided } = CacheLayer.lease
+const { isWrite, joined, left, voided, worksUnder } = CacheLayer.lease
 
 /** Values that end at a time, in milliseconds of the server's clock. */
 class Expiring<A> extends Map<string, { readonly value: A; readonly end: number }> {
@@ -48,8 +48,7 @@ const step = <A>(f: (now: number) => A): Effect.Effect<A> =>
 
 const makeBackend = (store: MapStore): CacheBackend["Service"] => {
   const { entries, leases } = store
-  const isOneOf = (holder: string | undefined, token: string) =>
-    holder !== undefined && isWrite(holder) && joined(holder, token) === holder
+  const isOneOf = (holder: string | undefined, token: string) => holder !== undefined && worksUnder(holder, token)
   /** Whether `token` holds the lease, alone. An absent lease is a lost one. */
   const holds = (key: string, token: string, onLost: "keep" | "unlink" | "empty", now: number): boolean => {
     const holder = leases.live(key, now)

@@ -12,7 +12,7 @@ import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
 import { limitOf } from "./patience.ts"
-import { isWrite, writersOf } from "../protocol/lease.ts"
+import { isWrite, maxListed, writersOf } from "../protocol/lease.ts"
 import type { Claim, Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 
@@ -75,6 +75,8 @@ const steps = Effect.fnUntraced(function*(
   let settleMillis = firstSettleMillis
   /** Until when it waits for its turn, where enough loads of the key run. */
   let turnBy: number | undefined
+  /** The writes that it found first. */
+  let writers: ReadonlyArray<string> | undefined
   for (;;) {
     flights.ask(flight)
     if (flight.abandoned) return yield* Effect.interrupt
@@ -146,6 +148,13 @@ const steps = Effect.fnUntraced(function*(
       if (!(yield* restore(untilEnd(flight.work, [older], left)))) return yield* unstored()
     } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
       if (holding.some((work) => closesCircle(flight.work, work))) return yield* unstored()
+      if (isWrite(holder)) {
+        // Of writes that overlap the lease does not end: those that came after it are no reason to wait. Of those that are not
+        // listed nobody knows when they end, nor whether one of them waits for it.
+        const there = writersOf(holder)
+        writers ??= there
+        if (there.length >= maxListed || !there.some((token) => writers!.includes(token))) return yield* unstored()
+      }
       yield* restore(awaitHolder(store, flight.work, key, holder, holding, Math.min(pollMillis, left)))
       pollMillis = Math.min(lastPollMillis, pollMillis * 1.5)
     } else if (left <= 0 && joins && plan.wait?.onTimeout === "fail") {

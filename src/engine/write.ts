@@ -96,7 +96,11 @@ const makeSlot = (
   const forget = Effect.forEach(others, ({ backend }) => Effect.ignore(backend.remove([key])), { discard: true })
   const disown = store.orphans.add(key, token, leaseMillis)
   /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
-  const empty = Effect.catch(Effect.asVoid(store.backend.remove([key])), (error) => Effect.andThen(disown, note(error)))
+  const empty = Effect.andThen(
+    Effect.catch(Effect.asVoid(store.backend.remove([key])), note),
+    // An invalidation makes the lease void, and leaves it.
+    disown
+  )
   const release = Effect.catch(Effect.asVoid(store.backend.release(key, token, "unlink")), () => empty)
   let born: number | undefined
   /** The lease was not taken, as far as is known. */

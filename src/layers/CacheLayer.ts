@@ -9,7 +9,7 @@ import { addTags } from "../CacheEntry.ts"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe } from "../CacheKey.ts"
 import { processNow } from "../internal/processTime.ts"
-import { isWrite, joined, left, voided } from "../protocol/lease.ts"
+import { isWrite, joined, left, voided, worksUnder } from "../protocol/lease.ts"
 import type { CachePrimitives } from "../services/CachePrimitives.ts"
 import { type CacheServices, layerOf } from "./assemble.ts"
 
@@ -73,6 +73,8 @@ export const CacheLayer = {
   lease: {
     /** Whether it is one of writes, and of a token, whether it is a write's. */
     isWrite,
+    /** Whether a write may be one of those under a lease that says this (`renew`, `release` with `"keep"`). */
+    worksUnder,
     /** What a lease of writes says once another write has joined it (`takeOver` of a `"write"`): it is void, but for its own. */
     joined,
     /** What it says when something came between (`remove`, `removeMatching`, `clear`, `takeOver` of a `"set"`): it is void. */

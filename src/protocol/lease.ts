@@ -8,7 +8,10 @@
 
 const alone = "w:"
 const several = "v:"
-/** Stands behind the number of changes where writes came that are not listed: then nobody knows who is the last. */
+/**
+ * Stands behind the number of changes where writes came that are not listed. Then nobody knows who is the last, and those that are
+ * listed stay: with none of them left the text could be that of a later lease.
+ */
 export const andMore = "+"
 
 /** So many writes of one key at a time are listed. */
@@ -45,6 +48,13 @@ export const voidText = (changes: number, tokens: ReadonlyArray<string>, more: b
 /** The tokens of the writes under a lease, as far as it lists them. */
 export const writersOf = (text: string): ReadonlyArray<string> => (isWrite(text) ? parse(text).tokens : [])
 
+/** Whether a write may work under a lease that says this: it is listed, or there are some that are not. */
+export const worksUnder = (text: string, token: string): boolean => {
+  if (!isWrite(text) || !isWrite(token)) return false
+  const { more, tokens } = parse(text)
+  return more || tokens.includes(token)
+}
+
 /** The lease of writes that another one has joined. Who is listed already has joined before. */
 export const joined = (text: string, token: string): string => {
   const { changes, more, tokens } = parse(text)
@@ -62,6 +72,7 @@ export const voided = (text: string): string => {
 /** The same when a write has ended: void, without its token; `undefined` if it was the last. */
 export const left = (text: string, token: string): string | undefined => {
   const { changes, more, tokens } = parse(text)
+  if (more) return voided(text)
   const rest = tokens.filter((other) => other !== token)
-  return rest.length === 0 && !more ? undefined : voidText(changes + 1, rest, more)
+  return rest.length === 0 ? undefined : voidText(changes + 1, rest, more)
 }

@@ -76,8 +76,8 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: scripts,
-        find: "drop(KEYS[1])\nreturn KEYS[2]",
-        replace: "return KEYS[2]"
+        find: 'else redis.call("UNLINK", KEYS[1]) end\nreturn KEYS[2]',
+        replace: "end\nreturn KEYS[2]"
       }
     ]
   },

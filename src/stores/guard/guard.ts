@@ -214,7 +214,7 @@ export const guard = (
         case "invalidate":
           return boundedWrite
         case "takeOver":
-          return of.args[3] === "write" ? boundedWrite : bounded
+          return of.args[3] === "refresh" ? bounded : boundedWrite
         case "fill":
           return of.args[3] === "keep" ? bounded : boundedWrite
         case "release":

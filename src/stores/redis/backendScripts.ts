@@ -6,29 +6,38 @@ import * as Layout from "../../entry/layout.ts"
 import { andMore, maxListed } from "../../protocol/lease.ts"
 import { type Script, script } from "./script.ts"
 
-/**
- * The text of a lease, as `protocol/lease.ts` has it. `writes` tells how often it has changed, whether there are writes that are
- * not listed, and the tokens of those that are; nothing for a load's.
- */
-const luaLease = `
+/** What a script with the lease of a load needs, and no more: each function of a script is made anew with each call. */
+const luaSaid = `
 -- A user who may not publish must still be able to fill: the hint is a courtesy, so its failure is swallowed.
 local function hint(channel, token) redis.pcall("PUBLISH", channel, token) end
 local function said(lease)
   local text = redis.pcall("GET", lease)
   return type(text) == "string" and text
-end
+end`
+
+/**
+ * The text of a lease, as `protocol/lease.ts` has it. `writes` tells how often it has changed, whether there are writes that are
+ * not listed, and the tokens of those that are; nothing for a load's.
+ */
+const luaWrites = `
 local function isWrite(text) return string.sub(text, 1, 2) == "w:" end
 local function writes(text)
   if not text then return end
   if isWrite(text) then return 0, "", text end
-  return string.match(text, "^v:(%d+)(%+?):(.*)$")
+  local changes, more, list = string.match(text, "^v:(%d+)(%+?):(.*)$")
+  -- A number that is no number any more does not grow: that is nobody's text.
+  if changes and #changes < 16 then return changes, more, list end
 end
 local function find(list, token) return string.find("," .. list .. ",", "," .. token .. ",", 1, true) end
 local function voided(changes, more, list)
   return "v:" .. string.format("%.0f", changes + 1) .. more .. ":" .. list
 end
--- Where there is no room for a new text, the lease goes.
+-- It begins with a write that needs no room: behind it Redis lets a script do the others. Where there is none for a new text all the
+-- same, the lease goes, and so does one without an end, which nobody has taken and nobody would ever give back.
 local function put(lease, changes, more, list)
+  local left = redis.call("PTTL", lease)
+  if left < 0 then return redis.call("UNLINK", lease) end
+  redis.call("PEXPIRE", lease, math.max(left, 1))
   local done = redis.pcall("SET", lease, voided(changes, more, list), "KEEPTTL")
   if type(done) == "table" and done.err then redis.call("UNLINK", lease) end
 end
@@ -41,16 +50,19 @@ local function leave(lease, token, channel)
   local changes, more, list = writes(text)
   if not changes then return redis.call("UNLINK", lease) end
   local from, to = find(list, token)
-  if from then
+  -- Where there are more than are listed, those stay: with none of them left the text could be that of a later lease.
+  if from and more == "" then
     list = "," .. list .. ","
     list = string.sub(string.sub(list, 1, from) .. string.sub(list, to + 1), 2, -2)
-    if list == "" and more == "" then
+    if list == "" then
       redis.call("UNLINK", lease)
       return hint(channel, text)
     end
   end
   put(lease, changes, more, list)
 end`
+
+const luaLease = luaSaid + luaWrites
 
 /** The same without the entry. */
 export const withLeaseAlone = (both: Script): Script => ({ ...both, keys: 1 })
@@ -77,8 +89,9 @@ elseif not find(list, token) then
   local _, commas = string.gsub(list, ",", ",")
   if commas + 1 >= ${maxListed} then more = "${andMore}" end
   if more == "" then list = list .. "," .. token end
-  local longest = math.max(tonumber(ttl), redis.call("PTTL", KEYS[1]))
-  redis.call("SET", KEYS[1], voided(changes, more, list), "PX", string.format("%.0f", longest))
+  local longest = string.format("%.0f", math.max(tonumber(ttl), redis.call("PTTL", KEYS[1])))
+  redis.call("PEXPIRE", KEYS[1], longest)
+  redis.call("SET", KEYS[1], voided(changes, more, list), "PX", longest)
 end
 if as == "write" and KEYS[2] then redis.call("UNLINK", KEYS[2]) end
 return token`
@@ -98,9 +111,10 @@ return 1`
 export const renew = script(
   1,
   `
-${luaLease}
+${luaSaid}
 local text = said(KEYS[1])
 if text == ARGV[1] then return redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
+${luaWrites}
 local changes, more, list = writes(text)
 if not changes or not isWrite(ARGV[1]) or (more == "" and not find(list, ARGV[1])) then return 0 end
 redis.call("PEXPIRE", KEYS[1], ARGV[2], "GT")
@@ -114,7 +128,7 @@ return 1`
 export const fill = script(
   2,
   `
-${luaLease}
+${luaSaid}
 if said(KEYS[1]) == ARGV[1] then
   if ARGV[3] == "0" then redis.call("SET", KEYS[2], ARGV[2])
   else redis.call("SET", KEYS[2], ARGV[2], "PX", ARGV[3]) end
@@ -123,6 +137,7 @@ if said(KEYS[1]) == ARGV[1] then
   return 1
 end
 if ARGV[4] == "keep" then return 0 end
+${luaWrites}
 redis.call("UNLINK", KEYS[2])
 if ARGV[4] == "unlink" then leave(KEYS[1], ARGV[1], ARGV[5]) end
 return 0`
@@ -132,13 +147,14 @@ return 0`
 export const release = script(
   2,
   `
-${luaLease}
+${luaSaid}
 local text = said(KEYS[1])
 if text == ARGV[1] then
   redis.call("UNLINK", KEYS[1])
   hint(ARGV[3], text)
   return 1
 end
+${luaWrites}
 if ARGV[2] == "unlink" then
   leave(KEYS[1], ARGV[1], ARGV[3])
   if KEYS[2] then redis.call("UNLINK", KEYS[2]) end
@@ -153,8 +169,12 @@ return 0`
 export const remove = script(
   2,
   `
-${luaLease}
-drop(KEYS[1])
+${luaSaid}
+local text = said(KEYS[1])
+if text and string.sub(text, 2, 2) == ":" then
+${luaWrites}
+  drop(KEYS[1])
+else redis.call("UNLINK", KEYS[1]) end
 return KEYS[2] and redis.call("UNLINK", KEYS[2]) or 0`
 )
 

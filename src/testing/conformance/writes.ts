@@ -2,9 +2,9 @@
  * What every `CacheBackend` must do with the lease of writes.
  */
 import { Effect } from "effect"
-import { asWriteToken, isWrite } from "../../protocol/lease.ts"
+import { asWriteToken, isWrite, maxListed } from "../../protocol/lease.ts"
 import { type Backend, backendCase, read } from "./backendCase.ts"
-import type { Script } from "./case.ts"
+import { evictOf, type Script } from "./case.ts"
 import { expect } from "./expect.ts"
 import { plant, write } from "./values.ts"
 
@@ -135,6 +135,95 @@ export const writeCases: ReadonlyArray<Script> = [
       expect("what the lease says after it", yield* saysWrite(backend, "after it", [one])).is(told)
       expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(false)
       expect("the entry after it", yield* backend.read("k")).is(undefined)
+    })
+  ),
+
+  backendCase(
+    "a refresh and a renewal of a load leave a lease that is void",
+    Effect.fnUntraced(function*(backend) {
+      yield* backend.takeOver("k", one, 10_000, "write")
+      yield* backend.remove(["k"])
+      const text = yield* saysWrite(backend, "after remove", [one])
+      expect("what a refresh is told", yield* backend.takeOver("k", "refresh", 10_000, "refresh")).is(text)
+      expect("the renewal of a load", yield* backend.renew("k", "refresh", 10_000)).is(false)
+      expect("the fill of a set", yield* backend.fill("k", "set", write(backend, "old"), "empty")).is(false)
+      expect("what the lease says after all", yield* said(backend, "k")).is(text)
+    })
+  ),
+
+  backendCase(
+    "takeOverFrom replaces also the lease of a write, where that is named",
+    Effect.fnUntraced(function*(backend) {
+      yield* backend.takeOver("k", one, 10_000, "write")
+      expect("from the write", yield* backend.takeOverFrom("k", one, "load", 10_000)).is(true)
+      expect("what the lease says", yield* said(backend, "k")).is("load")
+    })
+  ),
+
+  backendCase(
+    "a set leaves the entry where no write is, and a write that ends without its lease does not",
+    Effect.fnUntraced(function*(backend) {
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* backend.acquire("k", "load", 10_000)
+      expect("what a set is told", yield* backend.takeOver("k", "set", 10_000, "set")).is("set")
+      expect("the value meanwhile", yield* read(backend, "k")).is("old")
+      expect("the release of the write", yield* backend.release("k", one, "unlink")).is(false)
+      expect("the entry after it", yield* backend.read("k")).is(undefined)
+    })
+  ),
+
+  {
+    ...backendCase(
+      "a crowd of writes leaves no value, each renews, and no text comes back",
+      Effect.fnUntraced(function*(backend, store) {
+        const seen = new Set<string>()
+        for (const life of ["first", "second"]) {
+          const tokens = Array.from({ length: maxListed + 2 }, (_, i) => asWriteToken(`${life}-${i}`))
+          for (const token of tokens) yield* backend.takeOver("k", token, 60_000, "write")
+          for (const token of tokens) expect("a renewal", yield* backend.renew("k", token, 60_000)).is(true)
+          for (const token of tokens) {
+            const text = yield* said(backend, "k")
+            expect("what the lease says", text).fits("that of writes, and new", isWrite(text) && !seen.has(text))
+            seen.add(text)
+            expect("a fill", yield* backend.fill("k", token, write(backend, token), "unlink")).is(false)
+          }
+          expect("the entry after all", yield* backend.read("k")).is(undefined)
+          // Where more have come than it lists nobody knows who is the last, and it may be left to its end.
+          const last = yield* said(backend, "k")
+          expect("what the lease says after all", last).fits("nobody's, or new", last === "asks" || !seen.has(last))
+          if (last !== "asks") seen.add(last)
+          yield* evictOf(store)("lease", "k")
+        }
+      })
+    ),
+    group: "evictions"
+  },
+
+  backendCase(
+    "what comes between leaves the end of the lease of writes; who joins and who renews puts it off",
+    Effect.fnUntraced(function*(backend, { advance }) {
+      // Where reads need no trip, leases belong to the process and do not end.
+      if (backend.local !== undefined) return
+      const ends: ReadonlyArray<readonly [name: string, between: Effect.Effect<unknown, unknown>]> = [
+        ["a set", backend.takeOver("a set", "set", 60_000, "set")],
+        ["remove", backend.remove(["remove"])],
+        ["removeMatching", backend.removeMatching("removeMatching*")],
+        ["the end of another", backend.fill("the end of another", two, write(backend, 1), "unlink")]
+      ]
+      const stays: ReadonlyArray<readonly [name: string, between: Effect.Effect<unknown, unknown>]> = [
+        ["who joins", backend.takeOver("who joins", two, 60_000, "write")],
+        ["who renews", Effect.andThen(backend.remove(["who renews"]), backend.renew("who renews", one, 60_000))]
+      ]
+      for (const [key, between] of [...ends, ...stays]) {
+        yield* backend.takeOver(key, one, 50, "write")
+        yield* between
+      }
+      yield* advance(100)
+      for (const [key] of ends) expect(`the holder after ${key}, at the end`, yield* said(backend, key)).is("asks")
+      for (const [key] of stays) {
+        const text = yield* said(backend, key)
+        expect(`what the lease says after ${key}`, text).fits("that of writes", isWrite(text))
+      }
     })
   ),
 

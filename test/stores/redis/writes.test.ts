@@ -3,13 +3,17 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import type { CacheError } from "../../../src/CacheError.ts"
 import { asWriteToken, joined, left, maxListed, voided } from "../../../src/protocol/lease.ts"
+import type { CacheBackend } from "../../../src/services/CacheBackend.ts"
 import { sharedRedis } from "../../support/client.ts"
+import { write } from "../../support/primitives.ts"
 import { eventually, openStore, scoped } from "./support.ts"
-import { write } from "../../../src/testing/conformance/values.ts"
 
 const server = sharedRedis()
 const setup = Effect.flatMap(server, openStore)
+
+type Backend = CacheBackend["Service"]
 
 const ttl = 60_000
 const [one, two, three] = ["one", "two", "three"].map(asWriteToken) as [string, string, string]
@@ -80,61 +84,133 @@ describe("what the lease says", () => {
 describe("whatever is in the place of a lease", () => {
   for (const [what, plant] of [
     ["a list", ["lpush", "v:1:w:one"]],
-    ["text of nobody", ["set", "v:x:w:one"]],
-    ["a lease without an end", ["set", "v:1:w:two"]],
-    ["nothing listed", ["set", "v:1:"]]
+    ["nothing", ["set", ""]],
+    ["no number", ["set", "v:x:w:one"]],
+    ["no list", ["set", "v:1"]],
+    ["nothing listed", ["set", "v:1:"]],
+    ["nothing listed, and more", ["set", "v:1+:"]],
+    ["no tokens", ["set", "v:1:,,"]],
+    ["a token twice", ["set", "v:1:w:one,w:one"]],
+    ["another line", ["set", "v:1:\n"]],
+    ["a write without a name", ["set", "w:"]],
+    ["a number too large", ["set", `v:${"9".repeat(400)}:w:one`]],
+    ["much text", ["set", "x".repeat(100_000)]]
   ] as const) {
     it.effect(
-      `is removed, taken over and left: ${what}`,
+      `no primitive breaks over it, and none leaves it without an end: ${what}`,
       scoped(
         Effect.gen(function*() {
           const { backend, client, namespace } = yield* setup
           const lease = `${namespace}:l:{k}`
-          const put = Effect.promise(async () => {
-            await client.del(lease)
-            await client.call(plant[0], lease, plant[1])
-          })
-          yield* put
-          assert.strictEqual(yield* backend.remove(["k"]), 0)
-          yield* put
-          assert.strictEqual(yield* backend.removeMatching("k"), 0)
-          yield* put
-          assert.strictEqual(yield* backend.takeOver("k", one, ttl, "write"), one)
-          assert.isAbove(yield* Effect.promise(() => client.pttl(lease)), 0)
-          yield* put
-          yield* backend.takeOver("k", "set", ttl, "set")
-          yield* put
-          yield* backend.takeOver("k", "refresh", ttl, "refresh")
-          yield* put
-          assert.isFalse(yield* backend.fill("k", one, write(backend, 1), "unlink"))
-          yield* put
-          assert.isFalse(yield* backend.release("k", one, "keep"))
+          const filled = write(backend, 1)
+          const primitives: ReadonlyArray<Effect.Effect<unknown, CacheError>> = [
+            backend.remove(["k"]),
+            backend.removeMatching("k"),
+            backend.clear,
+            backend.takeOver("k", two, ttl, "write"),
+            backend.takeOver("k", "set", ttl, "set"),
+            backend.takeOver("k", "refresh", ttl, "refresh"),
+            backend.renew("k", two, ttl),
+            backend.renew("k", "", ttl),
+            backend.release("k", two, "keep"),
+            backend.release("k", two, "unlink"),
+            backend.fill("k", two, filled, "unlink"),
+            backend.fill("k", "set", filled, "empty")
+          ]
+          for (const primitive of primitives) {
+            yield* Effect.promise(async () => {
+              await client.del(lease)
+              await client.call(plant[0], lease, plant[1])
+              await client.pexpire(lease, ttl)
+            })
+            yield* primitive
+            assert.notStrictEqual(yield* Effect.promise(() => client.pttl(lease)), -1)
+          }
           assert.isUndefined(yield* backend.read("k"))
+        })
+      )
+    )
+  }
+
+  it.effect(
+    "an invalidation ends a lease of writes that has no end",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client, namespace, text } = yield* setup
+        for (const said of [one, `v:3:${one}`]) {
+          yield* Effect.promise(() => client.set(`${namespace}:l:{k}`, said))
+          yield* backend.remove(["k"])
+          assert.isNull(yield* text("l:{k}"))
+        }
+      })
+    )
+  )
+
+  it.effect(
+    "a number of changes that cannot grow is nobody's",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client, namespace, text } = yield* setup
+        yield* Effect.promise(() => client.set(`${namespace}:l:{k}`, `v:9007199254740992:${one}`, "PX", ttl))
+        yield* backend.remove(["k"])
+        assert.isNull(yield* text("l:{k}"))
+      })
+    )
+  )
+})
+
+describe("a full Redis keeps the lease of writes", () => {
+  for (const [what, change] of [
+    ["remove", ({ remove }: Backend) => remove(["k"])],
+    ["removeMatching", ({ removeMatching }: Backend) => removeMatching("k*")],
+    ["a set", ({ takeOver }: Backend) => takeOver("k", "set", ttl, "set")],
+    ["another write", ({ takeOver }: Backend) => takeOver("k", three, ttl, "write")],
+    ["the end of one, filled", (backend: Backend) => backend.fill("k", two, write(backend, 1), "unlink")],
+    ["the end of one", ({ release }: Backend) => release("k", two, "unlink")]
+  ] as const) {
+    it.effect(
+      what,
+      scoped(
+        Effect.gen(function*() {
+          const { backend, client, namespace, text } = yield* setup
+          yield* backend.takeOver("k", one, ttl, "write")
+          yield* backend.takeOver("k", two, ttl, "write")
+          const full = (on: boolean) => Effect.promise(() => client.config("SET", "maxmemory", on ? "1" : "0"))
+          yield* Effect.acquireRelease(full(true), () => full(false))
+          yield* change(backend)
+          assert.include(yield* text("l:{k}"), one)
+          assert.isAbove(yield* Effect.promise(() => client.pttl(`${namespace}:l:{k}`)), 0)
         })
       )
     )
   }
 })
 
-it.effect(
-  "who waits for writes hears of the end of the last",
-  scoped(
-    Effect.gen(function*() {
-      const { backend, client, namespace } = yield* setup
-      yield* backend.takeOver("k", one, ttl, "write")
-      yield* backend.takeOver("k", two, ttl, "write")
-      yield* backend.release("k", one, "unlink")
-      const holder = yield* backend.acquire("k", "waits", ttl)
-      const waiting = yield* Effect.forkChild(backend.awaitRelease("k", holder))
-      yield* eventually(
-        Effect.promise(async () => {
-          const [, listening] = (await client.pubsub("NUMSUB", `${namespace}:n:k`)) as [string, number]
-          return listening > 0
-        })
-      )
-      assert.isUndefined(waiting.pollUnsafe())
-      yield* backend.fill("k", two, write(backend, 1), "unlink")
-      yield* Fiber.join(waiting)
-    })
+for (const [how, end] of [
+  ["a fill", (backend: Backend) => backend.fill("k", two, write(backend, 1), "unlink")],
+  ["a release", ({ release }: Backend) => release("k", two, "unlink")],
+  ["one in the background", ({ release }: Backend) => release("k", two, "keep")]
+] as const) {
+  it.effect(
+    `who waits for writes hears of the end of the last: ${how}`,
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client, namespace } = yield* setup
+        yield* backend.takeOver("k", one, ttl, "write")
+        yield* backend.takeOver("k", two, ttl, "write")
+        yield* backend.release("k", one, "unlink")
+        const holder = yield* backend.acquire("k", "waits", ttl)
+        const waiting = yield* Effect.forkChild(backend.awaitRelease("k", holder))
+        yield* eventually(
+          Effect.promise(async () => {
+            const [, listening] = (await client.pubsub("NUMSUB", `${namespace}:n:k`)) as [string, number]
+            return listening > 0
+          })
+        )
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* end(backend)
+        yield* Fiber.join(waiting)
+      })
+    )
   )
-)
+}
