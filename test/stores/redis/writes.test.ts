@@ -214,3 +214,61 @@ for (const [how, end] of [
     )
   )
 }
+
+/** Its tokens do not say that they are a write's, its invalidations drop every lease, and its losing writer unlinks both. */
+describe("a client of 0.1.0 beside", () => {
+  const old = Effect.gen(function*() {
+    const opened = yield* setup
+    const { client, namespace } = opened
+    const [entry, lease] = [`${namespace}:e:{k}`, `${namespace}:l:{k}`] as const
+    return {
+      ...opened,
+      takeOver: Effect.promise(() => client.multi().set(lease, "old", "PX", ttl).unlink(entry).exec()),
+      remove: Effect.promise(() => client.unlink(entry, lease)),
+      fill: Effect.promise(async () => {
+        if ((await client.get(lease)) !== "old") return Number(await client.unlink(entry, lease))
+        return client.multi().set(entry, "of 0.1.0").unlink(lease).exec()
+      })
+    }
+  })
+
+  it.effect(
+    "of two writers neither leaves a value, whoever comes first and ends first",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client, fill, namespace, takeOver } = yield* old
+        const mine = backend.takeOver("k", one, ttl, "write")
+        const end = backend.fill("k", one, write(backend, 1), "unlink")
+        for (const [first, second] of [
+          [mine, takeOver],
+          [takeOver, mine]
+        ] as const) {
+          for (const [sooner, later] of [
+            [end, fill],
+            [fill, end]
+          ] as const) {
+            yield* Effect.all([first, second] as ReadonlyArray<Effect.Effect<unknown, CacheError>>)
+            yield* sooner as Effect.Effect<unknown, CacheError>
+            yield* later as Effect.Effect<unknown, CacheError>
+            const left = yield* Effect.promise(() => client.exists(`${namespace}:e:{k}`))
+            assert.strictEqual(left, 0)
+          }
+        }
+      })
+    )
+  )
+
+  it.effect(
+    "its invalidation during a write leaves nothing of it",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, remove } = yield* old
+        yield* backend.takeOver("k", one, ttl, "write")
+        yield* remove
+        assert.isFalse(yield* backend.fill("k", one, write(backend, 1), "unlink"))
+        assert.isUndefined(yield* backend.read("k"))
+        assert.strictEqual(yield* backend.acquire("k", "load", ttl), "load")
+      })
+    )
+  )
+})
