@@ -51,7 +51,7 @@ export class CacheClient extends Context.Service<
 
     /**
      * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
-     * it stores nothing. A store that is full keeps nothing either, nor what was there before: the next read loads.
+     * it stores nothing. Beside a `writeThrough` of the key that is under way neither stores its value. A store that is full keeps nothing either, nor what was there before: the next read loads.
      *
      * What the caller had read before calling is the caller's to answer for: between that read and this call an invalidation
      * may have come. Where that matters, use a pattern, which begins before the read.

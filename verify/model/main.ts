@@ -85,7 +85,7 @@ else {
   await inTurn(
     hunts.filter(({ rule }) => rule.includes(part)),
     async (found) => {
-      // Of its own: some hunts keep a million states, and a process that held those of the last one would be out of memory.
+      // One for each: what a long hunt has kept in memory is gone with it.
       await using hunter = openHunter()
       for (const { program, schedules, violation } of await hunter.hunt(found, huntSchedules)) {
         const caught = isFound(found, violation?.problem)

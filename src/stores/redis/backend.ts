@@ -107,18 +107,18 @@ export const makeBackend = (
 
   const removeKeys = (on: Commands, keys: ReadonlyArray<string>): Effect.Effect<number, CacheError> =>
     Effect.suspend(() => {
-      const rest: Array<string> = []
+      const apart: Array<string> = []
       const whole = all(keys.length, (i, reply) => {
         const key = keys[i]!
         on.run("remove", Scripts.remove, slotOf(key), (error, removed) => {
           if (!isServerError(error, "TRYAGAIN") && !isNoRoom(error)) return reply(error, removed)
-          rest.push(key)
+          apart.push(key)
           reply(undefined, 0)
         })
       })
       return Effect.flatMap(whole, (removed) =>
         Effect.reduce(
-          rest,
+          apart,
           () => removed.reduce<number>((sum, count) => sum + numberOf(count), 0),
           (sum, key) => Effect.map(removeApart(on, key), (count) => sum + count)
         )

@@ -44,7 +44,7 @@ export const writeRuleCases: ReadonlyArray<Script> = [
 
   ...(["a", "b"] as const).map((first) =>
     rule(
-      `the losing writer unlinks (${first} ends first)`,
+      `of two writers neither leaves its value (${first} ends first)`,
       Effect.fnUntraced(function*({ a, b, plain, story, table }) {
         const gates = { a: makeGate<number>(story, "the write of a"), b: makeGate<number>(story, "the write of b") }
         const write = writeThrough(settings)((_: Id & { readonly by: "a" | "b"; readonly row: number }) =>
