@@ -18,7 +18,7 @@ import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
-import { type Engine, withEngine } from "./contract.ts"
+import { type Engine, withEngine, type WriteRequest } from "./contract.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import type { LoadContext } from "./land.ts"
 import { normalKeys, readStep } from "./many.ts"
@@ -50,6 +50,9 @@ export interface ClientOptions {
 const manual = "(client)"
 
 const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
+
+/** Of several keys the first. */
+const keyOf = ({ keys }: WriteRequest): string => (Array.isArray(keys) ? (keys[0] ?? "") : String(keys))
 
 /** A region for a key that belongs to none. */
 const regionOf = (
@@ -208,7 +211,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
           spanned(
             fiber,
             "cache.write",
-            { "cache.region": request.plan.region.name, "cache.key": String(request.key), "cache.layer": layer },
+            { "cache.region": request.plan.region.name, "cache.key": keyOf(request), "cache.layer": layer },
             write(request, invalidations)
           )
         ),

@@ -48,9 +48,12 @@ export const callLoader = ({ args, plan, receiver }: Omit<Request, "key">): AnyE
 export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown =>
   plan.region.key.positional ? args : (args[0] ?? {})
 
-/** A call of a write: with its key, or with what is wrong with it. */
+/** A call of a write. */
 export interface WriteRequest extends Omit<Request, "key"> {
-  readonly key: string | CacheError
+  /** The keys whose slots it holds, as they are stored; or what is wrong with them. */
+  readonly keys: ReadonlyArray<string> | CacheError
+  /** Whether it leaves its value in its one slot. Otherwise they are empty after it. */
+  readonly fills: boolean
 }
 
 /** What a completed write makes invalid besides its own entry. */

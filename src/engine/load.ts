@@ -18,11 +18,10 @@ export class StoreFailure {
   }
 }
 
-/** Keeps the lease while `body` runs. Leases of a process do not expire, so theirs need no keeping. */
+/** Keeps a lease while `body` runs. Leases of a process do not expire, so theirs need no keeping. */
 export const withRenewal = <A, E, R>(
   store: Store,
-  key: string,
-  token: string,
+  renew: Effect.Effect<boolean, CacheError>,
   leaseMillis: number,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
@@ -30,7 +29,7 @@ export const withRenewal = <A, E, R>(
   // A renewal that fails is tried again; one that finds the lease gone stops, and the fence refuses the fill.
   const renewal: Effect.Effect<void> = Effect.suspend(() =>
     Effect.sleep(leaseMillis / 3).pipe(
-      Effect.andThen(Effect.catch(store.backend.renew(key, token, leaseMillis), () => Effect.succeed(true))),
+      Effect.andThen(Effect.catch(renew, () => Effect.succeed(true))),
       Effect.flatMap((held) => (held ? renewal : Effect.void))
     )
   )
@@ -70,11 +69,13 @@ export const inline = <A, E, R>(
   kind: Work["kind"],
   store: Store,
   key: string,
-  body: (work: Work) => Effect.Effect<A, E, R>
+  body: (work: Work) => Effect.Effect<A, E, R>,
+  others?: ReadonlySet<string> | undefined
 ): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const parent = stillRunning(fiber.getRef(CurrentWork))
     const work = new Work(kind, store, key, parent, true)
+    work.others = others
     const wait = { on: work }
     beginWait(parent, wait)
     return Effect.onExit(body(work), () =>
@@ -122,12 +123,13 @@ export const loadAndLand = (
   const { key, token } = flight
   store.flights.run(flight)
   const giveBack = Effect.suspend(() => store.giveBack(key, token, leaseMillis))
+  const renew = Effect.suspend(() => store.backend.renew(key, token, leaseMillis))
   /** What is thrown from now on is the loader's, or a landing's that has seen to the lease. */
   let seenTo = false
   const body = Effect.withFiber((fiber) => {
     flight.startedAt = processMillis(fiber.getRef(Clock.Clock))
     const loader = runLoader(context, flight.work, request, { restore, shared: true })
-    return Effect.flatMap(withRenewal(store, key, token, leaseMillis, loader), ([exit, loadMillis]) => {
+    return Effect.flatMap(withRenewal(store, renew, leaseMillis, loader), ([exit, loadMillis]) => {
       if (Exit.isFailure(exit) || !keep) {
         seenTo = true
         return Effect.andThen(giveBack, exit)

@@ -11,6 +11,8 @@ export class Work {
   /** The store whose entry it makes. */
   readonly store: object
   readonly key: string
+  /** Of a write of several keys. */
+  others: ReadonlySet<string> | undefined = undefined
   /** What it is part of, if its code was started by another. */
   readonly parent: Work | undefined
   /** It, or a work around it, runs in the fiber of its parent, and is no flight. */
@@ -60,7 +62,7 @@ export const stillRunning = (work: Work | undefined): Work | undefined => {
 /** Whether this is the code of a work on that key: it must not wait for itself. */
 export const isWithin = (work: Work | undefined, store: object, key: string): boolean => {
   for (let at = work; at !== undefined; at = at.parent) {
-    if (at.key === key && at.store === store && !at.ran) return true
+    if (at.store === store && !at.ran && (at.key === key || at.others?.has(key) === true)) return true
   }
   return false
 }

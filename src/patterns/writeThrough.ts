@@ -111,7 +111,7 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
 const through =
   (lists: Lists): Call =>
   (engine, call) =>
-    engine.write(call, (exit) => {
+    engine.write({ ...call, keys: typeof call.key === "string" ? [call.key] : call.key, fills: true }, (exit) => {
       const params = paramsOf(call)
       let thrown: { readonly error: unknown } | undefined
       const refused: Array<CacheError> = []

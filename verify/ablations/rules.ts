@@ -29,7 +29,7 @@ const scripts = "src/stores/redis/backendScripts.ts"
 const tagIndex = "src/stores/redis/tagIndex.ts"
 const verdict = "src/protocol/verdict.ts"
 const land = "src/engine/land.ts"
-const write = "src/engine/write.ts"
+const slot = "src/engine/slot.ts"
 const flights = "src/engine/flights.ts"
 const passes = "src/protocol/passes.ts"
 
@@ -153,7 +153,7 @@ export const ablations: ReadonlyArray<Ablation> = [
     test: "rule: a write that lost its lease unlinks",
     patches: [
       {
-        file: write,
+        file: slot,
         find: 'store.fill(region, key, token, sealed.success, "unlink")',
         replace: 'store.fill(region, key, token, sealed.success, "keep")'
       }

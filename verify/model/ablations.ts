@@ -73,9 +73,9 @@ const more: ReadonlyArray<Hunt> = [
     programs: ["write-fails"],
     patches: [
       {
-        file: "src/engine/write.ts",
-        find: 'store.takeOver(key, token, leaseMillis, "write")',
-        replace: 'store.takeOver(key, token, leaseMillis, "refresh")'
+        file: "src/engine/slot.ts",
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write")',
+        replace: 'store.takeOver(this.key, this.token, leaseMillis, "refresh")'
       }
     ]
   },

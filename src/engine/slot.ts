@@ -1,0 +1,159 @@
+/**
+ * The slot of a key that is being written: its lease from the take-over to the fill, or to where it is left empty. What goes wrong is
+ * noted, never thrown.
+ *
+ * Of several writers at once none leaves its value behind: who comes joins the lease, and it is void. Nobody knows in which order
+ * the database committed. The lease ends with the last of them, and until then no reader stores what he loaded: so a writer that
+ * dies after its commit leaves an empty slot, also beside others and beside invalidations, which make the lease void and leave it.
+ */
+import { Effect } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { inSteps, stepSize } from "../internal/inSteps.ts"
+import { asWriteToken } from "../protocol/lease.ts"
+import { paramsOf, type Request } from "./contract.ts"
+import type { LoadContext } from "./land.ts"
+import { withRenewal } from "./load.ts"
+import type { Store } from "./store.ts"
+
+/** What went wrong with the cache beside a write. */
+export type Note = (error: CacheError) => Effect.Effect<void>
+
+interface Parts {
+  readonly context: LoadContext
+  readonly store: Store
+  /** The in-process stores beside it: they must not keep what the write makes old. */
+  readonly others: ReadonlyArray<Store>
+  readonly leaseMillis: number
+  readonly note: Note
+}
+
+export class Slot {
+  readonly key: string
+  readonly token: string
+  /** The epoch from before the write; `undefined`: the lease was not taken, as far as is known. */
+  born: number | undefined = undefined
+  /** The take-over has failed. */
+  failed = false
+  readonly #parts: Parts
+
+  constructor(parts: Parts, key: string) {
+    this.#parts = parts
+    this.key = key
+    this.token = asWriteToken(parts.context.makeToken())
+  }
+
+  readonly #forget = Effect.suspend(() =>
+    Effect.forEach(this.#parts.others, ({ backend }) => Effect.ignore(backend.remove([this.key])), { discard: true })
+  )
+
+  readonly #disown = Effect.suspend(() => {
+    const { leaseMillis, store } = this.#parts
+    return store.orphans.add(this.key, this.token, leaseMillis)
+  })
+
+  /** Unlinks the entry and takes the lease, from whoever loads or beside who writes. */
+  readonly begin: Effect.Effect<void> = Effect.suspend(() => {
+    const { leaseMillis, note, store } = this.#parts
+    return Effect.andThen(
+      this.#forget,
+      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+      Effect.matchEffect(
+        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write"), () => this.#disown),
+        {
+          onFailure: (error) => {
+            this.failed = true
+            return note(error)
+          },
+          onSuccess: ({ epoch }) =>
+            Effect.sync(() => {
+              this.born = epoch
+            })
+        }
+      )
+    )
+  })
+
+  readonly renew = Effect.suspend(() => {
+    const { leaseMillis, store } = this.#parts
+    return store.backend.renew(this.key, this.token, leaseMillis)
+  })
+
+  /** Leaves it empty, and gives the lease back. */
+  readonly leave: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.catch(Effect.asVoid(this.#parts.store.backend.release(this.key, this.token, "unlink")), () => this.#empty)
+  )
+
+  /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
+  readonly #empty: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(
+      Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note),
+      // An invalidation makes the lease void, and leaves it.
+      this.#disown
+    )
+  )
+
+  /** The end of a write that leaves nothing. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(this.#forget, this.born === undefined ? this.#empty : this.leave)
+  )
+
+  /** The end of a write that has succeeded: its value, if the lease was its own alone throughout. */
+  fill(request: Request, value: unknown, loadMillis: number): Effect.Effect<void, never, unknown> {
+    const { context, note, store } = this.#parts
+    const { key, token } = this
+    const { region } = request.plan
+    return Effect.andThen(
+      this.#forget,
+      Effect.gen({ self: this }, function*() {
+        const { born } = this
+        if (born === undefined) return yield* this.#empty
+        const origin = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
+        const sealed = yield* Effect.result(
+          Effect.onError(store.sealer.sealNow(region, key, value, paramsOf(request), origin), () => this.leave)
+        )
+        if (sealed._tag === "Failure") return yield* note(sealed.failure)
+        // Who was not alone leaves no entry (`"unlink"`), and never sets its value blindly.
+        const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "unlink"))
+        if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), this.#empty)
+        else if (!filled.success) context.counters(region).counts.rejectedFills++
+      })
+    )
+  }
+}
+
+/** The same for each of many, a step at a time. */
+export const each = (
+  slots: ReadonlyArray<Slot>,
+  does: (slot: Slot) => Effect.Effect<void, never, unknown>
+): Effect.Effect<void, never, unknown> =>
+  slots.length === 1
+    ? does(slots[0]!)
+    : Effect.asVoid(
+        inSteps(slots, stepSize, (step) => Effect.forEach(step, does, { concurrency: "unbounded", discard: true }))
+      )
+
+/** Keeps the leases while `body` runs. */
+export const keeping = <A, E, R>(
+  store: Store,
+  slots: ReadonlyArray<Slot>,
+  leaseMillis: number,
+  body: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  if (slots.length === 1) return withRenewal(store, slots[0]!.renew, leaseMillis, body)
+  let kept = slots
+  const renewOne = (slot: Slot) =>
+    Effect.map(
+      Effect.catch(slot.renew, () => Effect.succeed(true)),
+      (held) => (held ? [slot] : [])
+    )
+  const renewAll = Effect.suspend(() =>
+    Effect.map(
+      inSteps(kept, stepSize, (step) => Effect.forEach(step, renewOne, { concurrency: "unbounded" })),
+      (steps) => {
+        kept = steps.flat(2)
+        return kept.length > 0
+      }
+    )
+  )
+  return withRenewal(store, renewAll, leaseMillis, body)
+}
