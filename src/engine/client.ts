@@ -26,7 +26,9 @@ import { momentOf } from "./moment.ts"
 import { makeReads } from "./read.ts"
 import { makeReports } from "./report.ts"
 import { Store, type StoreOptions } from "./store.ts"
-import { makeWrite } from "./write.ts"
+import { makeTransactions } from "./transaction/calls.ts"
+import { type Here, transactionOf } from "./transaction/current.ts"
+import { during, makeWrite } from "./write.ts"
 
 export interface ClientOptions {
   readonly primary: Primitives
@@ -108,9 +110,17 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       spareKeeps: options.spareKeeps === true
     })
 
+    /** What is there, but for what the transaction of the call made old. */
+    const seen = (store: Store, region: Region, key: string) =>
+      Effect.withFiber<Found, CacheError, unknown>((fiber) => {
+        const here = transactionOf(fiber.context)
+        const found = store.read(region, key)
+        return here === undefined ? found : Effect.map(found, (there) => transactions.asSeen(here, store, key, there))
+      })
+
     const peek = (region: Region, key: string) => {
       const store = region.codec === undefined ? local : primary
-      return Effect.flatMap(store.read(region, key), (found) =>
+      return Effect.flatMap(seen(store, region, key), (found) =>
         typeof found === "object"
           ? Effect.catch(Effect.asSome(handOutStored(store, region, found.value)), () => Effect.succeedNone)
           : Effect.succeedNone
@@ -119,7 +129,13 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
       const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
-      const step = (some: ReadonlyArray<string>) => Effect.flatMap(primary.lookMany(region, some), handOutAll)
+      const here = transactionOf(fiber.context)
+      const step = (some: ReadonlyArray<string>) =>
+        Effect.flatMap(primary.lookMany(region, some), (found) =>
+          handOutAll(
+            here === undefined ? found : found.map((one, i) => transactions.asSeen(here, primary, some[i]!, one))
+          )
+        )
       const handOutAll = (entries: ReadonlyArray<Found>) => {
         const stats = counters.of(manual)
         const moment = momentOf(fiber.context)
@@ -176,7 +192,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         })
       )
 
-    const { clear, invalidateKeys, invalidatePattern, invalidateTags } = makeInvalidations({
+    const removals = makeInvalidations({
       primary,
       beside,
       record: (error) => record(anonymous, error)
@@ -188,10 +204,35 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       local,
       beside,
       handOut,
-      invalidateKeys,
-      invalidatePattern,
-      invalidateTags
+      during,
+      ...removals
     })
+
+    const transactions = yield* makeTransactions({
+      context,
+      counters,
+      primary,
+      local,
+      beside,
+      noRegion: anonymous,
+      handOut,
+      handOutStored,
+      removals,
+      write
+    })
+    /** A call goes one way in a database transaction, and another outside. */
+    const within = <A, E, R>(
+      inside: (here: Here) => Effect.Effect<A, E, R>,
+      outside: Effect.Effect<A, E, R>
+    ): Effect.Effect<A, E, R> =>
+      Effect.withFiber((fiber) => {
+        const here = transactionOf(fiber.context)
+        return here === undefined ? outside : inside(here)
+      })
+    const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
+      within((here) => transactions.invalidateKeys(here, keys, only), removals.invalidateKeys(keys, only))
+    const invalidatePattern = (pattern: string, only?: Store | undefined) =>
+      within((here) => transactions.invalidatePattern(here, pattern, only), removals.invalidatePattern(pattern, only))
 
     yield* Effect.addFinalizer(() =>
       Effect.andThen(
@@ -202,9 +243,12 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
 
     const engine: Engine = {
       hit,
-      getOrLoad,
+      getOrLoad: (request, fiber) => {
+        const here = transactionOf(fiber.context)
+        return here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)
+      },
       bypass,
-      refresh,
+      refresh: (request) => within((here) => transactions.refresh(here, request), refresh(request)),
       peek,
       write: (request, invalidations) =>
         Effect.withFiber((fiber) =>
@@ -212,7 +256,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             fiber,
             "cache.write",
             { "cache.region": request.plan.region.name, "cache.key": keyOf(request), "cache.layer": layer },
-            write(request, invalidations)
+            within((here) => transactions.write(here, request, invalidations), write(request, invalidations))
           )
         ),
       invalidate: ({ codec }, what) => {
@@ -224,8 +268,9 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const client = CacheClient.of({
       invalidateKeys: (keys) => invalidateKeys(keys),
       invalidatePattern: (pattern) => invalidatePattern(pattern),
-      invalidateTags,
-      clear,
+      invalidateTags: (tags) =>
+        within((here) => transactions.invalidateTags(here, tags), removals.invalidateTags(tags)),
+      clear: within(transactions.clear, removals.clear),
       get: (key, schema) =>
         Effect.flatMap(
           checked(() => [normalizeKey(key), regionOf(schema)] as const),
@@ -251,7 +296,11 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       set: (key, value, setOptions) =>
         Effect.flatMap(
           checked(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
-          ([normal, region]) => setNow(normal, value, region) as Effect.Effect<void, CacheError, never>
+          ([normal, region]) =>
+            within(
+              (here) => transactions.set(here, normal, value, region),
+              setNow(normal, value, region)
+            ) as Effect.Effect<void, CacheError, never>
         ),
       tag: (key, tags) =>
         Effect.flatMap(

@@ -12,6 +12,7 @@ import { Clock, Context, Metric } from "effect"
 import { liveClock, processMillis } from "../internal/processTime.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Engine, engineOf, type When } from "./contract.ts"
+import { isInTransaction } from "./transaction/current.ts"
 
 // Not the one that programs run in: a moment has not begun.
 const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
@@ -19,7 +20,7 @@ const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
 const schedule = queueMicrotask
 
 export class Moment implements When {
-  /** `undefined` where no client was provided. */
+  /** `undefined` where no client was provided, and in a database transaction. */
   engine: Engine | undefined = undefined
   attributes: Metric.Metric.AttributeSet | undefined = undefined
   registry: object | undefined = undefined
@@ -41,7 +42,8 @@ export class Moment implements When {
 
   private look(context: Context.Context<never>): void {
     const client = Context.getOrUndefined(context, CacheClient)
-    this.engine = client && engineOf(client)
+    // What a transaction changed is not to be seen in it: it asks the engine, and takes no hit without.
+    this.engine = client === undefined || isInTransaction(context) ? undefined : engineOf(client)
     this.clock = Context.get(context, Clock.Clock)
     this.startedAt = this.clock === liveClock ? processMillis(liveClock) : undefined
     this.attributes = Context.get(context, Metric.CurrentMetricAttributes)

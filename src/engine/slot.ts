@@ -10,7 +10,7 @@ import { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { asWriteToken } from "../protocol/lease.ts"
-import { paramsOf, type Request } from "./contract.ts"
+import type { Region } from "../region/region.ts"
 import type { LoadContext } from "./land.ts"
 import { withRenewal } from "./load.ts"
 import type { Store } from "./store.ts"
@@ -18,7 +18,7 @@ import type { Store } from "./store.ts"
 /** What went wrong with the cache beside a write. */
 export type Note = (error: CacheError) => Effect.Effect<void>
 
-interface Parts {
+export interface SlotParts {
   readonly context: LoadContext
   readonly store: Store
   /** The in-process stores beside it: they must not keep what the write makes old. */
@@ -34,9 +34,9 @@ export class Slot {
   born: number | undefined = undefined
   /** The take-over has failed. */
   failed = false
-  readonly #parts: Parts
+  readonly #parts: SlotParts
 
-  constructor(parts: Parts, key: string) {
+  constructor(parts: SlotParts, key: string) {
     this.#parts = parts
     this.key = key
     this.token = asWriteToken(parts.context.makeToken())
@@ -73,6 +73,7 @@ export class Slot {
     )
   })
 
+  /** `false`: it is held no more. */
   readonly renew = Effect.suspend(() => {
     const { leaseMillis, store } = this.#parts
     return store.backend.renew(this.key, this.token, leaseMillis)
@@ -81,6 +82,14 @@ export class Slot {
   /** Leaves it empty, and gives the lease back. */
   readonly leave: Effect.Effect<void> = Effect.suspend(() =>
     Effect.catch(Effect.asVoid(this.#parts.store.backend.release(this.key, this.token, "unlink")), () => this.#empty)
+  )
+
+  /** Leaves it empty, and the lease to its time to live: nobody fills until then. */
+  readonly abandon: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(
+      this.#forget,
+      Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note)
+    )
   )
 
   /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
@@ -98,10 +107,9 @@ export class Slot {
   )
 
   /** The end of a write that has succeeded: its value, if the lease was its own alone throughout. */
-  fill(request: Request, value: unknown, loadMillis: number): Effect.Effect<void, never, unknown> {
+  fill(region: Region, params: unknown, value: unknown, loadMillis: number): Effect.Effect<void, never, unknown> {
     const { context, note, store } = this.#parts
     const { key, token } = this
-    const { region } = request.plan
     return Effect.andThen(
       this.#forget,
       Effect.gen({ self: this }, function*() {
@@ -109,7 +117,7 @@ export class Slot {
         if (born === undefined) return yield* this.#empty
         const origin = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
         const sealed = yield* Effect.result(
-          Effect.onError(store.sealer.sealNow(region, key, value, paramsOf(request), origin), () => this.leave)
+          Effect.onError(store.sealer.sealNow(region, key, value, params, origin), () => this.leave)
         )
         if (sealed._tag === "Failure") return yield* note(sealed.failure)
         // Who was not alone leaves no entry (`"unlink"`), and never sets its value blindly.

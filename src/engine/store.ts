@@ -257,16 +257,17 @@ export class Store implements Primitives {
 
   #value(region: Region, entry: OpenEntry | CacheEntry): Effect.Effect<Found, never, unknown> {
     if ("value" in entry) return Effect.succeed(entry)
+    const { tags } = entry
     const json = entry.json(this.backend.compressor)
     if (json === notJson) return this.#unread(region, unreadable)
     const decoded = region.codec!.decode(json)
     // The usual codec is synchronous, and its result already there.
     if (this.#same === undefined && Exit.isExit(decoded)) {
       return Exit.isSuccess(decoded)
-        ? Exit.succeed({ value: decoded.value })
+        ? Exit.succeed({ value: decoded.value, tags })
         : this.#unread(region, Cause.squash(decoded.cause))
     }
-    const found = Effect.map(decoded, (value) => ({ value }))
+    const found = Effect.map(decoded, (value) => ({ value, tags }))
     return this.#same === undefined ? Effect.catch(found, (cause) => this.#unread(region, cause)) : Effect.orDie(found)
   }
 

@@ -2,14 +2,14 @@
  * The way of a write: the leases of what it changes are taken over before it, and what it made old goes after it.
  */
 import { Effect, Exit } from "effect"
-import type { CacheError } from "../CacheError.ts"
+import { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
-import type { Invalidations, WriteRequest } from "./contract.ts"
+import { type Invalidations, paramsOf, type WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { inline, type Restore, runLoader } from "./load.ts"
-import { each, keeping, type Note, Slot } from "./slot.ts"
+import { each, keeping, type Note, Slot, type SlotParts } from "./slot.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
 
@@ -20,10 +20,27 @@ export interface WriteParts {
   /** The in-process stores beside the primary: they must not keep what the write made old. */
   readonly beside: ReadonlyArray<Store>
   readonly handOut: (store: Store, region: Region, value: unknown) => Effect.Effect<unknown, unknown, unknown>
+  /** Holds the slots while the write runs, and ends them. */
+  readonly during: During
   readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
   readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
   readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
 }
+
+/** What becomes of a write, and how long it took. */
+export type Ran = readonly [exit: Exit.Exit<unknown, unknown>, millis: number]
+
+/** A write that holds slots, at least one. */
+export interface Holding {
+  readonly request: WriteRequest
+  readonly keys: ReadonlyArray<string>
+  readonly slots: SlotParts
+  /** To be run when they are held: fails where nothing may be written. */
+  readonly goOn: Effect.Effect<void, CacheError>
+  readonly run: (work: Work) => Effect.Effect<Ran, never, unknown>
+}
+
+export type During = (holding: Holding) => Effect.Effect<Ran, CacheError, unknown>
 
 type ListsOf = (exit: Exit.Exit<unknown, unknown>) => Invalidations
 
@@ -50,17 +67,15 @@ const steps = Effect.fnUntraced(function*(
     return context.record(region, error)
   }
   const others = parts.beside.filter((other) => other !== store)
-  const slotParts = { context, store, others, leaseMillis: leaseOf(context, plan), note }
-  const slots = Array.isArray(keys) ? keys.map((key) => new Slot(slotParts, key)) : []
-  if (!Array.isArray(keys)) yield* note(keys as CacheError)
+  const slots = { context, store, others, leaseMillis: leaseOf(context, plan), note }
+  if (keys instanceof CacheError) yield* note(keys)
   const run = (work: Work | undefined) => runLoader(context, work, request, { restore, shared: false })
   const goOn = Effect.suspend(() =>
     failure !== undefined && region.onCacheError === "fail" ? Effect.fail(failure) : Effect.void
   )
-  const ran = yield* slots.length === 0
+  const [exit] = yield* keys instanceof CacheError || keys.length === 0
     ? Effect.andThen(goOn, run(undefined))
-    : during(store, request, slots, slotParts.leaseMillis, goOn, run)
-  const [exit] = ran
+    : parts.during({ request, keys, slots, goOn, run })
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
@@ -83,23 +98,15 @@ const steps = Effect.fnUntraced(function*(
   return yield* handOut(store, region, exit.value)
 })
 
-type Ran = readonly [exit: Exit.Exit<unknown, unknown>, millis: number]
-
-/** The write between the take-over of its slots and their end: a load of this process that waits for a lease is known to wait for this. */
-const during = <E, R>(
-  store: Store,
-  request: WriteRequest,
-  slots: ReadonlyArray<Slot>,
-  leaseMillis: number,
-  goOn: Effect.Effect<void, E>,
-  run: (work: Work) => Effect.Effect<Ran, never, R>
-): Effect.Effect<Ran, E, unknown> => {
-  const { key } = slots[0]!
+/** A load of this process that waits for one of the leases is known to wait for the write. */
+export const during: During = ({ goOn, keys, request, run, slots: parts }) => {
+  const { leaseMillis, store } = parts
+  const slots = keys.map((key) => new Slot(parts, key))
   const end = ([exit, loadMillis]: Ran) =>
     request.fills && Exit.isSuccess(exit)
-      ? slots[0]!.fill({ ...request, key }, exit.value, loadMillis)
+      ? slots[0]!.fill(request.plan.region, paramsOf(request), exit.value, loadMillis)
       : each(slots, (slot) => slot.end)
-  const body = (work: Work) =>
+  return inlineWrite(store, keys, (work) =>
     Effect.gen(function*() {
       for (const { token } of slots) holders.set(token, work)
       yield* each(slots, (slot) => slot.begin)
@@ -117,5 +124,12 @@ const during = <E, R>(
         })
       )
     )
-  return inline("write", store, key, body, slots.length === 1 ? undefined : new Set(slots.map((slot) => slot.key)))
+  )
 }
+
+/** A write of these keys, in the fiber of its caller. */
+export const inlineWrite = <A, E, R>(
+  store: Store,
+  keys: ReadonlyArray<string>,
+  body: (work: Work) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => inline("write", store, keys[0]!, body, keys.length === 1 ? undefined : new Set(keys))

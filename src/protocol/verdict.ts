@@ -8,7 +8,7 @@ import type { Region } from "../region/region.ts"
  * What a read found: the value of a valid entry, one that is no longer valid, or nothing that can be read. `"unsettled"`: an entry with a
  * tag whose marker is being created; it will be valid in a moment, if no invalidation comes first.
  */
-export type Found = { readonly value: unknown } | "stale" | "unsettled" | "miss"
+export type Found = { readonly value: unknown; readonly tags: ReadonlyArray<string> } | "stale" | "unsettled" | "miss"
 
 /** An entry written before its region bore a tag cannot be reached by it, so it does not count. */
 export const bearsStaticTags = (tags: ReadonlyArray<string>, { staticTags }: Region): boolean => {

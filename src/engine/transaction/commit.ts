@@ -1,0 +1,221 @@
+/**
+ * How a transaction ends for the cache: by its commit, which carries out what was noted and then settles each key, or without one.
+ */
+import { type Context, Effect, type Scope } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { inSteps, stepSize } from "../../internal/inSteps.ts"
+import type { Counters } from "../../observe/stats.ts"
+import { warn } from "../../observe/warnings.ts"
+import type { Region } from "../../region/region.ts"
+import type { LoadContext } from "../land.ts"
+import type { Store } from "../store.ts"
+import type { Held, Level, Noted, Transaction } from "./transaction.ts"
+
+/** Invalidations outside of a transaction; they count and tell their failures themselves. */
+export interface Removals {
+  readonly invalidateKeys: (keys: ReadonlyArray<string>, only?: Store | undefined) => Effect.Effect<void, CacheError>
+  readonly invalidatePattern: (pattern: string, only?: Store | undefined) => Effect.Effect<void, CacheError>
+  readonly invalidateTags: (tags: ReadonlyArray<string>) => Effect.Effect<void, CacheError>
+  readonly clear: Effect.Effect<void, CacheError>
+}
+
+interface Parts {
+  readonly context: LoadContext
+  readonly counters: Counters
+  readonly noRegion: Region
+  readonly removals: Removals
+}
+
+/** While nothing is heard of a transaction, it is asked whether it is open: at first after this, then less often. */
+const firstPauseMillis = 50
+const lastPauseMillis = 1_000
+
+/** Once it is about to end. */
+const soonMillis = 5
+
+export interface Ending {
+  /** After the outermost commit, if the level was not rolled back. Runs once. */
+  readonly commit: (transaction: Transaction, level: Level) => Effect.Effect<void>
+  /** Keeps the leases, and sees to the end. Begun once. */
+  readonly watch: (transaction: Transaction) => Effect.Effect<void>
+  readonly warnAtOnce: (region: Region) => Effect.Effect<void>
+}
+
+export const makeEnding = Effect.fnUntraced(function*({
+  context,
+  counters,
+  noRegion,
+  removals
+}: Parts): Effect.fn.Return<Ending, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const own = yield* Effect.context<never>()
+  const leaseMillis = context.defaultLeaseMillis
+
+  const tell = (region: Region, kind: string, text: string, once: boolean) =>
+    Effect.withFiber((fiber) =>
+      warn(counters.of(region.name), fiber, {
+        kind,
+        once,
+        text: () => text,
+        annotations: { region: region.name }
+      })
+    )
+
+  const warnAtOnce = (region: Region) =>
+    tell(
+      region,
+      "transaction at once",
+      "a change in a database transaction was made in the cache at once and not after the commit, and nothing is stored, because the " +
+        "transaction's SqlClient is not among the services of the call: a reader may store the old row before the commit. Provide it",
+      true
+    )
+
+  /** Nobody who could hear of a failure waits any more. */
+  const unheard = (self: Effect.Effect<void, CacheError>): Effect.Effect<void> =>
+    Effect.catch(self, () =>
+      tell(
+        noRegion,
+        "after a commit",
+        "what a database transaction made old was not acknowledged by the cache after the commit; it is written down and made up for",
+        false
+      )
+    )
+
+  const carryOut = (all: Iterable<Level>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const keys = new Map<Store | undefined, Set<string>>()
+      const patterns = new Map<Store | undefined, Set<string>>()
+      const tags = new Set<string>()
+      let everything = false
+      const add = (to: Map<Store | undefined, Set<string>>, only: Store | undefined, items: ReadonlyArray<string>) => {
+        let set = to.get(only)
+        if (set === undefined) to.set(only, (set = new Set()))
+        for (const item of items) set.add(item)
+      }
+      const sort = (noted: Noted): void => {
+        if (noted.kind === "everything") everything = true
+        else if (noted.kind === "pattern") add(patterns, noted.only, [noted.pattern])
+        else if (noted.kind === "keys") add(keys, noted.only, noted.list)
+        else for (const tag of noted.list) tags.add(tag)
+      }
+      for (const { noted } of all) noted.forEach(sort)
+      const steps: Array<Effect.Effect<void>> = []
+      if (everything) steps.push(unheard(removals.clear))
+      for (const [only, set] of keys) steps.push(unheard(removals.invalidateKeys([...set], only)))
+      for (const [only, set] of patterns)
+        for (const one of set) steps.push(unheard(removals.invalidatePattern(one, only)))
+      if (tags.size > 0) steps.push(unheard(removals.invalidateTags([...tags])))
+      return Effect.all(steps, { discard: true })
+    })
+
+  const eachHeld = (all: ReadonlyArray<Held>, settle: (held: Held) => Effect.Effect<void>) =>
+    Effect.asVoid(
+      inSteps(all, stepSize, (step) =>
+        Effect.forEach(
+          step,
+          (held) => {
+            held.settled = true
+            return settle(held)
+          },
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+    )
+
+  /** By what it was written last, if nothing in the transaction overtook that; otherwise it stays empty. */
+  const settle = (transaction: Transaction, { at, slot, written }: Held): Effect.Effect<void> => {
+    if (written === undefined || transaction.isLost || transaction.overtakes(slot.key, at)) return slot.end
+    const { loadMillis, params, region, services, value } = written
+    return Effect.provideContext(
+      slot.fill(region, params, value, loadMillis),
+      services as Context.Context<unknown>
+    ) as Effect.Effect<void>
+  }
+
+  const commit = (transaction: Transaction, level: Level): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (level.committed) return Effect.void
+      level.committed = transaction.committed = true
+      // First what was noted: a fill behind it bears the epoch of before, and one that it covers is not made.
+      const settled = Effect.suspend(() => {
+        const mine = transaction.isLost ? [...transaction.heldBy(level)] : [...transaction.decided()]
+        return eachHeld(mine, (held) => settle(transaction, held))
+      })
+      return Effect.andThen(
+        carryOut([level]),
+        Effect.andThen(
+          settled,
+          Effect.sync(() => {
+            if (transaction.isWhole) transaction.finish()
+          })
+        )
+      )
+    })
+
+  /** It was rolled back, or nobody knows: COMMIT may have been carried out, or be about to. */
+  const lose = (transaction: Transaction): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      transaction.isLost = true
+      const held = [...transaction.allHeld()]
+      const noted = carryOut(transaction.levels)
+      if (transaction.rolledBack)
+        return Effect.andThen(
+          eachHeld(held, ({ slot }) => slot.end),
+          noted
+        )
+      // A lease of a process has no time to live, so it is given back after one.
+      const later = held.filter(({ store }) => store.backend.local !== undefined)
+      const giveBack = Effect.andThen(
+        Effect.sleep(leaseMillis),
+        eachHeld(later, ({ slot }) => slot.end)
+      )
+      return Effect.andThen(
+        eachHeld(held, ({ slot }) => slot.abandon),
+        Effect.andThen(noted, later.length === 0 ? Effect.void : giveBack)
+      )
+    })
+
+  const end = (transaction: Transaction): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      transaction.finish()
+      // After a commit there is left only what savepoints did that were rolled back.
+      return transaction.committed ? eachHeld([...transaction.allHeld()], ({ slot }) => slot.end) : lose(transaction)
+    })
+
+  const renewAll = (transaction: Transaction) =>
+    inSteps(
+      [...transaction.allHeld()].filter(({ store }) => store.backend.local === undefined),
+      stepSize,
+      (step) =>
+        Effect.forEach(step, ({ slot }) => Effect.ignore(slot.renew), { concurrency: "unbounded", discard: true })
+    )
+
+  const watching = (transaction: Transaction) =>
+    Effect.gen(function*() {
+      let pause = firstPauseMillis
+      let left = leaseMillis / 3
+      while (!transaction.isOver) {
+        const millis = Math.min(pause, left)
+        yield* Effect.raceFirst(transaction.untilTold, Effect.sleep(millis))
+        if (transaction.isOver) return
+        if (transaction.hasEnded) return yield* end(transaction)
+        left -= millis
+        if (left <= 0) {
+          yield* renewAll(transaction)
+          left = leaseMillis / 3
+        }
+        pause = transaction.endsSoon ? soonMillis : Math.min(pause * 2, lastPauseMillis)
+      }
+    })
+
+  return {
+    commit,
+    warnAtOnce,
+    watch: (transaction) =>
+      Effect.suspend(() => {
+        if (transaction.isWatched) return Effect.void
+        transaction.isWatched = true
+        return Effect.asVoid(Effect.forkIn(Effect.provideContext(watching(transaction), own), scope))
+      })
+  }
+})

@@ -1,0 +1,232 @@
+/**
+ * What a database transaction did to the cache, from its first call to its end. See `docs/architecture/transactions.md`.
+ *
+ * Keys that it wrote or invalidated are unlinked and their leases held until it ends; everything else is noted. A savepoint is a
+ * level of its own: what it noted counts only if it was not rolled back, what it unlinked stays unlinked.
+ */
+import { type Context, Effect, Semaphore } from "effect"
+import { matcherUnsafe } from "../../CacheKey.ts"
+import type { Region } from "../../region/region.ts"
+import type { Slot } from "../slot.ts"
+import type { Store } from "../store.ts"
+import { type Ending, type Here, type LevelKey, listen, runAfterCommit, spansOf } from "./current.ts"
+
+/** More keys than these are not held: they are unlinked at once, and again after the commit. */
+export const maxHeld = 1_000
+
+/** What a write leaves in its slot. */
+export interface Written {
+  readonly region: Region
+  readonly params: unknown
+  readonly value: unknown
+  readonly loadMillis: number
+  /** Of the call: the region's functions and its schema may need them. */
+  readonly services: Context.Context<never>
+}
+
+/** Outside of it, what is invalidated is invalidated in all stores, or in one. */
+export type Only = Store | undefined
+
+/** One thing that is to be made invalid after the commit. */
+export type Noted =
+  | { readonly kind: "keys" | "tags"; readonly list: ReadonlyArray<string>; readonly only: Only }
+  | { readonly kind: "pattern"; readonly pattern: string; readonly only: Only }
+  | { readonly kind: "everything" }
+
+/** The outermost, or a savepoint. */
+export class Level {
+  /** The outermost has committed, and none of those around it was rolled back. */
+  committed = false
+  readonly noted: Array<Noted> = []
+}
+
+/** A key whose slot is held. */
+export interface Held {
+  slot: Slot
+  readonly store: Store
+  /** Those that wrote or invalidated it. */
+  readonly by: Set<Level>
+  /** What was written last, and when; `undefined`: nothing that may be stored. */
+  written: Written | undefined
+  at: number
+  settled: boolean
+}
+
+export class Transaction implements Ending {
+  readonly #levels = new Map<LevelKey, Level>()
+  readonly #held = new Map<Store, Map<string, Held>>()
+  /** Of the outermost level, once it was seen. */
+  #root: Here | undefined
+  /** The last that was seen. */
+  #last: Here
+  #now = 0
+  /** When each was noted last, whatever became of the level. */
+  readonly #keys = new Map<string, number>()
+  readonly #tags = new Map<string, number>()
+  readonly #patterns = new Map<string, { readonly at: number; readonly matches: (key: string) => boolean }>()
+  #everything = 0
+  heldCount = 0
+  /** A call of it has run after its commit. */
+  committed = false
+  rolledBack = false
+  endsSoon = false
+  isWatched = false
+  #ended = false
+  #isHeard = false
+  readonly #turns = Semaphore.makeUnsafe(1)
+  /** Nothing is left to do for it, or nobody knows what became of it. */
+  isOver = false
+  /** It was rolled back, or nobody knows. What it did is undone or made void, and nothing is filled any more. */
+  isLost = false
+  #wake: (() => void) | undefined
+  readonly services: Context.Context<never>
+
+  constructor(here: Here) {
+    this.#last = here
+    this.services = here.services
+    const spans = spansOf(here.services)
+    // Among spans of several clients nobody knows which is the outermost of this one.
+    const outermost = spans.length === here.level[1] + 1 ? spans.at(-1) : undefined
+    if (outermost !== undefined) {
+      this.#isHeard = true
+      listen(outermost, this)
+    }
+  }
+
+  /** Whether a call at this place is of this transaction; where that is unknown it counts as one, which costs a hit or a fill. */
+  covers({ level }: Here): boolean {
+    if (this.#levels.has(level)) return true
+    return !this.isOver && (this.#root === undefined || (level[1] > 0 && this.isOpen))
+  }
+
+  level(here: Here): Level {
+    this.#last = here
+    if (here.level[1] === 0) this.#root = here
+    let level = this.#levels.get(here.level)
+    if (level === undefined) {
+      level = new Level()
+      this.#levels.set(here.level, level)
+    }
+    return level
+  }
+
+  get levels(): Iterable<Level> {
+    return this.#levels.values()
+  }
+
+  /** Whether all levels have committed of which anything is known. */
+  get isWhole(): boolean {
+    for (const { committed } of this.#levels.values()) if (!committed) return false
+    return true
+  }
+
+  /** When a call is made, among those of this transaction. */
+  next(): number {
+    return ++this.#now
+  }
+
+  /** Whether it is open, as far as can be told. */
+  get isOpen(): boolean {
+    return runAfterCommit(this.#root ?? this.#last, Effect.void)
+  }
+
+  held(store: Store, key: string): Held | undefined {
+    return this.#held.get(store)?.get(key)
+  }
+
+  hold(store: Store, slot: Slot): Held {
+    let ofStore = this.#held.get(store)
+    if (ofStore === undefined) this.#held.set(store, (ofStore = new Map()))
+    const held = { slot, store, by: new Set<Level>(), written: undefined, at: 0, settled: false }
+    ofStore.set(slot.key, held)
+    this.heldCount++
+    return held
+  }
+
+  /** The keys whose leases are held, and not yet given back. */
+  *allHeld(): Iterable<Held> {
+    for (const ofStore of this.#held.values()) for (const held of ofStore.values()) if (!held.settled) yield held
+  }
+
+  /** Puts down what is to be made invalid after the commit. */
+  note(level: Level, noted: Noted): void {
+    level.noted.push(noted)
+    const at = this.next()
+    if (noted.kind === "everything") this.#everything = at
+    else if (noted.kind === "pattern") {
+      const { pattern } = noted
+      this.#patterns.set(pattern, { at, matches: this.#patterns.get(pattern)?.matches ?? matcherUnsafe(pattern) })
+    } else {
+      const index = noted.kind === "keys" ? this.#keys : this.#tags
+      for (const item of noted.list) index.set(item, at)
+    }
+  }
+
+  /** Whether it wrote or invalidated the entry of a key, in any of its levels. */
+  touches(store: Store, key: string, tags: ReadonlyArray<string>): boolean {
+    return this.held(store, key) !== undefined || this.overtakes(key, 0) || tags.some((tag) => this.#tags.has(tag))
+  }
+
+  /** Whether something that was noted later covers the key. */
+  overtakes(key: string, at: number): boolean {
+    if (this.#everything > at || (this.#keys.get(key) ?? 0) > at) return true
+    for (const pattern of this.#patterns.values()) if (pattern.at > at && pattern.matches(key)) return true
+    return false
+  }
+
+  /** What was written in a slot that is held. */
+  touch(level: Level, store: Store, key: string, written: Written | undefined): void {
+    const held = this.held(store, key)
+    if (held === undefined) return
+    held.by.add(level)
+    held.written = written
+    held.at = this.next()
+  }
+
+  /** Those that are held, and of whose levels all have committed. */
+  *decided(): Iterable<Held> {
+    for (const held of this.allHeld()) if ([...held.by].every(({ committed }) => committed)) yield held
+  }
+
+  /** All that a level held, also what was given up. */
+  *heldBy(level: Level): Iterable<Held> {
+    for (const ofStore of this.#held.values()) for (const held of ofStore.values()) if (held.by.has(level)) yield held
+  }
+
+  /** One call of it at a time takes leases: two of one key would join each other, and void both. */
+  turn<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return this.#turns.withPermit(self)
+  }
+
+  /** Nothing more is to be done for it. */
+  finish(): void {
+    this.isOver = true
+    this.#wake?.()
+  }
+
+  /** Whether it has ended, as far as can be told. */
+  get hasEnded(): boolean {
+    if (this.#ended) return true
+    // Of a savepoint alone one cannot say when the transaction ends, but for what the span of that tells.
+    return (this.#root !== undefined || !this.#isHeard || this.endsSoon) && !this.isOpen
+  }
+
+  /** Until something is heard of its end. */
+  readonly untilTold: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.#ended || this.isOver) return resume(Effect.void)
+    this.#wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      this.#wake = undefined
+    })
+  })
+
+  readonly soon = (): void => {
+    this.endsSoon = true
+    this.#wake?.()
+  }
+
+  readonly ended = (): void => {
+    this.#ended = true
+    this.#wake?.()
+  }
+}
