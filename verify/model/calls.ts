@@ -13,6 +13,7 @@ import {
 } from "../../src/index.ts"
 import { Here, patienceMillis, type Process } from "./process.ts"
 import type { Row } from "./server.ts"
+import { savepoint, seen, transaction, update } from "./transactions.ts"
 import type { World } from "./world.ts"
 
 /** One call. */
@@ -28,6 +29,8 @@ export interface Op {
   readonly finds?: boolean | undefined
   /** A timeout may reach its caller. */
   readonly mayFail?: boolean | undefined
+  /** It looks within a transaction, which sees what it has changed. */
+  readonly within?: boolean | undefined
   /** It succeeds also when the store could not be told. */
   readonly bypasses?: boolean | undefined
   readonly run: (process: Process) => Effect.Effect<unknown, unknown, CacheClient | Here>
@@ -38,7 +41,11 @@ const settings = { key: "row:{id}", schema: Schema.Any, ttl: "1 hour" } as const
 
 type Id = { readonly id: string }
 
-const load = ({ id }: Id) => Here.use((process) => process.load(`row:${id}`))
+/** In a transaction it sees what that has changed. */
+const load = ({ id }: Id) =>
+  Effect.flatMap(seen(`row:${id}`), (row) =>
+    row === undefined ? Here.use((process) => process.load(`row:${id}`)) : Effect.succeed(row)
+  )
 const commit = ({ id }: Id) =>
   Effect.map(
     Here.use((process) => process.commit([`row:${id}`])),
@@ -249,3 +256,49 @@ export const tagAndInvalidate: Op = {
       return []
     })
 }
+
+/** A change in a database transaction. What it commits is acknowledged when it returns. */
+const inTransaction = (name: string, body: Effect.Effect<unknown, unknown, CacheClient | Here>): Op => ({
+  name: `${name} in a transaction`,
+  look: false,
+  free: false,
+  bypasses: true,
+  run: () => transaction(body)
+})
+
+const changing = writeThrough(settings)(({ id }: Id) => update(`row:${id}`))
+const changed = changing(first)
+
+export const txWrite = inTransaction("writeThrough", changed)
+export const txWriteInvalidate = inTransaction(
+  "writeThrough and invalidateKey",
+  Effect.andThen(changed, invalidateKey(key))
+)
+export const txInvalidate = inTransaction("invalidateKey", Effect.andThen(invalidateKey(key), update(key)))
+export const txTag = inTransaction("invalidateTags", Effect.andThen(invalidateTags(["T"]), update(key)))
+export const txPattern = inTransaction("invalidatePattern", Effect.andThen(update(key), invalidatePattern("row:*")))
+export const txBack = inTransaction("a writeThrough that is rolled back", Effect.andThen(changed, Effect.fail("back")))
+export const txSet = inTransaction(
+  "CacheClient.set",
+  Effect.flatMap(update(key), (row) =>
+    CacheClient.use((client) => client.set(key, row, { schema: Schema.Any, ttl: "1 hour" }))
+  )
+)
+export const txRefresh = inTransaction("refresh", Effect.andThen(update(key), cached.plain.refresh(first)))
+/** What it has changed it sees, and nobody else does. */
+export const txReads = inTransaction(
+  "a change and two reads",
+  Effect.gen(function*() {
+    const row = yield* update(key)
+    yield* invalidateKey(key)
+    for (let i = 0; i < 2; i++) {
+      const found = yield* cached.plain(first)
+      if (found !== row) return yield* Effect.die(`it sees v${(found as Row).version} and not v${row.version}`)
+    }
+  })
+)
+/** The savepoint is rolled back, and then the row is changed once more. */
+export const txSavepoint = inTransaction(
+  "writeThrough around a savepoint that is rolled back",
+  Effect.andThen(Effect.ignore(savepoint(Effect.andThen(changed, Effect.fail("back")))), update(key))
+)

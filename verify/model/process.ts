@@ -35,6 +35,8 @@ export interface Work<A> {
   readonly reads?: boolean | undefined
   /** A server that is full refuses it. */
   readonly needsRoom?: boolean | undefined
+  /** It may be carried out also when its process has died since. */
+  readonly drifts?: boolean | undefined
   /** It may be carried out only when this holds. */
   readonly enabled?: (() => boolean) | undefined
 }
@@ -277,7 +279,8 @@ export class Process {
     this.alive = false
     for (const queue of this.queues.values()) {
       for (const command of queue) {
-        if (command.kind === "store" && command.reply === undefined) this.adrift.push(command)
+        const goesOn = command.kind === "store" || command.work.drifts === true
+        if (goesOn && command.reply === undefined) this.adrift.push(command)
       }
     }
     this.queues.clear()
@@ -305,6 +308,7 @@ export class Process {
   commit(keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Row>> {
     return this.wait("database", {
       label: `database: commit ${keys.join(", ")}`,
+      enabled: () => keys.every((key) => this.world.isFree(key, this)),
       run: () => {
         const rows = keys.map((key) => this.world.commit(key, this))
         this.committed.push(...rows)

@@ -29,6 +29,16 @@ import {
   setAmong,
   tagAndInvalidate,
   taggedAfterCommit,
+  txBack,
+  txInvalidate,
+  txPattern,
+  txReads,
+  txRefresh,
+  txSavepoint,
+  txSet,
+  txTag,
+  txWrite,
+  txWriteInvalidate,
   write,
   writeAndDie,
   writeAnyway,
@@ -55,6 +65,8 @@ export interface Program {
   readonly prompt?: boolean | undefined
   /** What a process committed before it died counts as acknowledged: a writer that dies leaves no older value behind. */
   readonly deadWritesCount?: boolean | undefined
+  /** A COMMIT may fail, carried out or not. */
+  readonly unsure?: boolean | undefined
   /** Fibers let others go on between any two of Effect's steps. Only for random schedules. */
   readonly yields?: boolean | undefined
   readonly keys?: ReadonlyArray<string> | undefined
@@ -104,6 +116,7 @@ const twoKeys = { keys: ["row:1", "row:2"] }
 const two = { oneLoad: "two" } as const
 const otherTag = { tags: ["U"] }
 const circle = { ...twoKeys, prompt: true }
+const unsure = { unsure: true }
 const dying = { deadWritesCount: true }
 
 const starts = (actor: string): string => `start|${actor[0]}|${actor}||`
@@ -203,6 +216,30 @@ export const small: ReadonlyArray<Program> = [
   program("writers-join", [[r, r], [[byKey, byKey]], [[write]]]),
   program("writers-evict", [[r], [[write]], [[write]]], { evictions: 1 }),
   program("writers-timeout", [[[write]], [[write]], [[byKey]]], { timeouts: 1 }),
+  // Transactions.
+  program("transaction", [[r], [r], [[txWrite]]]),
+  program("transaction-key", [[r], [[txWrite]], [[byKey]]]),
+  program("transaction-invalidate", [[r], [r], [[txInvalidate]]]),
+  program("transaction-write-invalidate", [[r], [[txWriteInvalidate]]], { evictions: 1 }),
+  program("transaction-tag", [[t], [t], [[txTag]]], {}, tagged),
+  program("transaction-pattern", [[r], [[txPattern]]]),
+  program("transaction-back", [[r], [r], [[txBack]]], {}, { filled: true }),
+  program("transaction-back-write", [[r], [[txBack]], [[write]]]),
+  program("transaction-reads", [[r], [[txReads]], [[byKey]]]),
+  program("transaction-shares", [[r, [txReads]], [r]], { together: 1 }),
+  program("transaction-unsure", [[r], [r], [[txWrite]]], {}, { ...unsure, filled: true }),
+  program("transaction-unsure-key", [[r], [[txWrite]], [[byKey]]], {}, unsure),
+  program("transaction-savepoint", [[r], [r], [[txSavepoint]]]),
+  program("transaction-crash", [[r], [r], [[txWrite]]], { crashes: 1 }, dying),
+  program("transaction-interrupt", [[r], [[txWrite]]], { interrupts: 1 }, { filled: true }),
+  program("transaction-transaction", [[r], [[txWrite]], [[txWrite]]]),
+  program("transaction-write", [[r], [[txWrite]], [[write]]], { evictions: 1 }),
+  program("transaction-set", [[r], [[txSet]]], {}, { filled: true }),
+  program("transaction-refresh", [[r], [[txRefresh]], [[byKey]]]),
+  program("transaction-timeout", [[[txWrite]], [[byKey]]], { timeouts: 1 }),
+  program("transaction-memory", [[r, r, [txWrite], [byKey]]], {}, inMemory),
+  program("transaction-memory-back", [[r, [txBack], [txSavepoint]]], {}, inMemory),
+  program("transaction-memory-unsure", [[r, [txWrite], [txReads]]], {}, { ...inMemory, ...unsure }),
   program("writers-memory", [[r, r, [write], [write], [byKey]]], {}, inMemory),
   program("writers-memory-set", [[r, [setAfterCommit], [write], [refresh()]]], {}, inMemory),
   program("refresh-key", [[[refresh()]], [[byKey]]], { evictions: 1 }),

@@ -37,6 +37,8 @@ const ahead = 100
 export class Server {
   readonly memory: MemoryPrimitives & { readonly state: MemoryState }
   readonly rows = new Map<string, number>()
+  /** Which process has a row locked, by a transaction that has not ended. */
+  readonly locks = new Map<string, string>()
   readonly markers = new Map<string, number | string>()
   /** Leases that were taken over. */
   takeOvers = 0

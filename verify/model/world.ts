@@ -139,6 +139,12 @@ export class World {
     return tokens.some((token) => this.#tokens.get(token)?.process.alive === true)
   }
 
+  /** Whether a process may change a row. Of one that has died the database has rolled back. */
+  isFree(key: string, process: Process): boolean {
+    const holder = this.server.locks.get(key)
+    return holder === undefined || holder === process.name || !this.processes.some((p) => p.alive && p.name === holder)
+  }
+
   commit(key: string, process: Process): Row {
     const version = (this.server.rows.get(key) ?? 0) + 1
     this.server.rows.set(key, version)
@@ -248,6 +254,9 @@ export class World {
       this.#fail(
         `STALE: ${actor.name} gets v${row.version} of ${row.key}, but v${known.version} was acknowledged by ${known.by} before it started`
       )
+    }
+    if (row.version > (this.server.rows.get(row.key) ?? 0) && call.op.within !== true) {
+      this.#fail(`DIRTY: ${actor.name} gets v${row.version} of ${row.key}, which was never committed`)
     }
     if (row.bannedBy !== 0 && row.bannedBy <= call.bans) {
       this.#fail(`STALE: ${actor.name} gets a value whose tag was invalidated before it started`)
