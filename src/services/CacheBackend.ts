@@ -121,6 +121,75 @@ export interface LocalPrimitives {
   readonly release: (key: string, token: string) => boolean
 }
 
+/** What a write is going to make invalid besides its own key. */
+export interface Intent {
+  readonly keys: ReadonlyArray<string>
+  readonly patterns: ReadonlyArray<string>
+  readonly tags: ReadonlyArray<string>
+}
+
+/** An intent that has ended: its writer has neither dropped nor renewed it in time. */
+export interface EndedIntent {
+  readonly key: string
+  readonly token: string
+  /** Another one whenever it was put or renewed: by it `settle` tells whether it still is what was carried out. */
+  readonly text: string
+  readonly intent: Intent
+}
+
+/** Where an intent is, as the index has it. */
+export interface IndexedIntent {
+  readonly key: string
+  readonly token: string
+  /** Another one whenever the index was told of it. */
+  readonly mark: string
+}
+
+/** What a sweep has found. */
+export interface Sweep {
+  readonly found: ReadonlyArray<IndexedIntent>
+  /** When it is the turn of the next sweep, in milliseconds from now; 0 where there may be more than were found. */
+  readonly waitMillis: number
+}
+
+/**
+ * What writes are going to invalidate, put down so that others carry it out for a writer that dies (`docs/protocol.md`). For a
+ * store that outlives its writers. Keys are any strings; tokens are of printable ASCII without spaces, at most 256 of them.
+ * The times are the store's. What is stored and no intent has ended and is empty, or is removed.
+ */
+export interface Intents {
+  /**
+   * Puts an intent down beside the lease of `key`, to end in `ttlMillis`, and in the index, and completes when both are done. It
+   * replaces what the token had put there, and leaves what others have. `false`: the store may not keep any. Fails with `NoRoom`
+   * where it is full.
+   */
+  readonly put: (key: string, token: string, intent: Intent, ttlMillis: number) => Effect.Effect<boolean, CacheError>
+
+  /** Moves the end to `ttlMillis` from now, also where it has passed. `false`: it is not there. Needs no room. */
+  readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
+
+  /** Removes what the token had put there: it was carried out by its writer. */
+  readonly drop: (key: string, token: string) => Effect.Effect<void, CacheError>
+
+  /** Whether there is any intent beside this key. One cheap command, which shares the flush of a miss. */
+  readonly pending: (key: string) => Effect.Effect<boolean, CacheError>
+
+  /** Those beside this key that have ended; of very many, some. */
+  readonly ended: (key: string) => Effect.Effect<ReadonlyArray<EndedIntent>, CacheError>
+
+  /** Removes one that was carried out, if it still says the same. The index keeps it until it is forgotten. */
+  readonly settle: (ended: EndedIntent) => Effect.Effect<boolean, CacheError>
+
+  /**
+   * Those of the index that seem to have ended, at most `limit`; each is found once in `everyMillis`. Nothing when somebody has
+   * swept within `everyMillis`, unless there was more than that sweep could take.
+   */
+  readonly sweep: (everyMillis: number, limit: number) => Effect.Effect<Sweep, CacheError>
+
+  /** Takes those out of the index that are there no more, but for what has been put or renewed since it was found. */
+  readonly forget: (found: ReadonlyArray<IndexedIntent>) => Effect.Effect<void, CacheError>
+}
+
 /** Where entries live: the atomic primitives of a store, and the leases that fence them. For authors of backends. */
 export class CacheBackend extends Context.Service<
   CacheBackend,
@@ -241,6 +310,12 @@ export class CacheBackend extends Context.Service<
      * so callers race it with a poll. Interrupting it leaves nothing behind.
      */
     readonly awaitRelease: (key: string, token: string) => Effect.Effect<void, CacheError>
+
+    /**
+     * Absent where no intent can be kept, or none is needed: a writer that dies in this process takes its cache along. No
+     * invalidation removes one, nor does `clear`.
+     */
+    readonly intents?: Intents | undefined
 
     /**
      * Removes everything in the namespace: entries, leases, markers; a lease of writes stays, and is void. The epoch moves on, it is

@@ -4,7 +4,7 @@
  */
 import type { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { CacheBackend, FastPath } from "../services/CacheBackend.ts"
+import type { CacheBackend, FastPath, Intents } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 
@@ -13,8 +13,8 @@ export type Kind = "read" | "write" | "invalidation" | "lease"
 
 type ArgsOf<S, K extends keyof S> = NonNullable<S[K]> extends (...args: infer Args) => unknown ? Args : readonly []
 
-type CallOf<S, K extends keyof S, N extends Kind> = {
-  readonly [O in K]: { readonly operation: O; readonly kind: N; readonly args: Readonly<ArgsOf<S, O>> }
+type CallOf<S, K extends keyof S & string, N extends Kind, P extends string = ""> = {
+  readonly [O in K]: { readonly operation: `${P}${O}`; readonly kind: N; readonly args: Readonly<ArgsOf<S, O>> }
 }[K]
 
 type Backend = CacheBackend["Service"]
@@ -31,6 +31,8 @@ export type Call =
   | CallOf<Backend, "remove" | "removeMatching" | "clear", "invalidation">
   | CallOf<Tags, "invalidate", "invalidation">
   | CallOf<Backend, "acquire" | "takeOver" | "takeOverFrom" | "renew" | "release" | "awaitRelease", "lease">
+  | CallOf<Intents, "put" | "renew" | "drop" | "settle" | "forget", "lease", "intents.">
+  | CallOf<Intents, "pending" | "ended" | "sweep", "read", "intents.">
 
 export type Operation = Call["operation"]
 
@@ -65,6 +67,7 @@ export const around = ({ backend, tags }: Primitives, f: Around): Primitives => 
         f({ operation: "removeMatching", kind: "invalidation", args }, backend.removeMatching(...args)),
       addTags: (...args) => f({ operation: "addTags", kind: "write", args }, backend.addTags(...args)),
       awaitRelease: (...args) => f({ operation: "awaitRelease", kind: "lease", args }, backend.awaitRelease(...args)),
+      intents: backend.intents && intentsAround(backend.intents, f),
       clear: f({ operation: "clear", kind: "invalidation", args: [] }, backend.clear),
       usage: f({ operation: "usage", kind: "read", args: [] }, backend.usage)
     } satisfies Backend,
@@ -90,3 +93,14 @@ const fastAround = (fast: FastPath, f: Around): FastPath | undefined => {
     })
   }
 }
+
+const intentsAround = (intents: Intents, f: Around): Intents => ({
+  put: (...args) => f({ operation: "intents.put", kind: "lease", args }, intents.put(...args)),
+  renew: (...args) => f({ operation: "intents.renew", kind: "lease", args }, intents.renew(...args)),
+  drop: (...args) => f({ operation: "intents.drop", kind: "lease", args }, intents.drop(...args)),
+  pending: (...args) => f({ operation: "intents.pending", kind: "read", args }, intents.pending(...args)),
+  ended: (...args) => f({ operation: "intents.ended", kind: "read", args }, intents.ended(...args)),
+  settle: (...args) => f({ operation: "intents.settle", kind: "lease", args }, intents.settle(...args)),
+  sweep: (...args) => f({ operation: "intents.sweep", kind: "read", args }, intents.sweep(...args)),
+  forget: (...args) => f({ operation: "intents.forget", kind: "lease", args }, intents.forget(...args))
+})

@@ -16,7 +16,7 @@ import type { Primitives } from "../services/CachePrimitives.ts"
 import { type Operation as AnyOperation, around } from "../stores/around.ts"
 
 /** The steps of the backend that a test can make fail or slow. */
-export type Operation = Exclude<AnyOperation, "awaitRelease" | "lookupMany" | "removeMatchingAny">
+export type Operation = Exclude<AnyOperation, "awaitRelease" | "lookupMany" | "removeMatchingAny" | `intents.${string}`>
 
 /** What goes wrong with an operation. */
 export interface Fault {

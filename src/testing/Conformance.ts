@@ -11,6 +11,7 @@ import { type ConformanceCase, type ConformanceFailure, type ConformanceStore, t
 import { fastPathCases } from "./conformance/fastPath.ts"
 import { hintCases } from "./conformance/hints.ts"
 import { historyCases } from "./conformance/histories.ts"
+import { intentCases } from "./conformance/intents.ts"
 import { localCases } from "./conformance/local.ts"
 import { lockCases } from "./conformance/locks.ts"
 import { protocolCases } from "./conformance/protocol.ts"
@@ -33,6 +34,7 @@ const scripts = [
   ...fastPathCases,
   ...localCases,
   ...hintCases,
+  ...intentCases,
   ...tagCases,
   ...lockCases,
   ...protocolCases,
@@ -44,7 +46,7 @@ const scripts = [
 /**
  * The cases, for a store that `open` makes: a new and empty one each time it is run, closed with its scope. What a
  * backend does not do is left out by filtering: a store that nothing can be evicted from has no `"evictions"`, one that
- * does not say when a lease ends no `"hints"`. What it need not have at all (`"fastPath"`) passes without a look.
+ * does not say when a lease ends no `"hints"`. What it need not have at all (`"fastPath"`, `"intents"`) passes without a look.
  *
  * @example
  * ```ts no-run

@@ -4,5 +4,5 @@
 import { it } from "@effect/vitest"
 import { conformance, memoryStore } from "./conformance.ts"
 
-conformance("memory", memoryStore, ["CacheBackend", "TagIndex", "LockStore", "fastPath", "hints"], it.effect)
+conformance("memory", memoryStore, ["CacheBackend", "TagIndex", "LockStore", "fastPath", "hints", "intents"], it.effect)
 conformance("memory", memoryStore, ["sharing"])

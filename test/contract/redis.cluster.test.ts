@@ -32,6 +32,7 @@ conformance("Redis Cluster under its ACL", store, [
   "LockStore",
   "fastPath",
   "hints",
+  "intents",
   "evictions",
   "protocol",
   "sharing"

@@ -11,5 +11,6 @@ conformance("Redis", redisStore(Effect.map(sharedRedis(), alone)), [
   "LockStore",
   "fastPath",
   "hints",
+  "intents",
   "sharing"
 ])

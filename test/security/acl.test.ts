@@ -2,11 +2,13 @@
  * The least-privilege user of docs/security.md: everything works under it, no command of its list can be left out, and it
  * reaches nothing that is not the cache's. The `default` user is off.
  */
+import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, ManagedRuntime, Option, Schema, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { afterAll } from "vitest"
 import {
+  CacheBackend,
   cacheAside,
   CacheClient,
   CacheConfig,
@@ -23,6 +25,7 @@ import { makeNames } from "../../src/stores/redis/commands.ts"
 import { makeRedisPrimitives } from "../../src/stores/redis/primitives.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { ConformanceStore } from "../../src/testing/index.ts"
+import type { Intents } from "../../src/services/CacheBackend.ts"
 import { conformance } from "../contract/conformance.ts"
 import { cacheCommands, cacheRules, cacheUser, leastPrivilege, operator } from "../support/acl.ts"
 import { makeGate } from "../support/client.ts"
@@ -77,12 +80,32 @@ conformance("Redis with least privilege", openStore, [
   "TagIndex",
   "LockStore",
   "hints",
+  "intents",
   "evictions",
   "protocol",
   "sharing"
 ])
 
 type Failed = ReadonlyArray<string>
+
+/** All that is done with intents, and whether it did anything. */
+const keepIntents = (intents: Intents) =>
+  Effect.gen(function*() {
+    const intent = { keys: ["l"], patterns: [], tags: [] }
+    const put = yield* intents.put("k", "w:1", intent, 1)
+    const renewed = yield* intents.renew("k", "w:1", 1)
+    yield* intents.put("k", "w:2", intent, 1)
+    yield* intents.drop("k", "w:2")
+    const dropped = !(yield* intents.renew("k", "w:2", 1)) && (yield* intents.pending("k"))
+    yield* Effect.sleep(50)
+    const ended = yield* intents.ended("k")
+    const settled = yield* Effect.forEach(ended, intents.settle)
+    const { found } = yield* intents.sweep(20, 10)
+    yield* intents.forget(found)
+    yield* Effect.sleep(50)
+    const left = (yield* intents.sweep(20, 10)).found
+    return { put, renewed, dropped, settled, found: found.length, left: left.length }
+  })
 
 /** Everything a program can ask of the cache, between two clients. Says what of it failed, or fell back to loading. */
 const tour = (username: string, namespace: string): Effect.Effect<Failed, CacheError, Scope.Scope> =>
@@ -135,6 +158,10 @@ const tour = (username: string, namespace: string): Effect.Effect<Failed, CacheE
     yield* step("invalidateKey", on(a, invalidateKey("row:1")))
     yield* step("invalidateTags", on(a, invalidateTags(["rows", "new"])))
     yield* step("invalidatePattern", on(a, invalidatePattern("row:*")))
+    // A user who may not keep intents keeps none, without a failure.
+    const kept = yield* Effect.option(keepIntents(Context.get(a, CacheBackend).intents!))
+    const expected = { put: true, renewed: true, dropped: true, settled: [true], found: 2, left: 0 }
+    if (!isDeepStrictEqual(Option.getOrUndefined(kept), expected)) failed.push(`intents: ${JSON.stringify(kept)}`)
     yield* step("stats", clientA.stats)
     yield* step(
       "lock",

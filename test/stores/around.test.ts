@@ -29,8 +29,19 @@ const kinds: Record<Operation, Kind> = {
   takeOverFrom: "lease",
   renew: "lease",
   release: "lease",
-  awaitRelease: "lease"
+  awaitRelease: "lease",
+  "intents.put": "lease",
+  "intents.renew": "lease",
+  "intents.drop": "lease",
+  "intents.settle": "lease",
+  "intents.forget": "lease",
+  "intents.pending": "read",
+  "intents.ended": "read",
+  "intents.sweep": "read"
 }
+
+/** Memory keeps none. */
+const intentNames = ["put", "renew", "drop", "settle", "forget", "pending", "ended", "sweep"]
 
 type Members = Record<string, unknown>
 type Primitive =
@@ -59,7 +70,10 @@ const spied = Effect.map(makeMemoryPrimitives({}), ({ backend, tags }) => {
     lookup: () => {},
     pick: () => undefined
   }
-  const primitives = { backend: { ...spy(backend), fast }, tags: spy(tags) } as unknown as Primitives
+  const intents = Object.fromEntries(
+    intentNames.map((name) => [name, spy({ [`intents.${name}`]: () => undefined })[`intents.${name}`]])
+  )
+  const primitives = { backend: { ...spy(backend), fast, intents }, tags: spy(tags) } as unknown as Primitives
   return { given, primitives, names: { backend: Object.keys(backend), tags: Object.keys(tags) } }
 })
 
@@ -79,7 +93,12 @@ describe("around", () => {
       }
       const { backend, tags } = around(primitives, twice)
       const passed = new Set<string>()
-      const members = [...Object.entries(backend), ...Object.entries(backend.fast ?? {}), ...Object.entries(tags)]
+      const members = [
+        ...Object.entries(backend),
+        ...Object.entries(backend.fast ?? {}),
+        ...Object.entries(backend.intents ?? {}).map(([name, member]) => [`intents.${name}`, member] as const),
+        ...Object.entries(tags)
+      ]
       for (const [name, member] of members) {
         if (!isPrimitive(member)) continue
         const wanted = Effect.isEffect(member) ? [] : args

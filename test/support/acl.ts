@@ -17,6 +17,16 @@ export const cacheCommands = [
   "pttl",
   "time",
   "type",
+  // What writes are going to invalidate, and the index of it.
+  "hset",
+  "hget",
+  "hdel",
+  "hscan",
+  "exists",
+  "zadd",
+  "zrem",
+  "zrange",
+  "zscore",
   // Patterns and clear.
   "scan",
   // Hints that a lease has ended.

@@ -12,6 +12,7 @@ import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
+import { makeIntents } from "./intents.ts"
 import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
 import type { RedisTagIndex } from "./tagIndex.ts"
@@ -240,6 +241,8 @@ export const makeBackend = (
           }
         })
       }),
+
+    intents: makeIntents(commands, names),
 
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.

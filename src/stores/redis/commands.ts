@@ -14,6 +14,9 @@ export interface Names {
   readonly namespace: string
   readonly entry: (key: string) => string
   readonly lease: (key: string) => string
+  readonly intents: (key: string) => string
+  /** Of all intents. */
+  readonly index: string
   readonly channel: (key: string) => string
   readonly marker: (tag: string) => string
   readonly epoch: string
@@ -48,6 +51,8 @@ export const makeNames = (namespace: string): Names => ({
   namespace,
   entry: (key) => `${namespace}:e:${inBraces(key)}`,
   lease: (key) => `${namespace}:l:${inBraces(key)}`,
+  intents: (key) => `${namespace}:i:${inBraces(key)}`,
+  index: `${namespace}:intents`,
   channel: (key) => `${namespace}:n:${escapeKey(key)}`,
   marker: makeMarker(namespace),
   epoch: `${namespace}:epoch`,

@@ -28,7 +28,7 @@ export interface ConformanceStore {
 
 /**
  * What a case is about: a service (`CacheBackend`, `TagIndex`, `LockStore`); the `fastPath` of a backend, and its `local`, where
- * it has them; its `hints` that a lease has ended; `evictions` of bookkeeping; the rules of the `protocol` between processes, with loads held open by the script; who
+ * it has them; its `hints` that a lease has ended; the `intents` of writes, where it keeps them; `evictions` of bookkeeping; the rules of the `protocol` between processes, with loads held open by the script; who
  * shares a load (`sharing`); random `histories`.
  */
 export type ConformanceGroup =
@@ -37,6 +37,7 @@ export type ConformanceGroup =
   | "LockStore"
   | "fastPath"
   | "hints"
+  | "intents"
   | "evictions"
   | "protocol"
   | "sharing"

@@ -53,3 +53,9 @@ export const isServerError = (error: CacheError | undefined, kind: string): bool
   error?.reason._tag === "Unavailable" &&
   error.reason.cause instanceof Error &&
   error.reason.cause.message.startsWith(`${kind} `)
+
+/** Whether the user may not carry it out. Within a script it is the script that fails, in words of its own. */
+export const isForbidden = (error: CacheError | undefined): boolean =>
+  isServerError(error, "NOPERM") ||
+  isServerError(error, "ERR The user executing the script can't run this command") ||
+  isServerError(error, "ERR ACL failure in script:")

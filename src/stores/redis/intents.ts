@@ -1,0 +1,136 @@
+/**
+ * `Intents` on Redis. Hash and index may be on two servers, so what concerns both is two commands of one flush.
+ */
+import { Effect } from "effect"
+import type { CacheError } from "../../CacheError.ts"
+import { together } from "../../internal/together.ts"
+import { intentText, maxText, parseIntent, parsePlace, placeText } from "../../protocol/intent.ts"
+import type { EndedIntent, IndexedIntent, Intents, Sweep } from "../../services/CacheBackend.ts"
+import { all, type Commands, millisOf, type Names } from "./commands.ts"
+import * as Scripts from "./intentScripts.ts"
+import { isForbidden } from "./wire/describe.ts"
+import { type Argument, isOne } from "./wire/wire.ts"
+
+/** Of one key at once. */
+const maxEnded = 32
+
+/** The end, and a colon. */
+const maxEnd = 17
+
+const noop = () => undefined
+
+const ttlOf = (ttlMillis: number): number => Math.min(millisOf(ttlMillis), Scripts.maxTtlMillis)
+
+const micros = (millis: number): number => Math.ceil(millis * 1000)
+
+const isTexts = (reply: unknown): reply is ReadonlyArray<string> =>
+  Array.isArray(reply) && reply.every((item) => typeof item === "string")
+
+const endedOf =
+  (key: string) =>
+  (reply: unknown): ReadonlyArray<EndedIntent> =>
+    Array.isArray(reply)
+      ? reply.flatMap((found) => {
+          if (!isTexts(found) || found.length !== 3) return []
+          const [token, text, what] = found as readonly [string, string, string]
+          return [{ key, token, text, intent: parseIntent(what) }]
+        })
+      : []
+
+/** A user who may not do it keeps none, as before there were any: that is told by the connection, and is no outage. */
+const allowed = <A>(otherwise: A, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
+  Effect.catch(self, (error) => (isForbidden(error) ? Effect.succeed(otherwise) : Effect.fail(error)))
+
+export const makeIntents = (commands: Commands, names: Names): Intents => {
+  /** The index first: what it does not know of, nobody would find. */
+  const withIndex = <A>(
+    key: string,
+    token: string,
+    ttlMillis: number,
+    hash: Effect.Effect<A, CacheError>
+  ): Effect.Effect<A, CacheError> => {
+    const ttl = ttlOf(ttlMillis)
+    const args = [names.index, placeText(key, token), ttl, ttl + Scripts.keptMillis]
+    return Effect.map(together(commands.script("intents", Scripts.index, args, noop), hash), ([, done]) => done)
+  }
+
+  /** What the index holds and is no place is taken out. */
+  const sweepOf =
+    (everyMillis: number) =>
+    (reply: unknown): { readonly sweep: Sweep; readonly foreign: ReadonlyArray<Argument> } => {
+      if (!isTexts(reply)) return { sweep: { found: [], waitMillis: everyMillis }, foreign: [] }
+      const [wait, mark = "0", ...places] = reply
+      const found: Array<IndexedIntent> = []
+      const foreign: Array<Argument> = []
+      for (const text of places) {
+        const place = parsePlace(text)
+        // Written in another way it would be forgotten under another name.
+        if (place === undefined || placeText(...place) !== text) foreign.push(mark, text)
+        else found.push({ key: place[0], token: place[1], mark })
+      }
+      const waitMillis = Math.min(Math.max(Number(wait) / 1000 || 0, 0), everyMillis)
+      return { sweep: { found, waitMillis }, foreign }
+    }
+
+  const forgetAll = (args: ReadonlyArray<Argument>) =>
+    args.length === 0 ? Effect.void : commands.script("intents", Scripts.forget, [names.index, ...args], noop)
+
+  return {
+    put: (key, token, intent, ttlMillis) =>
+      Effect.suspend(() => {
+        const ttl = ttlOf(ttlMillis)
+        const args = [names.intents(key), token, ttl, intentText(intent), ttl + Scripts.keptMillis]
+        return allowed(false, withIndex(key, token, ttlMillis, commands.script("intents", Scripts.put, args, isOne)))
+      }),
+
+    renew: (key, token, ttlMillis) =>
+      Effect.suspend(() => {
+        const ttl = ttlOf(ttlMillis)
+        const args = [names.intents(key), token, ttl, ttl + Scripts.keptMillis]
+        return allowed(false, withIndex(key, token, ttlMillis, commands.script("intents", Scripts.renew, args, isOne)))
+      }),
+
+    drop: (key, token) =>
+      Effect.asVoid(
+        allowed<unknown>(
+          undefined,
+          together(
+            commands.one("intents", "zrem", [names.index, placeText(key, token)], noop),
+            commands.one("intents", "hdel", [names.intents(key), token], noop)
+          )
+        )
+      ),
+
+    pending: (key) => allowed(false, commands.one("intents", "exists", [names.intents(key)], isOne)),
+
+    ended: (key) => {
+      const args = [names.intents(key), micros(Scripts.maxTtlMillis), maxText + maxEnd, maxEnded]
+      return allowed([], commands.script("intents", Scripts.ended, args, endedOf(key)))
+    },
+
+    settle: ({ key, text, token }) =>
+      allowed(false, commands.script("intents", Scripts.settle, [names.intents(key), token, text], isOne)),
+
+    sweep: (everyMillis, limit) => {
+      const args = [names.index, micros(everyMillis), limit, Scripts.keptMillis]
+      const sweep = Effect.flatMap(
+        commands.script("intents", Scripts.sweep, args, sweepOf(everyMillis)),
+        ({ foreign, sweep }) => Effect.as(forgetAll(foreign), sweep)
+      )
+      return allowed({ found: [], waitMillis: everyMillis }, sweep)
+    },
+
+    forget: (found) => {
+      const present = all(found.length, (i, reply) => {
+        const { key, token } = found[i]!
+        commands.run("intents", Scripts.present, [names.intents(key), token], reply)
+      })
+      return allowed(
+        undefined,
+        Effect.flatMap(present, (there) =>
+          forgetAll(found.flatMap(({ key, mark, token }, i) => (isOne(there[i]) ? [] : [mark, placeText(key, token)])))
+        )
+      )
+    }
+  }
+}
