@@ -12,10 +12,13 @@ import {
   maxLeaseMillis,
   minLeaseMillis,
   maxPingMillis,
+  maxSweepMillis,
   minPingMillis,
+  minSweepMillis,
   percentEncode,
   positiveMillis,
   seemsUnencoded,
+  sweepMillis,
   wholeNumber,
   wholeNumberFrom
 } from "./region/checks.ts"
@@ -31,6 +34,11 @@ export interface CacheSettings {
   readonly lockTtl: Duration.Duration
   /** How many values without a schema, which never leave the process, a client on Redis keeps. */
   readonly localMaxEntries: number
+  /**
+   * How often a client, one of all on a store, looks for what writers that died were going to invalidate, and invalidates it; `false`: it
+   * does not. After a crash what it was about may be stale for as long as a lease and this.
+   */
+  readonly sweepInterval: Duration.Duration | false
 }
 
 /** `CacheSettings` as options. */
@@ -41,12 +49,15 @@ export interface CacheSettingsOptions {
   readonly lockTtl?: Duration.Input | undefined
   /** Default: 10,000. At least 1. */
   readonly localMaxEntries?: number | undefined
+  /** Default: 10 seconds. From 100 milliseconds to a day, or `false`. */
+  readonly sweepInterval?: Duration.Input | false | undefined
 }
 
 const defaults: CacheSettings = {
   defaultTtl: Duration.minutes(5),
   lockTtl: Duration.seconds(5),
-  localMaxEntries: 10_000
+  localMaxEntries: 10_000,
+  sweepInterval: Duration.seconds(10)
 }
 
 const positive = (option: string, input: Duration.Input): Duration.Duration => {
@@ -77,7 +88,11 @@ const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, Cache
     defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
     lockTtl:
       options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
-    localMaxEntries: wholeNumber("localMaxEntries", options.localMaxEntries ?? defaults.localMaxEntries, 1)
+    localMaxEntries: wholeNumber("localMaxEntries", options.localMaxEntries ?? defaults.localMaxEntries, 1),
+    sweepInterval:
+      options.sweepInterval === undefined
+        ? defaults.sweepInterval
+        : options.sweepInterval !== false && Duration.millis(sweepMillis("sweepInterval", options.sweepInterval))
   }))
 
 const layer = (options: CacheSettingsOptions): Layer.Layer<never, CacheError> => Layer.effect(reference, make(options))
@@ -94,6 +109,7 @@ export interface CacheEnvironment {
   readonly pingInterval: Duration.Duration | undefined
   readonly defaultTtl: Duration.Duration
   readonly lockTtl: Duration.Duration
+  readonly sweepInterval: Duration.Duration | false
 }
 
 interface Variable<A> {
@@ -193,6 +209,18 @@ const showUrl = (text: string): string => {
 
 const backends = ["redis", "memory"] as const
 
+/** A duration, or `off`. */
+const sweepVariable = () => {
+  const duration = durationWithUnit<false | Duration.Duration>(
+    "CACHE_SWEEP_INTERVAL",
+    defaults.sweepInterval,
+    "10 seconds, from 100 millis to a day, or off",
+    minSweepMillis,
+    maxSweepMillis
+  )
+  return { ...duration, parse: (text: string) => (text === "off" ? Option.some(false as const) : duration.parse(text)) }
+}
+
 const variables = {
   backend: variable("CACHE_BACKEND", "redis", listed(backends), Schema.decodeUnknownOption(Schema.Literals(backends))),
   redisUrl: variable(
@@ -229,7 +257,8 @@ const variables = {
     "30 seconds, from 10 millis to a day",
     minLeaseMillis,
     maxLeaseMillis
-  )
+  ),
+  sweepInterval: sweepVariable()
 }
 
 type Values = { readonly [K in keyof typeof variables]: (typeof variables)[K] extends Variable<infer A> ? A : never }

@@ -21,6 +21,7 @@ describe("the environment", () => {
       assert.strictEqual(Redacted.value(found.redisUrl), "redis://localhost:6379/0")
       assert.strictEqual(Duration.toMillis(found.defaultTtl), 300_000)
       assert.strictEqual(Duration.toMillis(found.lockTtl), 5_000)
+      assert.deepStrictEqual(found.sweepInterval, Duration.seconds(10))
       assert.strictEqual(Duration.toMillis(found.timeout), 1_000)
       assert.isUndefined(found.pingInterval)
       assert.strictEqual(found.namespace, "ec")
@@ -34,6 +35,7 @@ describe("the environment", () => {
       const found = yield* read({
         CACHE_DEFAULT_TTL: "90",
         CACHE_LOCK_TTL: "2 minutes",
+        CACHE_SWEEP_INTERVAL: "1 second",
         CACHE_TIMEOUT: " 0.25  seconds\n",
         CACHE_PING_INTERVAL: "1 minute",
         CACHE_BACKEND: "",
@@ -42,6 +44,8 @@ describe("the environment", () => {
       })
       assert.strictEqual(Duration.toMillis(found.defaultTtl), 90_000)
       assert.strictEqual(Duration.toMillis(found.lockTtl), 120_000)
+      assert.deepStrictEqual(found.sweepInterval, Duration.seconds(1))
+      assert.isFalse((yield* read({ CACHE_SWEEP_INTERVAL: " off " })).sweepInterval)
       assert.strictEqual(Duration.toMillis(found.timeout), 250)
       assert.deepStrictEqual(found.pingInterval, Duration.minutes(1))
       assert.strictEqual(found.backend, "redis")
@@ -107,7 +111,7 @@ describe("the environment", () => {
         "\u0000",
         "250 seconds; CACHE_BACKEND=x"
       )
-      for (const name of ["CACHE_TIMEOUT", "CACHE_LOCK_TTL", "CACHE_PING_INTERVAL"]) {
+      for (const name of ["CACHE_TIMEOUT", "CACHE_LOCK_TTL", "CACHE_PING_INTERVAL", "CACHE_SWEEP_INTERVAL"]) {
         for (const text of bad) {
           const said = yield* message({ [name]: text })
           assert.include(said, `${name} is `)

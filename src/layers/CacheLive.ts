@@ -49,6 +49,7 @@ const redis = (environment: CacheEnvironment) =>
  * | `CACHE_TIMEOUT` | the longest a Redis command takes: a duration with its unit, such as `500 millis` | 1 second |
  * | `CACHE_PING_INTERVAL` | a `PING` on each connection to Redis that was idle for so long: a duration with its unit | none |
  * | `CACHE_LOCK_TTL` | how long a lease or a lock outlives a holder that died: a duration with its unit | 5 seconds |
+ * | `CACHE_SWEEP_INTERVAL` | how often what writers that died left to invalidate is looked for: a duration with its unit, or `off` | 10 seconds |
  *
  * Bad values fail the layer with one `ConfigError` that names each. With Redis out of reach it starts all the same, warns
  * once, and runs on the fallback until Redis is there.
@@ -72,7 +73,8 @@ export const CacheLive: Layer.Layer<CacheServices, Config.ConfigError | CacheErr
       CacheConfig.layer({
         defaultTtl: environment.defaultTtl,
         lockTtl: environment.lockTtl,
-        localMaxEntries: environment.memoryMaxEntries
+        localMaxEntries: environment.memoryMaxEntries,
+        sweepInterval: environment.sweepInterval
       })
     )
   })

@@ -136,6 +136,14 @@ export const maxLeaseMillis = 24 * 3_600_000
 export const minPingMillis = 100
 export const maxPingMillis = 24 * 3_600_000
 
+/** How often what writers that died left is looked for. */
+export const minSweepMillis = 100
+export const maxSweepMillis = 24 * 3_600_000
+
+/** The milliseconds between two sweeps. */
+export const sweepMillis = (option: string, input: Duration.Input): number =>
+  millisBetween(option, input, minSweepMillis, maxSweepMillis)
+
 /** The milliseconds of a lease. */
 export const leaseMillis = (option: string, input: Duration.Input): number =>
   millisBetween(option, input, minLeaseMillis, maxLeaseMillis)

@@ -1,0 +1,196 @@
+/**
+ * What a client does with intents: it puts down what its writes are going to invalidate, and carries out, in the background, what
+ * writers that died have left. To carry one out is to invalidate, which undoes no newer value and may be done twice.
+ */
+import { Clock, type Context, Effect, Exit, Random, type Scope } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { liveClock } from "../internal/processTime.ts"
+import { bounded } from "../protocol/intent.ts"
+import type { CacheBackend, Intent } from "../services/CacheBackend.ts"
+
+interface Parts {
+  readonly backend: CacheBackend["Service"]
+  /** How often a client sweeps, one of all; `undefined`: this one never. */
+  readonly sweepMillis: number | undefined
+  readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
+  readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
+  readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
+}
+
+/** The intent of one write. None of these fails, and a write goes on whatever they say. */
+export interface WriteIntent {
+  /**
+   * Before the write, in one flush with the take-over. `false`: it is not put down, as far as is known. To be run where it cannot be
+   * interrupted, or `drop` after it all the same.
+   */
+  readonly put: Effect.Effect<boolean>
+  /** Whenever the lease is renewed. One that is gone is put down anew. */
+  readonly renew: Effect.Effect<void>
+  /** When all of it was carried out and acknowledged. Otherwise it is left to its end, and to others. */
+  readonly drop: Effect.Effect<void>
+}
+
+export interface Intents {
+  /**
+   * The intent of the write that holds the lease of `key`, or of what has no lease, under a key that is its token. Keys must be
+   * normal. `undefined`: nothing is to be put down, or the store keeps none. `note` is told once that it could not be.
+   */
+  readonly of: (
+    key: string,
+    token: string,
+    intent: Intent,
+    leaseMillis: number,
+    note: (error: CacheError) => Effect.Effect<void>
+  ) => WriteIntent | undefined
+  /** To be asked in one flush with the lease of a load. */
+  readonly pending: (key: string) => Effect.Effect<boolean>
+  /** To be run when that lease was granted and there was one. It waits for nothing. */
+  readonly granted: (key: string) => Effect.Effect<void>
+}
+
+/** Keys that are seen to at once because they were loaded; more are left to the sweep. */
+const maxRunning = 64
+
+/** What a sweep takes at once, and how many of its keys are seen to at once. */
+const perRound = 100
+const keysAtOnce = 8
+
+/** With more than so many rounds in a row others get their turn. */
+const maxRounds = 100
+
+/**
+ * A sweep is the only one for `turn` of the interval, and what comes on top is at most `jitter` of it: so between two there is less
+ * than the interval, also when the one that swept last has died.
+ */
+const turn = 0.75
+const jitter = 0.2
+
+const none: Intents = {
+  of: () => undefined,
+  pending: () => Effect.succeed(false),
+  granted: () => Effect.void
+}
+
+/** A pause that keeps no process alive. */
+const rest = (millis: number): Effect.Effect<void> =>
+  Clock.clockWith((clock) =>
+    clock !== liveClock
+      ? Effect.sleep(millis)
+      : Effect.callback<void>((resume) => {
+          const timer = setTimeout(() => resume(Effect.void), millis)
+          timer.unref?.()
+          return Effect.sync(() => clearTimeout(timer))
+        })
+  )
+
+/** What can never be carried out, because it is no key or no pattern, is done with. */
+const ifPossible = (self: Effect.Effect<void, CacheError>): Effect.Effect<void, CacheError> =>
+  Effect.catch(self, (error) => {
+    const { _tag } = error.reason
+    return _tag === "InvalidKey" || _tag === "InvalidOption" ? Effect.void : Effect.fail(error)
+  })
+
+export const makeIntents = ({
+  backend,
+  invalidateKeys,
+  invalidatePattern,
+  invalidateTags,
+  sweepMillis
+}: Parts): Effect.Effect<Intents, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { intents } = backend
+    if (intents === undefined) return none
+    const scope = yield* Effect.scope
+    const context = yield* Effect.context<never>()
+    const running = new Set<string>()
+
+    const carryOut = ({ keys, patterns, tags }: Intent): Effect.Effect<void, CacheError> =>
+      Effect.gen(function*() {
+        yield* ifPossible(invalidateTags(tags))
+        yield* ifPossible(invalidateKeys(keys))
+        for (const pattern of patterns) yield* ifPossible(invalidatePattern(pattern))
+      })
+
+    /** All that have ended beside a key. The first that fails ends it: the store is away, and a sweep finds the rest again. */
+    const carryOutEnded = (key: string): Effect.Effect<void, CacheError> =>
+      Effect.gen(function*() {
+        for (let settled = true; settled; ) {
+          settled = false
+          for (const ended of yield* intents.ended(key)) {
+            yield* carryOut(ended.intent)
+            // After the acknowledgement, and only what it still says: its writer may have gone on.
+            if (yield* intents.settle(ended)) settled = true
+          }
+        }
+      })
+
+    /** One at a time for a key. What it fails with was told by who invalidates. */
+    const seeTo = (key: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (running.has(key)) return Effect.void
+        running.add(key)
+        return Effect.ensuring(
+          Effect.asVoid(Effect.exit(carryOutEnded(key))),
+          Effect.sync(() => running.delete(key))
+        )
+      })
+
+    /** How long to wait for the next turn. A store that is away is asked again a turn later. */
+    const sweep = (turnMillis: number): Effect.Effect<number> =>
+      Effect.gen(function*() {
+        for (let round = 0; round < maxRounds; round++) {
+          const swept = yield* Effect.exit(intents.sweep(turnMillis, perRound))
+          if (Exit.isFailure(swept)) return turnMillis
+          const { found, waitMillis } = swept.value
+          if (found.length > 0) {
+            const keys = new Set(found.map(({ key }) => key))
+            yield* Effect.forEach(keys, seeTo, { concurrency: keysAtOnce, discard: true })
+            yield* Effect.exit(intents.forget(found))
+          }
+          if (waitMillis > 0) return Math.min(waitMillis, turnMillis)
+          if (found.length === 0) return turnMillis
+          yield* Effect.yieldNow
+        }
+        return 0
+      })
+
+    const sweepForever = (millis: number): Effect.Effect<never> =>
+      Effect.gen(function*() {
+        for (let wait = turn * millis; ; ) {
+          yield* rest(wait + (yield* Random.next) * jitter * millis)
+          wait = yield* sweep(turn * millis)
+        }
+      })
+
+    if (sweepMillis !== undefined) yield* Effect.forkIn(sweepForever(sweepMillis), scope)
+
+    return {
+      of: (key, token, wanted, leaseMillis, note) => {
+        const intent = bounded(wanted)
+        if (intent === undefined) return undefined
+        let begun = false
+        const put = Effect.suspend(() => {
+          begun = true
+          return intents.put(key, token, intent, leaseMillis)
+        })
+        return {
+          put: Effect.catch(put, (error) => Effect.as(note(error), false)),
+          renew: Effect.ignore(
+            Effect.flatMap(intents.renew(key, token, leaseMillis), (there) => (there ? Effect.void : put))
+          ),
+          // Also of one that is not known to be there: what was not answered in time may have been carried out.
+          drop: Effect.suspend(() => (begun ? Effect.ignore(intents.drop(key, token)) : Effect.void))
+        }
+      },
+
+      pending: (key) => Effect.orElseSucceed(intents.pending(key), () => false),
+
+      granted: (key) =>
+        Effect.suspend(() => {
+          if (running.size >= maxRunning) return Effect.void
+          // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
+          const apart = Effect.updateContext(seeTo(key), (_: Context.Context<never>) => context)
+          return Effect.asVoid(Effect.forkIn(apart, scope, { startImmediately: true }))
+        })
+    }
+  })
