@@ -20,6 +20,7 @@ import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine, type WriteRequest } from "./contract.ts"
 import { makeInvalidations } from "./invalidate.ts"
+import { makeIntents } from "./intents.ts"
 import type { LoadContext } from "./land.ts"
 import { normalKeys, readStep } from "./many.ts"
 import { momentOf } from "./moment.ts"
@@ -28,7 +29,7 @@ import { makeReports } from "./report.ts"
 import { Store, type StoreOptions } from "./store.ts"
 import { makeTransactions } from "./transaction/calls.ts"
 import { type Here, transactionOf } from "./transaction/current.ts"
-import { during, makeWrite } from "./write.ts"
+import { during, makeWrite, type WriteParts } from "./write.ts"
 
 export interface ClientOptions {
   readonly primary: Primitives
@@ -98,7 +99,8 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       defaultTtlMillis: Duration.toMillis(options.settings.defaultTtl),
       defaultLeaseMillis: Duration.toMillis(options.settings.lockTtl),
       counters: (region) => counters.of(region.name),
-      record
+      record,
+      beside: (_key, _token, trip) => trip
     }
 
     const { bypass, getOrLoad, handOut, handOutStored, hit, refresh } = makeReads({
@@ -198,6 +200,18 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       record: (error) => record(anonymous, error)
     })
 
+    const { sweepInterval } = options.settings
+    const intents = yield* makeIntents({
+      backend: primary.backend,
+      sweepMillis: sweepInterval === false ? undefined : Duration.toMillis(sweepInterval),
+      ...removals
+    })
+    context.beside = intents.beside
+    const intentOf: WriteParts["intentOf"] = ({ intent, keys }, leaseMillis, note) => {
+      if (intent === undefined) return undefined
+      const token = context.makeToken()
+      return intents.of(Array.isArray(keys) ? (keys[0] ?? token) : token, token, intent, leaseMillis, note)
+    }
     const write = makeWrite({
       context,
       primary,
@@ -205,6 +219,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       beside,
       handOut,
       during,
+      intentOf,
       ...removals
     })
 
@@ -218,6 +233,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       handOut,
       handOutStored,
       removals,
+      intents,
       write
     })
     /** A call goes one way in a database transaction, and another outside. */

@@ -7,6 +7,7 @@ import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
 import { absent } from "../internal/stamp.ts"
 import type { Meter } from "../observe/hitSeries.ts"
 import type { Region } from "../region/region.ts"
+import type { Intent } from "../services/CacheBackend.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
 
 /** What a stampede-protected call does when the lease is held elsewhere for longer than it wants to wait. */
@@ -54,6 +55,8 @@ export interface WriteRequest extends Omit<Request, "key"> {
   readonly keys: ReadonlyArray<string> | CacheError
   /** Whether it leaves its value in its one slot. Otherwise they are empty after it. */
   readonly fills: boolean
+  /** What it makes invalid whatever it returns, where that is to be known to others before it: they see to it if it dies. */
+  readonly intent?: Intent | undefined
 }
 
 /** What a completed write makes invalid besides its own entry. */

@@ -7,6 +7,7 @@ import type { CacheError } from "../CacheError.ts"
 import { liveClock } from "../internal/processTime.ts"
 import { bounded } from "../protocol/intent.ts"
 import type { CacheBackend, Intent } from "../services/CacheBackend.ts"
+import type { LoadContext } from "./land.ts"
 
 interface Parts {
   readonly backend: CacheBackend["Service"]
@@ -46,6 +47,8 @@ export interface Intents {
   readonly pending: (key: string) => Effect.Effect<boolean>
   /** To be run when that lease was granted and there was one. It waits for nothing. */
   readonly granted: (key: string) => Effect.Effect<void>
+  /** A trip that takes the lease of a key, with both. */
+  readonly beside: LoadContext["beside"]
 }
 
 /** Keys that are seen to at once because they were loaded; more are left to the sweep. */
@@ -68,7 +71,8 @@ const jitter = 0.2
 const none: Intents = {
   of: () => undefined,
   pending: () => Effect.succeed(false),
-  granted: () => Effect.void
+  granted: () => Effect.void,
+  beside: (_key, _token, trip) => trip
 }
 
 /** A pause that keeps no process alive. */
@@ -164,6 +168,16 @@ export const makeIntents = ({
 
     if (sweepMillis !== undefined) yield* Effect.forkIn(sweepForever(sweepMillis), scope)
 
+    const pending = (key: string) => Effect.orElseSucceed(intents.pending(key), () => false)
+
+    const granted = (key: string) =>
+      Effect.suspend(() => {
+        if (running.size >= maxRunning) return Effect.void
+        // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
+        const apart = Effect.updateContext(seeTo(key), (_: Context.Context<never>) => context)
+        return Effect.asVoid(Effect.forkIn(apart, scope, { startImmediately: true }))
+      })
+
     return {
       of: (key, token, wanted, leaseMillis, note) => {
         const intent = bounded(wanted)
@@ -183,14 +197,20 @@ export const makeIntents = ({
         }
       },
 
-      pending: (key) => Effect.orElseSucceed(intents.pending(key), () => false),
-
-      granted: (key) =>
-        Effect.suspend(() => {
-          if (running.size >= maxRunning) return Effect.void
-          // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
-          const apart = Effect.updateContext(seeTo(key), (_: Context.Context<never>) => context)
-          return Effect.asVoid(Effect.forkIn(apart, scope, { startImmediately: true }))
+      pending,
+      granted,
+      beside: (key, token, trip) =>
+        Effect.withFiber((fiber) => {
+          // It has sent its command when it is there, so both are in one flush.
+          const asked = Effect.runForkWith(fiber.context)(pending(key))
+          return Effect.map(trip, (claim) => {
+            if (claim.holder === token) {
+              asked.addObserver((exit) => {
+                if (Exit.isSuccess(exit) && exit.value) Effect.runForkWith(context)(granted(key))
+              })
+            }
+            return claim
+          })
         })
     }
   })

@@ -9,7 +9,7 @@ import type { RegionCounters } from "../observe/stats.ts"
 import { paramsOf, type Plan, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { Sealed } from "./seal.ts"
-import type { Store } from "./store.ts"
+import type { Claim, Store } from "./store.ts"
 
 /** What a load needs of the client that runs it. */
 export interface LoadContext {
@@ -19,7 +19,11 @@ export interface LoadContext {
   readonly counters: (region: Region) => RegionCounters
   /** Counts and logs a cache failure that is not the caller's to see. */
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
+  /** Looks, along with a trip that takes the lease of a key, for what a dead writer of it left (`intents.ts`). */
+  beside: <R>(key: string, token: string, trip: Trip<R>) => Trip<R>
 }
+
+type Trip<R> = Effect.Effect<Claim, CacheError, R>
 
 /** How long a lease of a plan is taken for, in milliseconds. */
 export const leaseOf = (context: LoadContext, plan: Plan): number => plan.leaseMillis ?? context.defaultLeaseMillis

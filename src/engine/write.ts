@@ -4,11 +4,13 @@
 import { Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
+import { together } from "../internal/together.ts"
 import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
 import { type Invalidations, paramsOf, type WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
-import { inline, type Restore, runLoader } from "./load.ts"
+import type { WriteIntent } from "./intents.ts"
+import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
 import { each, keeping, type Note, Slot, type SlotParts } from "./slot.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
@@ -22,6 +24,8 @@ export interface WriteParts {
   readonly handOut: (store: Store, region: Region, value: unknown) => Effect.Effect<unknown, unknown, unknown>
   /** Holds the slots while the write runs, and ends them. */
   readonly during: During
+  /** What is known of it to others before it begins; `undefined`: nothing. */
+  readonly intentOf: (request: WriteRequest, leaseMillis: number, note: Note) => WriteIntent | undefined
   readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
   readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
   readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
@@ -35,6 +39,8 @@ export interface Holding {
   readonly request: WriteRequest
   readonly keys: ReadonlyArray<string>
   readonly slots: SlotParts
+  /** To be run in one flush with the take-over. */
+  readonly put: Effect.Effect<unknown> | undefined
   /** To be run when they are held: fails where nothing may be written. */
   readonly goOn: Effect.Effect<void, CacheError>
   readonly run: (work: Work) => Effect.Effect<Ran, never, unknown>
@@ -73,12 +79,24 @@ const steps = Effect.fnUntraced(function*(
   const goOn = Effect.suspend(() =>
     failure !== undefined && region.onCacheError === "fail" ? Effect.fail(failure) : Effect.void
   )
-  const [exit] = yield* keys instanceof CacheError || keys.length === 0
-    ? Effect.andThen(goOn, run(undefined))
-    : parts.during({ request, keys, slots, goOn, run })
+  const { leaseMillis } = slots
+  const intent = parts.intentOf(request, leaseMillis, (error) => context.record(region, error))
+  const put = intent?.put
+  const writing =
+    keys instanceof CacheError || keys.length === 0
+      ? Effect.andThen(goOn, Effect.andThen(put ?? Effect.void, run(undefined)))
+      : parts.during({ request, keys, slots, put, goOn, run })
+  const [exit] = yield* intent === undefined
+    ? writing
+    : Effect.onError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.
+  let acknowledged = true
+  const missed: Note = (error) => {
+    acknowledged = false
+    return note(error)
+  }
   const lists = invalidations(exit)
   const { thrown } = lists
   for (const error of lists.refused ?? []) yield* note(error)
@@ -88,9 +106,11 @@ const steps = Effect.fnUntraced(function*(
     if (normal._tag === "Success") good.push(normal.success)
     else yield* note(normal.failure)
   }
-  yield* Effect.catch(parts.invalidateKeys(good), note)
-  for (const pattern of lists.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), note)
-  yield* Effect.catch(parts.invalidateTags(lists.tags), note)
+  yield* Effect.catch(parts.invalidateKeys(good), missed)
+  for (const pattern of lists.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
+  yield* Effect.catch(parts.invalidateTags(lists.tags), missed)
+  // What was not acknowledged is left to its end as well: this process may not live to make up for it.
+  if (intent !== undefined && acknowledged) yield* intent.drop
 
   if (Exit.isFailure(exit)) return yield* exit
   if (thrown !== undefined) return yield* Effect.die(thrown.error)
@@ -99,7 +119,7 @@ const steps = Effect.fnUntraced(function*(
 })
 
 /** A load of this process that waits for one of the leases is known to wait for the write. */
-export const during: During = ({ goOn, keys, request, run, slots: parts }) => {
+export const during: During = ({ goOn, keys, put, request, run, slots: parts }) => {
   const { leaseMillis, store } = parts
   const slots = keys.map((key) => new Slot(parts, key))
   const end = ([exit, loadMillis]: Ran) =>
@@ -109,7 +129,8 @@ export const during: During = ({ goOn, keys, request, run, slots: parts }) => {
   return inlineWrite(store, keys, (work) =>
     Effect.gen(function*() {
       for (const { token } of slots) holders.set(token, work)
-      yield* each(slots, (slot) => slot.begin)
+      const begun = each(slots, (slot) => slot.begin)
+      yield* put === undefined ? begun : together(put, begun)
       // Nothing was written yet, so failing here loses nothing.
       yield* goOn
       const ran = yield* keeping(store, slots, leaseMillis, run(work))

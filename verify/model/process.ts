@@ -308,7 +308,7 @@ export class Process {
   commit(keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Row>> {
     return this.wait("database", {
       label: `database: commit ${keys.join(", ")}`,
-      enabled: () => keys.every((key) => this.world.isFree(key, this)),
+      enabled: () => keys.every((key) => this.world.isFree(key)),
       run: () => {
         const rows = keys.map((key) => this.world.commit(key, this))
         this.committed.push(...rows)

@@ -37,8 +37,8 @@ const ahead = 100
 export class Server {
   readonly memory: MemoryPrimitives & { readonly state: MemoryState }
   readonly rows = new Map<string, number>()
-  /** Which process has a row locked, by a transaction that has not ended. */
-  readonly locks = new Map<string, string>()
+  /** Which transaction has a row locked. Of a process that has died the database has rolled it back. */
+  readonly locks = new Map<string, { readonly isAlive: boolean; readonly process: { readonly name: string } }>()
   readonly markers = new Map<string, number | string>()
   /** Leases that were taken over. */
   takeOvers = 0

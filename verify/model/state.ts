@@ -28,7 +28,7 @@ export const stateOf = (world: World): number => {
     state = fold(state, digestOf(world, server.entry(key)))
     state = foldText(state, holder === undefined ? "" : (world.tokenName(holder) ?? "a token of memory"))
     state = fold(state, server.rows.get(key) ?? 0)
-    state = foldText(state, server.locks.get(key) ?? "")
+    state = foldText(state, server.locks.get(key)?.process.name ?? "")
     for (const process of world.processes) {
       state = fold(state, world.latest(key, process)?.version ?? 0)
       state = fold(state, world.latest(key, process, true)?.version ?? 0)

@@ -14,8 +14,13 @@ export class Changes {
   readonly process: Process
   rows = new Map<string, Row>()
   readonly savepoints: Array<Map<string, Row>> = []
+  readonly committed: Array<Row> = []
   constructor(process: Process) {
     this.process = process
+  }
+
+  get isAlive(): boolean {
+    return this.process.alive
   }
 }
 
@@ -23,10 +28,10 @@ const failed = new SqlError.SqlError({
   reason: new SqlError.ConnectionError({ cause: new Error("cut"), message: "cut" })
 })
 
-const release = ({ process, rows }: Changes): void => {
-  const { locks } = process.world.server
-  for (const [key, holder] of locks) if (holder === process.name) locks.delete(key)
-  rows.clear()
+const release = (changes: Changes): void => {
+  const { locks } = changes.process.world.server
+  for (const [key, holder] of locks) if (holder === changes) locks.delete(key)
+  changes.rows.clear()
 }
 
 /** A connection is the changes of one transaction. */
@@ -65,9 +70,10 @@ const commit = ({ changes }: Connection) => {
       const { server } = process.world
       if (way !== ways[2]) {
         for (const [key, row] of changes.rows) {
-          if (server.locks.get(key) !== process.name) continue
+          if (server.locks.get(key) !== changes) continue
           server.rows.set(key, row.version)
           process.committed.push(row)
+          changes.committed.push(row)
         }
       }
       release(changes)
@@ -98,10 +104,10 @@ export const update = (key: string): Effect.Effect<Row, never, Here> =>
   Effect.flatMap(Effect.all([Here, changesHere]), ([process, changes]) =>
     process.wait("database", {
       label: `database: change ${key}, uncommitted`,
-      enabled: () => process.world.isFree(key, process),
+      enabled: () => process.world.isFree(key, changes),
       run: () => {
         const { server } = process.world
-        server.locks.set(key, process.name)
+        server.locks.set(key, changes!)
         const row = process.row(key, (changes!.rows.get(key)?.version ?? server.rows.get(key) ?? 0) + 1)
         changes!.rows.set(key, row)
         return row
@@ -117,15 +123,15 @@ export const seen = (key: string): Effect.Effect<Row | undefined> =>
 export const transaction = <E>(
   body: Effect.Effect<unknown, E, Here | CacheClient>
 ): Effect.Effect<ReadonlyArray<Row>, never, Here | CacheClient> =>
-  Effect.flatMap(Here, (process) =>
-    Effect.suspend(() => {
-      const before = process.committed.length
-      return Effect.as(
-        Effect.exit(Effect.provideService(sql.withTransaction(body), SqlClient.SqlClient, sql)),
-        undefined
-      ).pipe(Effect.map(() => process.committed.slice(before)))
+  Effect.suspend(() => {
+    let changes: Changes | undefined
+    const known = Effect.flatMap(changesHere, (here) => {
+      changes = here
+      return body
     })
-  )
+    const run = Effect.provideService(sql.withTransaction(known), SqlClient.SqlClient, sql)
+    return Effect.map(Effect.exit(run), () => changes?.committed ?? [])
+  })
 
 /** A savepoint within it. */
 export const savepoint = <A, E, R>(body: Effect.Effect<A, E, R>) => sql.withTransaction(body)

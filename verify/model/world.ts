@@ -139,10 +139,10 @@ export class World {
     return tokens.some((token) => this.#tokens.get(token)?.process.alive === true)
   }
 
-  /** Whether a process may change a row. Of one that has died the database has rolled back. */
-  isFree(key: string, process: Process): boolean {
+  /** Whether a row may be changed: by a transaction, or by anybody. */
+  isFree(key: string, by?: object | undefined): boolean {
     const holder = this.server.locks.get(key)
-    return holder === undefined || holder === process.name || !this.processes.some((p) => p.alive && p.name === holder)
+    return holder === undefined || holder === by || !holder.isAlive
   }
 
   commit(key: string, process: Process): Row {

@@ -12,6 +12,8 @@ import type { Found } from "../../protocol/verdict.ts"
 import { checked } from "../../region/checks.ts"
 import type { Region } from "../../region/region.ts"
 import { type Invalidations, paramsOf, type Request, type WriteRequest } from "../contract.ts"
+import type { Intent } from "../../services/CacheBackend.ts"
+import type { Intents } from "../intents.ts"
 import { leaseOf, type LoadContext } from "../land.ts"
 import { loadAlone, runLoader } from "../load.ts"
 import { distinct, listOf, normalKeys } from "../many.ts"
@@ -37,6 +39,7 @@ interface Parts {
   readonly handOutStored: WriteParts["handOut"]
   /** The same outside of a transaction. */
   readonly removals: Removals
+  readonly intents: Intents
   readonly write: ReturnType<typeof makeWrite>
 }
 
@@ -53,7 +56,7 @@ export const makeTransactions = Effect.fnUntraced(function*(
 })
 
 const callsOf = (parts: Parts, ending: Ending) => {
-  const { beside, context, counters, handOut, handOutStored, local, noRegion, primary, removals } = parts
+  const { beside, context, counters, handOut, handOutStored, intents, local, noRegion, primary, removals } = parts
   /** By connection, which is one transaction's at a time. */
   const transactions = new WeakMap<object, Transaction>()
 
@@ -71,7 +74,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
   const transactionAt = (here: Here): Transaction => {
     const there = known(here)
     if (there !== undefined) return there
-    const transaction = new Transaction(here)
+    const transaction = new Transaction(here, context.makeToken())
     transactions.set(placeOf(here), transaction)
     return transaction
   }
@@ -97,15 +100,35 @@ const callsOf = (parts: Parts, ending: Ending) => {
     if (transaction !== undefined && !transaction.isOver) mark(transaction, transaction.level(here))
   }
 
+  /**
+   * Lets others know what is to be made invalid after the commit, as far as it is known: they see to it if this process dies. Keys
+   * that are held need none: their slots are empty, and stay so for a lease.
+   */
+  const intend = ({ transaction }: Joined, { keys, patterns, tags }: Intent, region: Region) =>
+    Effect.suspend(() => {
+      const { intended } = transaction
+      const known = intended.keys.size + intended.patterns.size + intended.tags.size
+      for (const key of keys) intended.keys.add(key)
+      for (const pattern of patterns) intended.patterns.add(pattern)
+      for (const tag of tags) intended.tags.add(tag)
+      if (intended.keys.size + intended.patterns.size + intended.tags.size === known) return Effect.void
+      const all = { keys: [...intended.keys], patterns: [...intended.patterns], tags: [...intended.tags] }
+      transaction.intent = intents.of(transaction.token, transaction.token, all, context.defaultLeaseMillis, (error) =>
+        context.record(region, error)
+      )
+      return Effect.asVoid(transaction.intent?.put ?? Effect.void)
+    })
+
   /** Unlinks the entries of these keys and holds their leases until the transaction ends. */
   const hold = (
-    { level, transaction }: Joined,
+    joined: Joined,
     keys: ReadonlyArray<string>,
     slots: Omit<SlotParts, "note">,
     region: Region,
     note: Note
   ): Effect.Effect<void> => {
     const { store } = slots
+    const { level, transaction } = joined
     const holdOne = (key: string) =>
       Effect.suspend(() => {
         const there = transaction.held(store, key)
@@ -137,8 +160,10 @@ const callsOf = (parts: Parts, ending: Ending) => {
       Effect.flatMap(all, (steps) => {
         const left = steps.flat(2)
         if (left.length === 0) return Effect.void
-        transaction.note(level, { kind: "keys", list: left, only: store === primary ? undefined : store })
-        return Effect.catch(removals.invalidateKeys(left, store === primary ? undefined : store), note)
+        const only = store === primary ? undefined : store
+        transaction.note(level, { kind: "keys", list: left, only })
+        const unlinked = Effect.catch(removals.invalidateKeys(left, only), note)
+        return Effect.andThen(intend(joined, { keys: left, patterns: [], tags: [] }, region), unlinked)
       })
     )
   }
@@ -163,6 +188,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
         yield* hold(joined, keys, places, region, note)
         touch(joined, slots.store, keys, undefined)
         yield* goOn
+        if (request.intent !== undefined) yield* intend(joined, request.intent, region)
         const ran = yield* inlineWrite(slots.store, keys, run)
         const [exit, loadMillis] = ran
         const fills = request.fills && !here.isWithin && Exit.isSuccess(exit)
@@ -223,7 +249,10 @@ const callsOf = (parts: Parts, ending: Ending) => {
       checked(() => matcherUnsafe(pattern)),
       change(
         here,
-        ({ level, transaction }) => Effect.sync(() => mark(transaction, level)),
+        (joined) => {
+          mark(joined.transaction, joined.level)
+          return intend(joined, { keys: [], patterns: [pattern], tags: [] }, noRegion)
+        },
         removals.invalidatePattern(pattern, only),
         mark
       )
@@ -238,7 +267,10 @@ const callsOf = (parts: Parts, ending: Ending) => {
         ? Effect.void
         : change(
             here,
-            ({ level, transaction }) => Effect.sync(() => mark(transaction, level)),
+            (joined) => {
+              mark(joined.transaction, joined.level)
+              return intend(joined, { keys: [], patterns: [], tags: list }, noRegion)
+            },
             removals.invalidateTags(list),
             mark
           )
@@ -300,6 +332,8 @@ const callsOf = (parts: Parts, ending: Ending) => {
         beside,
         handOut,
         during: duringTransaction(here, joined),
+        // The transaction has one for all of its calls.
+        intentOf: () => undefined,
         invalidateKeys: (keys) => invalidateKeys(here, keys),
         invalidatePattern: (pattern) => invalidatePattern(here, pattern),
         invalidateTags: (tags) => invalidateTags(here, tags)

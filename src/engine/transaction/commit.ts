@@ -71,17 +71,18 @@ export const makeEnding = Effect.fnUntraced(function*({
     )
 
   /** Nobody who could hear of a failure waits any more. */
-  const unheard = (self: Effect.Effect<void, CacheError>): Effect.Effect<void> =>
-    Effect.catch(self, () =>
-      tell(
+  const unheard = (transaction: Transaction, self: Effect.Effect<void, CacheError>): Effect.Effect<void> =>
+    Effect.catch(self, () => {
+      transaction.isAcknowledged = false
+      return tell(
         noRegion,
         "after a commit",
         "what a database transaction made old was not acknowledged by the cache after the commit; it is written down and made up for",
         false
       )
-    )
+    })
 
-  const carryOut = (all: Iterable<Level>): Effect.Effect<void> =>
+  const carryOut = (transaction: Transaction, all: Iterable<Level>): Effect.Effect<void> =>
     Effect.suspend(() => {
       const keys = new Map<Store | undefined, Set<string>>()
       const patterns = new Map<Store | undefined, Set<string>>()
@@ -100,11 +101,11 @@ export const makeEnding = Effect.fnUntraced(function*({
       }
       for (const { noted } of all) noted.forEach(sort)
       const steps: Array<Effect.Effect<void>> = []
-      if (everything) steps.push(unheard(removals.clear))
-      for (const [only, set] of keys) steps.push(unheard(removals.invalidateKeys([...set], only)))
+      if (everything) steps.push(unheard(transaction, removals.clear))
+      for (const [only, set] of keys) steps.push(unheard(transaction, removals.invalidateKeys([...set], only)))
       for (const [only, set] of patterns)
-        for (const one of set) steps.push(unheard(removals.invalidatePattern(one, only)))
-      if (tags.size > 0) steps.push(unheard(removals.invalidateTags([...tags])))
+        for (const one of set) steps.push(unheard(transaction, removals.invalidatePattern(one, only)))
+      if (tags.size > 0) steps.push(unheard(transaction, removals.invalidateTags([...tags])))
       return Effect.all(steps, { discard: true })
     })
 
@@ -132,6 +133,12 @@ export const makeEnding = Effect.fnUntraced(function*({
     ) as Effect.Effect<void>
   }
 
+  /** Once all of it was carried out. Otherwise it is left to its end, and to others. */
+  const dropIntent = (transaction: Transaction): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      transaction.isAcknowledged && transaction.intent !== undefined ? transaction.intent.drop : Effect.void
+    )
+
   const commit = (transaction: Transaction, level: Level): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (level.committed) return Effect.void
@@ -142,11 +149,13 @@ export const makeEnding = Effect.fnUntraced(function*({
         return eachHeld(mine, (held) => settle(transaction, held))
       })
       return Effect.andThen(
-        carryOut([level]),
+        carryOut(transaction, [level]),
         Effect.andThen(
           settled,
-          Effect.sync(() => {
-            if (transaction.isWhole) transaction.finish()
+          Effect.suspend(() => {
+            if (!transaction.isWhole) return Effect.void
+            transaction.finish()
+            return dropIntent(transaction)
           })
         )
       )
@@ -157,12 +166,11 @@ export const makeEnding = Effect.fnUntraced(function*({
     Effect.suspend(() => {
       transaction.isLost = true
       const held = [...transaction.allHeld()]
-      const noted = carryOut(transaction.levels)
-      if (transaction.rolledBack)
-        return Effect.andThen(
-          eachHeld(held, ({ slot }) => slot.end),
-          noted
-        )
+      const noted = carryOut(transaction, transaction.levels)
+      if (transaction.rolledBack) {
+        const emptied = eachHeld(held, ({ slot }) => slot.end)
+        return Effect.andThen(emptied, Effect.andThen(noted, dropIntent(transaction)))
+      }
       // A lease of a process has no time to live, so it is given back after one.
       const later = held.filter(({ store }) => store.backend.local !== undefined)
       const giveBack = Effect.andThen(
@@ -179,16 +187,20 @@ export const makeEnding = Effect.fnUntraced(function*({
     Effect.suspend(() => {
       transaction.finish()
       // After a commit there is left only what savepoints did that were rolled back.
-      return transaction.committed ? eachHeld([...transaction.allHeld()], ({ slot }) => slot.end) : lose(transaction)
+      if (!transaction.committed) return lose(transaction)
+      const left = eachHeld([...transaction.allHeld()], ({ slot }) => slot.end)
+      return Effect.andThen(left, dropIntent(transaction))
     })
 
-  const renewAll = (transaction: Transaction) =>
-    inSteps(
+  const renewAll = (transaction: Transaction) => {
+    const leases = inSteps(
       [...transaction.allHeld()].filter(({ store }) => store.backend.local === undefined),
       stepSize,
       (step) =>
         Effect.forEach(step, ({ slot }) => Effect.ignore(slot.renew), { concurrency: "unbounded", discard: true })
     )
+    return Effect.andThen(leases, transaction.intent?.renew ?? Effect.void)
+  }
 
   const watching = (transaction: Transaction) =>
     Effect.gen(function*() {

@@ -7,6 +7,7 @@
 import { type Context, Effect, Semaphore } from "effect"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import type { Region } from "../../region/region.ts"
+import type { WriteIntent } from "../intents.ts"
 import type { Slot } from "../slot.ts"
 import type { Store } from "../store.ts"
 import { type Ending, type Here, type LevelKey, listen, runAfterCommit, spansOf } from "./current.ts"
@@ -66,6 +67,11 @@ export class Transaction implements Ending {
   readonly #patterns = new Map<string, { readonly at: number; readonly matches: (key: string) => boolean }>()
   #everything = 0
   heldCount = 0
+  /** All that was noted, also in savepoints that were rolled back: what others are to know of. */
+  readonly intended = { keys: new Set<string>(), patterns: new Set<string>(), tags: new Set<string>() }
+  intent: WriteIntent | undefined
+  /** Nothing that was carried out has failed. */
+  isAcknowledged = true
   /** A call of it has run after its commit. */
   committed = false
   rolledBack = false
@@ -80,8 +86,11 @@ export class Transaction implements Ending {
   isLost = false
   #wake: (() => void) | undefined
   readonly services: Context.Context<never>
+  /** Of its intent, which stands beside no lease. */
+  readonly token: string
 
-  constructor(here: Here) {
+  constructor(here: Here, token: string) {
+    this.token = token
     this.#last = here
     this.services = here.services
     const spans = spansOf(here.services)
