@@ -230,6 +230,9 @@ describe("CacheConfig", () => {
       for (const bad of [
         { defaultTtl: 0 },
         { lockTtl: "-1 second" as const },
+        { sweepInterval: 0 },
+        { sweepInterval: "99 millis" as const },
+        { sweepInterval: "25 hours" as const },
         { localMaxEntries: 0 },
         { localMaxEntries: 1.5 }
       ]) {
@@ -237,6 +240,7 @@ describe("CacheConfig", () => {
         assert.strictEqual(error.reason._tag, "InvalidOption")
         assert.include(error.message, Object.keys(bad)[0]!)
       }
+      assert.isFalse((yield* CacheConfig.make({ sweepInterval: false })).sweepInterval)
     })
   )
 })
