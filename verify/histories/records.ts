@@ -5,7 +5,7 @@
  * and never wrong: a read that nobody saw is not checked, and an invalidation without an acknowledgement on record is
  * not counted on.
  */
-import * as fs from "node:fs"
+import { makeLineWriter, readLines } from "./lines.ts"
 
 export const readKinds = ["aside", "stampede", "refresh", "peek", "get"] as const
 export type ReadKind = (typeof readKinds)[number]
@@ -161,48 +161,21 @@ export const decodeEvent = (line: string): Event | undefined => {
   }
 }
 
-const flushMillis = 5
-const flushLines = 500
-
 export interface Recorder {
   readonly record: (event: Event) => void
   readonly flush: () => void
 }
 
-/** Writes events to a file. What is written survives the process, which may be killed at any moment. */
+/** Writes events to a file. */
 export const makeRecorder = (file: string): Recorder => {
-  const fd = fs.openSync(file, "a")
-  let lines: Array<string> = []
-  const flush = () => {
-    if (lines.length === 0) return
-    const text = lines.join("\n") + "\n"
-    lines = []
-    fs.writeSync(fd, text)
-  }
-  setInterval(flush, flushMillis).unref()
-  return {
-    record: (event) => {
-      if (lines.push(encodeEvent(event)) >= flushLines) flush()
-    },
-    flush
-  }
+  const { add, flush } = makeLineWriter(file)
+  return { record: (event) => add(encodeEvent(event)), flush }
 }
 
-/** The events of a file. A line without its end is left out. */
+/** The events of a file. */
 export function* readEvents(file: string): Generator<Event> {
-  const fd = fs.openSync(file, "r")
-  try {
-    const chunk = Buffer.alloc(1 << 20)
-    let rest = ""
-    for (let size = fs.readSync(fd, chunk); size > 0; size = fs.readSync(fd, chunk)) {
-      const lines = (rest + chunk.toString("latin1", 0, size)).split("\n")
-      rest = lines.pop()!
-      for (const line of lines) {
-        const event = decodeEvent(line)
-        if (event !== undefined) yield event
-      }
-    }
-  } finally {
-    fs.closeSync(fd)
+  for (const line of readLines(file)) {
+    const event = decodeEvent(line)
+    if (event !== undefined) yield event
   }
 }
