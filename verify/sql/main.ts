@@ -24,6 +24,7 @@ const usage = `npm run verify:sql -- [options]
   --processes 4
   --seed 1             of the load and the faults; the machine's timing is its own
   --control            only the control: a cache that knows of no transaction, which must be found out
+  --by-hand            instead of the library's own: reads past the cache in transactions, and sql.afterCommit
   --json file          writes the figures
   --keep folder        keeps the histories and the database
 `
@@ -39,6 +40,7 @@ const optionTypes = {
   processes: { type: "string", default: "4" },
   seed: { type: "string" },
   control: { type: "boolean", default: false },
+  "by-hand": { type: "boolean", default: false },
   json: { type: "string" },
   keep: { type: "string" }
 } as const
@@ -71,7 +73,7 @@ const parse = () => {
     throw new Misuse(`--kinds is ${values.kinds}, expected all, or some of ${callKinds.join(",")}`)
   }
   const options: RunOptions = {
-    subject: "effect-cache",
+    subject: values["by-hand"] ? "by hand" : "effect-cache",
     seconds: positive("minutes", values.minutes) * 60,
     boundMillis: positive("bound", values.bound) * 1000,
     leaseMillis: count("lease", values.lease),

@@ -80,7 +80,7 @@ export const toJson = (result: RunResult) => ({
 })
 
 /** With fewer reads a second, a run says little. A machine that has other work may still pass. */
-const fewestReads = 50
+const fewestReads = 20
 
 /** Why a run does not pass. Empty when it does. */
 export const objections = (result: RunResult): ReadonlyArray<string> => {

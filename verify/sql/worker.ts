@@ -4,6 +4,7 @@
 import { Cause, Effect, Exit, Layer, ManagedRuntime } from "effect"
 import { endMicros, startMicros } from "../histories/world.ts"
 import { type Dice, diceOf } from "../../test/support/dice.ts"
+import { makeByHand } from "./byHand.ts"
 import { isUnknown, layer as databaseLayer, selectList, selectRow } from "./database.ts"
 import { makeNaive } from "./naive.ts"
 import { type CallKind, makeRecorder, nothing, type ReadKind } from "./records.ts"
@@ -22,7 +23,7 @@ import { keysIn, listKey, rowKey, zoneCount } from "./world.ts"
 import { CurrentTransaction, makeTransactions, type Transaction } from "./transactions.ts"
 
 export interface WorkerOptions extends SubjectOptions {
-  readonly subject: "effect-cache" | "naive"
+  readonly subject: "effect-cache" | "naive" | "by hand"
   /** The calls that write, which are made. */
   readonly kinds: ReadonlyArray<CallKind>
   readonly name: string
@@ -89,7 +90,12 @@ const source: Source = {
     )
 }
 
-const subject = options.subject === "naive" ? makeNaive(options, source) : makeSubject(source)
+const subject =
+  options.subject === "naive"
+    ? makeNaive(options, source)
+    : options.subject === "by hand"
+      ? makeByHand(source)
+      : makeSubject(source)
 const runtime = ManagedRuntime.make(
   Layer.mergeAll(databaseLayer({ file: options.database, transactions: 3 }), subjectLayer(options))
 )
