@@ -5,6 +5,7 @@ import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
 import { paramsOf } from "../engine/contract.ts"
 import { strings } from "../region/checks.ts"
 import { type Options, resolveUnsafe } from "../region/region.ts"
+import type { Intent } from "../services/CacheBackend.ts"
 import {
   type Cached,
   type CachedEffect,
@@ -101,7 +102,16 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
     }
     if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
     if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
-    const call = through(lists)
+    const fixed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
+      const list = lists[name]
+      return Array.isArray(list) ? (list as ReadonlyArray<string>) : none
+    }
+    const intent = {
+      keys: fixed("invalidateKeys").map(normalizeKey),
+      patterns: fixed("invalidatePatterns"),
+      tags: fixed("invalidateTags")
+    }
+    const call = through(lists, intent)
     return (load: Load) =>
       wrap(load, (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false }), call)
   }
@@ -109,34 +119,37 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Wr
 }) as WriteThrough
 
 const through =
-  (lists: Lists): Call =>
+  (lists: Lists, intent: Intent): Call =>
   (engine, call) =>
-    engine.write({ ...call, keys: typeof call.key === "string" ? [call.key] : call.key, fills: true }, (exit) => {
-      const params = paramsOf(call)
-      let thrown: { readonly error: unknown } | undefined
-      const refused: Array<CacheError> = []
-      // Of a write that failed there is no value: only what is listed in any case.
-      const listed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
-        const list = lists[name]
-        if (list === undefined) return none
-        if (typeof list !== "function") return list
-        if (Exit.isFailure(exit)) return none
-        let made: ReadonlyArray<string>
-        try {
-          made = list(exit.value, params)
-        } catch (error) {
-          thrown ??= { error }
-          return none
+    engine.write(
+      { ...call, keys: typeof call.key === "string" ? [call.key] : call.key, fills: true, intent },
+      (exit) => {
+        const params = paramsOf(call)
+        let thrown: { readonly error: unknown } | undefined
+        const refused: Array<CacheError> = []
+        // Of a write that failed there is no value: only what is listed in any case.
+        const listed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
+          const list = lists[name]
+          if (list === undefined) return none
+          if (typeof list !== "function") return list
+          if (Exit.isFailure(exit)) return none
+          let made: ReadonlyArray<string>
+          try {
+            made = list(exit.value, params)
+          } catch (error) {
+            thrown ??= { error }
+            return none
+          }
+          try {
+            return strings(name, made)
+          } catch (error) {
+            refused.push(error as CacheError)
+            return none
+          }
         }
-        try {
-          return strings(name, made)
-        } catch (error) {
-          refused.push(error as CacheError)
-          return none
-        }
+        const keys = listed("invalidateKeys")
+        const patterns = listed("invalidatePatterns")
+        const tags = listed("invalidateTags")
+        return { keys, patterns, tags, thrown, refused }
       }
-      const keys = listed("invalidateKeys")
-      const patterns = listed("invalidatePatterns")
-      const tags = listed("invalidateTags")
-      return { keys, patterns, tags, thrown, refused }
-    })
+    )

@@ -29,6 +29,8 @@ export interface Op {
   readonly finds?: boolean | undefined
   /** A timeout may reach its caller. */
   readonly mayFail?: boolean | undefined
+  /** Its process sweeps meanwhile. */
+  readonly sweeps?: boolean | undefined
   /** It looks within a transaction, which sees what it has changed. */
   readonly within?: boolean | undefined
   /** It succeeds also when the store could not be told. */
@@ -257,6 +259,50 @@ export const tagAndInvalidate: Op = {
     })
 }
 
+/** A list, which bears a tag, of what is written under another key. */
+export const readList: Op = read("tagged", { id: "2" })
+
+const listing = writeThrough(settings, { invalidateTags: ["T"] })((_: Id) =>
+  Effect.map(
+    Here.use((process) => process.commit([key, "row:2"])),
+    ([row]) => row!
+  )
+)
+/** Both rows are acknowledged. */
+export const writeList: Op = {
+  name: "writeThrough of a row that is in a list",
+  look: false,
+  free: false,
+  run: (process) =>
+    Effect.suspend(() => {
+      const before = process.committed.length
+      return Effect.map(listing(first), () => process.committed.slice(before, before + 2))
+    })
+}
+export const byListTag: Op = { ...change("invalidateTags of the list", invalidateTags(["T"]), ["row:2"]) }
+
+/** Once a process has died, and a lease and a sweep have passed, what it had committed counts. */
+export const sweepLater: Op = {
+  name: "a lease and a sweep later",
+  sweeps: true,
+  look: false,
+  free: true,
+  // Or when nobody is left who could die.
+  when: ({ actors, processes }) =>
+    processes.some(({ alive }) => !alive) ||
+    actors.every(({ at, ops }) => at === ops.length || ops.includes(sweepLater)),
+  run: ({ world }) =>
+    Effect.suspend(() => {
+      const dead = world.processes.filter(({ alive }) => !alive)
+      return Effect.map(Effect.sleep("25 seconds"), () => dead.flatMap(({ committed }) => committed))
+    })
+}
+export const afterSweep: Op = {
+  ...readList,
+  name: "read of the list after a sweep",
+  when: ({ server }) => server.table.index.size === 0
+}
+
 /** A change in a database transaction. What it commits is acknowledged when it returns. */
 const inTransaction = (name: string, body: Effect.Effect<unknown, unknown, CacheClient | Here>): Op => ({
   name: `${name} in a transaction`,
@@ -301,4 +347,9 @@ export const txReads = inTransaction(
 export const txSavepoint = inTransaction(
   "writeThrough around a savepoint that is rolled back",
   Effect.andThen(Effect.ignore(savepoint(Effect.andThen(changed, Effect.fail("back")))), update(key))
+)
+
+export const txList = inTransaction(
+  "a change of a row and its list",
+  Effect.andThen(update("row:2"), Effect.andThen(invalidateTags(["T"]), update("row:2")))
 )

@@ -11,6 +11,7 @@ import { together } from "../../src/internal/together.ts"
 import type { FastPath, Lookup, Stored } from "../../src/services/CacheBackend.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
 import { around } from "../../src/stores/around.ts"
+import { intentsOf } from "./intents.ts"
 import type { Process, Work } from "./process.ts"
 import type { Row } from "./server.ts"
 
@@ -206,6 +207,7 @@ export const primitivesOf = (process: Process): Primitives => {
       ...steps.backend,
       name: "model",
       deadlineMillis: 1,
+      intents: world.program.intents === true ? intentsOf(process) : undefined,
       fast: world.program.store === "plain" ? undefined : fast,
       read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.

@@ -8,7 +8,7 @@
 import { make as makeLockManager } from "../../src/engine/locks.ts"
 import { twoPasses } from "../../src/protocol/passes.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
-import { Clock, Context, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
 import { CacheError, NoRoom, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
 import { assemble } from "../../src/layers/assemble.ts"
@@ -132,8 +132,12 @@ export class Process {
     const { program, server } = this.world
     const primary = program.store === "memory" ? server.memory : primitivesOf(this)
     if (program.budget.timeouts > 0) return assemble({ ...primary, locks })
-    return Effect.map(makeClient({ primary: this.#guarded(primary), settings }), (client) =>
-      Context.make(CacheClient, client)
+    // Of one that waits for nothing time would pass for ever.
+    const own = program.processes["ABCDE".indexOf(this.name)]!
+    const sweepInterval = own.flat().some(({ sweeps }) => sweeps === true) && Duration.seconds(10)
+    return Effect.map(
+      makeClient({ primary: this.#guarded(primary), settings: { ...settings, sweepInterval } }),
+      (client) => Context.make(CacheClient, client)
     )
   }
 

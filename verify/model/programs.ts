@@ -3,6 +3,8 @@
  */
 import {
   afterBump,
+  afterSweep,
+  byListTag,
   afterCommit,
   afterTakeOver,
   allByPattern,
@@ -23,14 +25,17 @@ import {
   type Op,
   peek,
   read,
+  readList,
   refresh,
   set,
   setAfterCommit,
   setAmong,
+  sweepLater,
   tagAndInvalidate,
   taggedAfterCommit,
   txBack,
   txInvalidate,
+  txList,
   txPattern,
   txReads,
   txRefresh,
@@ -42,6 +47,7 @@ import {
   write,
   writeAndDie,
   writeAnyway,
+  writeList,
   writeNeeding,
   writeTagged
 } from "./calls.ts"
@@ -65,6 +71,8 @@ export interface Program {
   readonly prompt?: boolean | undefined
   /** What a process committed before it died counts as acknowledged: a writer that dies leaves no older value behind. */
   readonly deadWritesCount?: boolean | undefined
+  /** The store keeps intents, and clients sweep. */
+  readonly intents?: boolean | undefined
   /** A COMMIT may fail, carried out or not. */
   readonly unsure?: boolean | undefined
   /** Fibers let others go on between any two of Effect's steps. Only for random schedules. */
@@ -117,6 +125,7 @@ const two = { oneLoad: "two" } as const
 const otherTag = { tags: ["U"] }
 const circle = { ...twoKeys, prompt: true }
 const unsure = { unsure: true }
+const listed = { ...twoKeys, reader: readList, intents: true }
 const dying = { deadWritesCount: true }
 
 const starts = (actor: string): string => `start|${actor[0]}|${actor}||`
@@ -240,6 +249,13 @@ export const small: ReadonlyArray<Program> = [
   program("transaction-memory", [[r, r, [txWrite], [byKey]]], {}, inMemory),
   program("transaction-memory-back", [[r, [txBack], [txSavepoint]]], {}, inMemory),
   program("transaction-memory-unsure", [[r, [txWrite], [txReads]]], {}, { ...inMemory, ...unsure }),
+  // Intents: of a list that a dead writer made old nothing older is seen once a lease and a sweep have passed.
+  program("intents", [[[readList, readList]], [[sweepLater]], [[writeList]]], { crashes: 1 }, listed),
+  program("intents-granted", [[[readList, afterSweep]], [[sweepLater]], [[writeList]]], { crashes: 1 }, listed),
+  program("intents-two", [[[readList]], [[sweepLater]], [[writeList]], [[writeList]]], { crashes: 1 }, listed),
+  program("intents-crash-crash", [[[readList]], [[sweepLater]], [[writeList]], [[writeList]]], { crashes: 2 }, listed),
+  program("intents-calm", [[[readList]], [[writeList]], [[byListTag]]], {}, listed),
+  program("intents-transaction", [[[readList]], [[sweepLater]], [[txList]]], { crashes: 1 }, listed),
   program("writers-memory", [[r, r, [write], [write], [byKey]]], {}, inMemory),
   program("writers-memory-set", [[r, [setAfterCommit], [write], [refresh()]]], {}, inMemory),
   program("refresh-key", [[[refresh()]], [[byKey]]], { evictions: 1 }),

@@ -10,6 +10,7 @@ import type { CacheEntry } from "../../src/CacheEntry.ts"
 import { fingerprint } from "../../src/schema/fingerprint.ts"
 import { makeMemoryPrimitivesWithState, type MemoryPrimitives } from "../../src/stores/memory/primitives.ts"
 import type { MemoryState } from "../../src/stores/memory/state.ts"
+import { IntentTable } from "./intents.ts"
 import { StandingClock } from "./scheduler.ts"
 
 /** A row as the database gave it out: its version only grows. */
@@ -39,6 +40,7 @@ export class Server {
   readonly rows = new Map<string, number>()
   /** Which transaction has a row locked. Of a process that has died the database has rolled it back. */
   readonly locks = new Map<string, { readonly isAlive: boolean; readonly process: { readonly name: string } }>()
+  readonly table = new IntentTable()
   readonly markers = new Map<string, number | string>()
   /** Leases that were taken over. */
   takeOvers = 0

@@ -34,6 +34,12 @@ export const stateOf = (world: World): number => {
       state = fold(state, world.latest(key, process, true)?.version ?? 0)
     }
   }
+  for (const all of server.table.beside.values()) {
+    for (const { text, token } of all.values()) state = foldText(foldText(state, world.tokenName(token) ?? ""), text)
+  }
+  for (const { mark, token } of server.table.index.values()) {
+    state = foldText(foldText(state, world.tokenName(token) ?? ""), mark)
+  }
   for (const tag of world.tags) state = fold(state, digestOf(world, server.markers.get(tag)))
   return fold(fold(fold(state, server.epoch ?? 0), server.clock), world.bans)
 }
@@ -54,6 +60,9 @@ export const digestOf = (world: World, value: unknown): number => {
   if (Array.isArray(value)) return value.reduce<number>((digest, item) => fold(digest, digestOf(world, item)), 7)
   const scanned = value as { readonly name?: string; readonly found?: boolean }
   if (scanned.name !== undefined) return foldText(scanned.found === true ? 8 : 9, scanned.name)
+  if (value === null || !("born" in (value as object))) {
+    return Object.values(value ?? {}).reduce<number>((digest, item) => fold(digest, digestOf(world, item)), 10)
+  }
   const { born, tags, value: row } = value as CacheEntry
   return tags.reduce(foldText, fold(digestOf(world, row), born))
 }

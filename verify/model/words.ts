@@ -14,6 +14,7 @@ export const show = (world: World, value: unknown): string => {
   if (typeof value !== "object" || value === null) return String(value)
   const { name, found } = value as { readonly name?: string; readonly found?: boolean }
   if (name !== undefined) return `${name} is ${found === true ? "there" : "not there"}`
+  if (!("born" in value)) return show(world, Object.values(value))
   const { born, tags, value: row } = value as CacheEntry
   return `${show(world, row)} born ${born}${tags.length === 0 ? "" : ` with ${tags.join(", ")}`}`
 }

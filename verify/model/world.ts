@@ -132,6 +132,11 @@ export class World {
     return writersOf(text).reduce((known, token) => known.replace(token, this.#tokens.get(token)?.name ?? "?"), text)
   }
 
+  /** Whose token it is. */
+  holderOf(token: string): Process | undefined {
+    return this.#tokens.get(token)?.process
+  }
+
   /** Whether the process lives whose token holds the lease of a key, or one of them. */
   isKept(key: string): boolean {
     const text = this.server.lease(key) ?? ""

@@ -1,0 +1,95 @@
+/** The intents of a store, as steps: of each the one beside the lease and its place in the index are two commands. */
+import { Effect } from "effect"
+import type { EndedIntent, IndexedIntent, Intent, Intents } from "../../src/services/CacheBackend.ts"
+import type { Process, Work } from "./process.ts"
+
+/** What the server has of them. Of a writer that lives none ends: one that stands still for a lease is outside of what is promised. */
+export class IntentTable {
+  readonly beside = new Map<string, Map<string, EndedIntent>>()
+  readonly index = new Map<string, IndexedIntent>()
+  #marks = 0
+  mark(): string {
+    return String(++this.#marks)
+  }
+}
+
+export const intentsOf = (process: Process): Intents => {
+  const { world } = process
+  const { table } = world.server
+  const own = (token: string): string => world.nameToken(token, process)
+  const hasEnded = ({ token }: { readonly token: string }): boolean => world.holderOf(token)?.alive !== true
+  const name = (key: string, token: string) => `${key} ${token}`
+
+  const beside = <A>(key: string, label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
+    slot: `i:${key}`,
+    label,
+    run,
+    ...more
+  })
+  const inIndex = <A>(label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
+    slot: "index",
+    label,
+    run,
+    ...more
+  })
+
+  return {
+    put: (key, token, intent: Intent) => {
+      const put = beside<unknown>(
+        key,
+        `${own(token)}: put an intent down`,
+        () => {
+          let all = table.beside.get(key)
+          if (all === undefined) table.beside.set(key, (all = new Map()))
+          all.set(token, { key, token, text: table.mark(), intent })
+        },
+        { needsRoom: true }
+      )
+      const indexed = inIndex<unknown>(
+        `${own(token)}: put it into the index`,
+        () => table.index.set(name(key, token), { key, token, mark: table.mark() }),
+        { needsRoom: true }
+      )
+      return Effect.as(process.send([put, indexed]), true)
+    },
+    renew: (key, token) =>
+      process.one(beside(key, `${own(token)}: renew the intent`, () => table.beside.get(key)?.has(token) === true)),
+    drop: (key, token) =>
+      Effect.asVoid(
+        process.send<unknown>([
+          beside(key, `${own(token)}: drop the intent`, () => table.beside.get(key)?.delete(token)),
+          inIndex(`${own(token)}: drop it from the index`, () => table.index.delete(name(key, token)))
+        ])
+      ),
+    pending: (key) =>
+      process.one(
+        beside(key, `is there an intent beside ${key}`, () => (table.beside.get(key)?.size ?? 0) > 0, { reads: true })
+      ),
+    ended: (key) =>
+      process.one(
+        beside(key, `intents beside ${key} that have ended`, () =>
+          [...(table.beside.get(key)?.values() ?? [])].filter(hasEnded)
+        )
+      ),
+    settle: ({ key, text, token }) =>
+      process.one(
+        beside(key, `settle the intent of ${world.tokenName(token)}`, () => {
+          const there = table.beside.get(key)?.get(token)
+          return there?.text === text && table.beside.get(key)!.delete(token)
+        })
+      ),
+    sweep: (everyMillis) =>
+      process.one(
+        inIndex("sweep", () => ({ found: [...table.index.values()].filter(hasEnded), waitMillis: everyMillis }))
+      ),
+    forget: (found) =>
+      process.one(
+        inIndex("forget what was found", () => {
+          for (const { key, mark, token } of found) {
+            if (table.beside.get(key)?.has(token) === true) continue
+            if (table.index.get(name(key, token))?.mark === mark) table.index.delete(name(key, token))
+          }
+        })
+      )
+  }
+}
