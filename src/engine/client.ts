@@ -117,7 +117,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       Effect.withFiber<Found, CacheError, unknown>((fiber) => {
         const here = transactionOf(fiber.context)
         const found = store.read(region, key)
-        return here === undefined ? found : Effect.map(found, (there) => transactions.asSeen(here, store, key, there))
+        return here === undefined ? found : Effect.map(found, (there) => transactions.asSeen(here, key, there))
       })
 
     const peek = (region: Region, key: string) => {
@@ -134,9 +134,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       const here = transactionOf(fiber.context)
       const step = (some: ReadonlyArray<string>) =>
         Effect.flatMap(primary.lookMany(region, some), (found) =>
-          handOutAll(
-            here === undefined ? found : found.map((one, i) => transactions.asSeen(here, primary, some[i]!, one))
-          )
+          handOutAll(here === undefined ? found : found.map((one, i) => transactions.asSeen(here, some[i]!, one)))
         )
       const handOutAll = (entries: ReadonlyArray<Found>) => {
         const stats = counters.of(manual)
@@ -233,8 +231,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       handOut,
       handOutStored,
       removals,
-      intents,
-      write
+      intents
     })
     /** A call goes one way in a database transaction, and another outside. */
     const within = <A, E, R>(
@@ -321,7 +318,14 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       tag: (key, tags) =>
         Effect.flatMap(
           checked(() => [normalizeKey(key), [...new Set(stringsOf("tags", tags))]] as const),
-          ([normal, list]) => primary.addTags(normal, list)
+          ([normal, list]) =>
+            within(
+              (here) => {
+                transactions.tagged(here, normal)
+                return primary.addTags(normal, list)
+              },
+              primary.addTags(normal, list)
+            )
         ),
       counters: Effect.sync(() => counters.snapshot()),
       stats: Effect.withFiber((fiber) => {

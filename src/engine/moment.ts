@@ -12,7 +12,7 @@ import { Clock, Context, Metric } from "effect"
 import { liveClock, processMillis } from "../internal/processTime.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Engine, engineOf, type When } from "./contract.ts"
-import { isInTransaction } from "./transaction/current.ts"
+import { transactionOf } from "./transaction/current.ts"
 
 // Not the one that programs run in: a moment has not begun.
 const noContext: Context.Context<never> = Context.makeUnsafe(new Map())
@@ -43,7 +43,7 @@ export class Moment implements When {
   private look(context: Context.Context<never>): void {
     const client = Context.getOrUndefined(context, CacheClient)
     // What a transaction changed is not to be seen in it: it asks the engine, and takes no hit without.
-    this.engine = client === undefined || isInTransaction(context) ? undefined : engineOf(client)
+    this.engine = client === undefined || transactionOf(context) !== undefined ? undefined : engineOf(client)
     this.clock = Context.get(context, Clock.Clock)
     this.startedAt = this.clock === liveClock ? processMillis(liveClock) : undefined
     this.attributes = Context.get(context, Metric.CurrentMetricAttributes)

@@ -13,6 +13,7 @@ import { asWriteToken } from "../protocol/lease.ts"
 import type { Region } from "../region/region.ts"
 import type { LoadContext } from "./land.ts"
 import { withRenewal } from "./load.ts"
+import type { Sealed } from "./seal.ts"
 import type { Store } from "./store.ts"
 
 /** What went wrong with the cache beside a write. */
@@ -46,7 +47,12 @@ export class Slot {
     Effect.forEach(this.#parts.others, ({ backend }) => Effect.ignore(backend.remove([this.key])), { discard: true })
   )
 
-  readonly #disown = Effect.suspend(() => {
+  get leaseMillis(): number {
+    return this.#parts.leaseMillis
+  }
+
+  /** Of a lease that is perhaps held still. */
+  readonly disown = Effect.suspend(() => {
     const { leaseMillis, store } = this.#parts
     return store.orphans.add(this.key, this.token, leaseMillis)
   })
@@ -58,7 +64,7 @@ export class Slot {
       this.#forget,
       // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
       Effect.matchEffect(
-        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write"), () => this.#disown),
+        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write"), () => this.disown),
         {
           onFailure: (error) => {
             this.failed = true
@@ -97,7 +103,7 @@ export class Slot {
     Effect.andThen(
       Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note),
       // An invalidation makes the lease void, and leaves it.
-      this.#disown
+      this.disown
     )
   )
 
@@ -106,26 +112,52 @@ export class Slot {
     Effect.andThen(this.#forget, this.born === undefined ? this.#empty : this.leave)
   )
 
+  /** What is to be stored of a value. */
+  seal(
+    region: Region,
+    params: unknown,
+    value: unknown,
+    loadMillis: number
+  ): Effect.Effect<Sealed, CacheError, unknown> {
+    const { context, store } = this.#parts
+    const origin = { born: this.born ?? 0, loadMillis, defaultTtl: context.defaultTtlMillis }
+    return store.sealer.sealNow(region, this.key, value, params, origin)
+  }
+
   /** The end of a write that has succeeded: its value, if the lease was its own alone throughout. */
   fill(region: Region, params: unknown, value: unknown, loadMillis: number): Effect.Effect<void, never, unknown> {
-    const { context, note, store } = this.#parts
-    const { key, token } = this
     return Effect.andThen(
       this.#forget,
-      Effect.gen({ self: this }, function*() {
-        const { born } = this
-        if (born === undefined) return yield* this.#empty
-        const origin = { born, loadMillis, defaultTtl: context.defaultTtlMillis }
-        const sealed = yield* Effect.result(
-          Effect.onError(store.sealer.sealNow(region, key, value, params, origin), () => this.leave)
-        )
-        if (sealed._tag === "Failure") return yield* note(sealed.failure)
-        // Who was not alone leaves no entry (`"unlink"`), and never sets its value blindly.
-        const filled = yield* Effect.result(store.fill(region, key, token, sealed.success, "unlink"))
-        if (filled._tag === "Failure") yield* Effect.andThen(note(filled.failure), this.#empty)
-        else if (!filled.success) context.counters(region).counts.rejectedFills++
-      })
+      Effect.suspend(() =>
+        this.born === undefined
+          ? this.#empty
+          : Effect.matchEffect(
+              Effect.onError(this.seal(region, params, value, loadMillis), () => this.leave),
+              { onFailure: this.#parts.note, onSuccess: (sealed) => this.#put(region, sealed) }
+            )
+      )
     )
+  }
+
+  /** The same of what was sealed before. */
+  fillSealed(region: Region, sealed: Sealed): Effect.Effect<void> {
+    return Effect.andThen(
+      this.#forget,
+      Effect.suspend(() => (this.born === undefined ? this.#empty : this.#put(region, sealed)))
+    )
+  }
+
+  #put(region: Region, sealed: Sealed): Effect.Effect<void> {
+    const { context, note, store } = this.#parts
+    const { key, token } = this
+    // Who was not alone leaves no entry (`"unlink"`), and never sets its value blindly.
+    return Effect.matchEffect(store.fill(region, key, token, sealed, "unlink"), {
+      onFailure: (error) => Effect.andThen(note(error), this.#empty),
+      onSuccess: (filled) =>
+        Effect.sync(() => {
+          if (!filled) context.counters(region).counts.rejectedFills++
+        })
+    })
   }
 }
 

@@ -154,8 +154,8 @@ export const ablations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: slot,
-        find: 'store.fill(region, key, token, sealed.success, "unlink")',
-        replace: 'store.fill(region, key, token, sealed.success, "keep")'
+        find: 'store.fill(region, key, token, sealed, "unlink")',
+        replace: 'store.fill(region, key, token, sealed, "keep")'
       }
     ]
   },

@@ -1,7 +1,7 @@
 /**
  * How a transaction ends for the cache: by its commit, which carries out what was noted and then settles each key, or without one.
  */
-import { type Context, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { inSteps, stepSize } from "../../internal/inSteps.ts"
 import type { Counters } from "../../observe/stats.ts"
@@ -9,6 +9,7 @@ import { warn } from "../../observe/warnings.ts"
 import type { Region } from "../../region/region.ts"
 import type { LoadContext } from "../land.ts"
 import type { Store } from "../store.ts"
+import { dropIntent } from "./intend.ts"
 import type { Held, Level, Noted, Transaction } from "./transaction.ts"
 
 /** Invalidations outside of a transaction; they count and tell their failures themselves. */
@@ -26,12 +27,9 @@ interface Parts {
   readonly removals: Removals
 }
 
-/** While nothing is heard of a transaction, it is asked whether it is open: at first after this, then less often. */
+/** A transaction of which nothing can be heard is asked whether it is open: at first after this, then less often. */
 const firstPauseMillis = 50
 const lastPauseMillis = 1_000
-
-/** Once it is about to end. */
-const soonMillis = 5
 
 export interface Ending {
   /** After the outermost commit, if the level was not rolled back. Runs once. */
@@ -124,20 +122,13 @@ export const makeEnding = Effect.fnUntraced(function*({
     )
 
   /** By what it was written last, if nothing in the transaction overtook that; otherwise it stays empty. */
-  const settle = (transaction: Transaction, { at, slot, written }: Held): Effect.Effect<void> => {
+  const settle = (transaction: Transaction, held: Held): Effect.Effect<void> => {
+    const { at, slot, written } = held
+    // The connection keeps its last transaction in memory, which needs no values.
+    held.written = undefined
     if (written === undefined || transaction.isLost || transaction.overtakes(slot.key, at)) return slot.end
-    const { loadMillis, params, region, services, value } = written
-    return Effect.provideContext(
-      slot.fill(region, params, value, loadMillis),
-      services as Context.Context<unknown>
-    ) as Effect.Effect<void>
+    return slot.fillSealed(written.region, written.sealed)
   }
-
-  /** Once all of it was carried out. Otherwise it is left to its end, and to others. */
-  const dropIntent = (transaction: Transaction): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      transaction.isAcknowledged && transaction.intent !== undefined ? transaction.intent.drop : Effect.void
-    )
 
   const commit = (transaction: Transaction, level: Level): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -150,26 +141,29 @@ export const makeEnding = Effect.fnUntraced(function*({
       })
       return Effect.andThen(
         carryOut(transaction, [level]),
-        Effect.andThen(
-          settled,
-          Effect.suspend(() => {
-            if (!transaction.isWhole) return Effect.void
-            transaction.finish()
-            return dropIntent(transaction)
-          })
+        // A call that takes leases in another fiber is waited for: its slots are settled, too.
+        transaction.turn(
+          Effect.andThen(
+            settled,
+            Effect.suspend(() => {
+              if (!transaction.isWhole) return Effect.void
+              transaction.finish()
+              return dropIntent(transaction)
+            })
+          )
         )
       )
     })
 
-  /** It was rolled back, or nobody knows: COMMIT may have been carried out, or be about to. */
-  const lose = (transaction: Transaction): Effect.Effect<void> =>
+  /** It was rolled back, or nobody knows: COMMIT may have been carried out, or be about to. Gives what is to be done later. */
+  const lose = (transaction: Transaction): Effect.Effect<Effect.Effect<void>> =>
     Effect.suspend(() => {
       transaction.isLost = true
       const held = [...transaction.allHeld()]
       const noted = carryOut(transaction, transaction.levels)
       if (transaction.rolledBack) {
-        const emptied = eachHeld(held, ({ slot }) => slot.end)
-        return Effect.andThen(emptied, Effect.andThen(noted, dropIntent(transaction)))
+        const ended = eachHeld(held, ({ slot }) => slot.end)
+        return Effect.as(Effect.andThen(ended, Effect.andThen(noted, dropIntent(transaction))), Effect.void)
       }
       // A lease of a process has no time to live, so it is given back after one.
       const later = held.filter(({ store }) => store.backend.local !== undefined)
@@ -177,46 +171,58 @@ export const makeEnding = Effect.fnUntraced(function*({
         Effect.sleep(leaseMillis),
         eachHeld(later, ({ slot }) => slot.end)
       )
-      return Effect.andThen(
-        eachHeld(held, ({ slot }) => slot.abandon),
-        Effect.andThen(noted, later.length === 0 ? Effect.void : giveBack)
-      )
+      const left = eachHeld(held, ({ slot }) => slot.abandon)
+      return Effect.as(Effect.andThen(left, noted), later.length === 0 ? Effect.void : giveBack)
     })
 
   const end = (transaction: Transaction): Effect.Effect<void> =>
     Effect.suspend(() => {
       transaction.finish()
-      // After a commit there is left only what savepoints did that were rolled back.
-      if (!transaction.committed) return lose(transaction)
-      const left = eachHeld([...transaction.allHeld()], ({ slot }) => slot.end)
-      return Effect.andThen(left, dropIntent(transaction))
+      return Effect.flatten(
+        transaction.turn(
+          Effect.suspend(() =>
+            transaction.committed
+              ? // There is left only what savepoints did that were rolled back.
+                Effect.as(
+                  Effect.andThen(
+                    eachHeld([...transaction.allHeld()], ({ slot }) => slot.end),
+                    dropIntent(transaction)
+                  ),
+                  Effect.void
+                )
+              : lose(transaction)
+          )
+        )
+      )
     })
 
-  const renewAll = (transaction: Transaction) => {
-    const leases = inSteps(
-      [...transaction.allHeld()].filter(({ store }) => store.backend.local === undefined),
-      stepSize,
-      (step) =>
-        Effect.forEach(step, ({ slot }) => Effect.ignore(slot.renew), { concurrency: "unbounded", discard: true })
+  const renewAll = (transaction: Transaction) =>
+    Effect.andThen(
+      inSteps(
+        [...transaction.allHeld()].filter(({ store }) => store.backend.local === undefined),
+        stepSize,
+        (step) =>
+          Effect.forEach(step, ({ slot }) => Effect.ignore(slot.renew), { concurrency: "unbounded", discard: true })
+      ),
+      transaction.intent?.renew ?? Effect.void
     )
-    return Effect.andThen(leases, transaction.intent?.renew ?? Effect.void)
-  }
 
   const watching = (transaction: Transaction) =>
     Effect.gen(function*() {
-      let pause = firstPauseMillis
-      let left = leaseMillis / 3
+      let pause = transaction.isHeard ? Infinity : firstPauseMillis
+      /** Since the leases were renewed, or more. */
+      let passed = 0
       while (!transaction.isOver) {
-        const millis = Math.min(pause, left)
+        const millis = Math.min(pause, Math.max(1, Math.min(transaction.leaseMillis, leaseMillis) / 3 - passed))
         yield* Effect.raceFirst(transaction.untilTold, Effect.sleep(millis))
         if (transaction.isOver) return
         if (transaction.hasEnded) return yield* end(transaction)
-        left -= millis
-        if (left <= 0) {
+        passed += millis
+        if (passed >= Math.min(transaction.leaseMillis, leaseMillis) / 3) {
           yield* renewAll(transaction)
-          left = leaseMillis / 3
+          passed = 0
         }
-        pause = transaction.endsSoon ? soonMillis : Math.min(pause * 2, lastPauseMillis)
+        pause = Math.min(pause * 2, transaction.isHeard ? Infinity : lastPauseMillis)
       }
     })
 

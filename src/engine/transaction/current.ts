@@ -40,27 +40,28 @@ const isLevel = (value: unknown): value is LevelKey =>
 
 /** The transaction that code with these services is in. One look where there is none. */
 export const transactionOf = (services: Context.Context<never>): Here | undefined => {
-  const key = Context.getOrUndefined(services, CurrentService)?.key
-  if (key === undefined) return undefined
-  const level: unknown = services.mapUnsafe.get(key)
-  if (!isLevel(level)) return undefined
-  const client = Context.getOrUndefined(services, SqlClient)
+  const current = Context.getOrUndefined(services, CurrentService)?.key
+  if (current === undefined) return undefined
+  let key = current
+  let level: unknown = services.mapUnsafe.get(current)
   let isWithin = false
   for (const [name, value] of services.mapUnsafe) {
-    if (name !== key && name.startsWith(connectionNames) && isLevel(value)) isWithin = true
+    if (name === current || !name.startsWith(connectionNames) || !isLevel(value)) continue
+    if (isLevel(level)) isWithin = true
+    else {
+      // Of the innermost nothing is left after its commit, and its callbacks run within another client's.
+      key = name
+      level = value
+    }
   }
+  if (!isLevel(level)) return undefined
+  const client = Context.getOrUndefined(services, SqlClient)
   return {
     level,
     client: typeof client?.afterCommit === "function" && client.transactionService?.key === key ? client : undefined,
     isWithin,
     services
   }
-}
-
-/** Whether there is one, for who only wants to know that. */
-export const isInTransaction = (services: Context.Context<never>): boolean => {
-  const key = Context.getOrUndefined(services, CurrentService)?.key
-  return key !== undefined && isLevel(services.mapUnsafe.get(key))
 }
 
 /**
@@ -98,37 +99,35 @@ export const spansOf = (services: Context.Context<never>): ReadonlyArray<Tracer.
 export interface Ending {
   /** It is about to be rolled back, and no COMMIT was sent. */
   rolledBack: boolean
-  /** It is about to end. */
-  readonly soon: () => void
-  /** It has ended, with all that came after its commit. */
-  readonly ended: () => void
+  /** It has ended, with all that came after its commit, if it has committed for certain. */
+  readonly ended: (committed: boolean) => void
 }
 
 const rollbackEvent = "effect.sql.transaction.rollback"
-const commitEvent = "effect.sql.transaction.commit"
 
 /**
  * Listens to what the span of a transaction is told: the only way to hear of one that ends without a commit at the moment it does.
- * Where it cannot be listened to, it is asked from time to time whether it is open.
+ * `false`: it cannot be listened to (a frozen span), and whether it is open is asked from time to time.
  */
-export const listen = (span: Tracer.Span, ending: Ending): void => {
+export const listen = (span: Tracer.Span, ending: Ending): boolean => {
   const { end, event } = span
-  try {
-    Object.assign(span, {
-      event(this: Tracer.Span, ...args: Parameters<Tracer.Span["event"]>) {
-        if (args[0] === rollbackEvent) ending.rolledBack = true
-        if (args[0] === rollbackEvent || args[0] === commitEvent) ending.soon()
-        return Reflect.apply(event, this, args)
-      },
-      end(this: Tracer.Span, ...args: Parameters<Tracer.Span["end"]>) {
-        try {
-          return Reflect.apply(end, this, args)
-        } finally {
-          ending.ended()
-        }
+  const heard: Pick<Tracer.Span, "end" | "event"> = {
+    event(this: Tracer.Span, ...args) {
+      if (args[0] === rollbackEvent) ending.rolledBack = true
+      return Reflect.apply(event, this, args)
+    },
+    end(this: Tracer.Span, ...args) {
+      try {
+        return Reflect.apply(end, this, args)
+      } finally {
+        ending.ended(Exit.isSuccess(args[1]))
       }
-    })
+    }
+  }
+  try {
+    Object.assign(span, heard)
+    return span.end === heard.end && span.event === heard.event
   } catch {
-    // A frozen span.
+    return false
   }
 }

@@ -4,10 +4,11 @@
  * Keys that it wrote or invalidated are unlinked and their leases held until it ends; everything else is noted. A savepoint is a
  * level of its own: what it noted counts only if it was not rolled back, what it unlinked stays unlinked.
  */
-import { type Context, Effect, Semaphore } from "effect"
+import { Effect, Semaphore } from "effect"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import type { Region } from "../../region/region.ts"
 import type { WriteIntent } from "../intents.ts"
+import type { Sealed } from "../seal.ts"
 import type { Slot } from "../slot.ts"
 import type { Store } from "../store.ts"
 import { type Ending, type Here, type LevelKey, listen, runAfterCommit, spansOf } from "./current.ts"
@@ -15,14 +16,10 @@ import { type Ending, type Here, type LevelKey, listen, runAfterCommit, spansOf 
 /** More keys than these are not held: they are unlinked at once, and again after the commit. */
 export const maxHeld = 1_000
 
-/** What a write leaves in its slot. */
+/** What a write leaves in its slot: made when it was written, because its value may be changed before the commit. */
 export interface Written {
   readonly region: Region
-  readonly params: unknown
-  readonly value: unknown
-  readonly loadMillis: number
-  /** Of the call: the region's functions and its schema may need them. */
-  readonly services: Context.Context<never>
+  readonly sealed: Sealed
 }
 
 /** Outside of it, what is invalidated is invalidated in all stores, or in one. */
@@ -47,9 +44,13 @@ export interface Held {
   readonly store: Store
   /** Those that wrote or invalidated it. */
   readonly by: Set<Level>
-  /** What was written last, and when; `undefined`: nothing that may be stored. */
+  /** What was written last; `undefined`: nothing that may be stored. */
   written: Written | undefined
+  /** When it was changed last. */
   at: number
+  /** Writes that run, and whether two of them did at once: nobody knows whose value the database keeps. */
+  running: number
+  clashed: boolean
   settled: boolean
 }
 
@@ -59,23 +60,26 @@ export class Transaction implements Ending {
   /** Of the outermost level, once it was seen. */
   #root: Here | undefined
   /** The last that was seen. */
-  #last: Here
+  #last: Here | undefined
   #now = 0
   /** When each was noted last, whatever became of the level. */
   readonly #keys = new Map<string, number>()
   readonly #tags = new Map<string, number>()
   readonly #patterns = new Map<string, { readonly at: number; readonly matches: (key: string) => boolean }>()
   #everything = 0
-  heldCount = 0
-  /** All that was noted, also in savepoints that were rolled back: what others are to know of. */
+  /** All that was noted, also in savepoints that were rolled back. */
   readonly intended = { keys: new Set<string>(), patterns: new Set<string>(), tags: new Set<string>() }
+  /** Of the intent. */
+  token: string | undefined
   intent: WriteIntent | undefined
   /** Nothing that was carried out has failed. */
   isAcknowledged = true
-  /** A call of it has run after its commit. */
+  heldCount = 0
+  /** The shortest of the leases that are held. */
+  leaseMillis = Infinity
+  /** It is known to have committed: a call of it has run, or its span says so. */
   committed = false
   rolledBack = false
-  endsSoon = false
   isWatched = false
   #ended = false
   #isHeard = false
@@ -85,38 +89,37 @@ export class Transaction implements Ending {
   /** It was rolled back, or nobody knows. What it did is undone or made void, and nothing is filled any more. */
   isLost = false
   #wake: (() => void) | undefined
-  readonly services: Context.Context<never>
-  /** Of its intent, which stands beside no lease. */
-  readonly token: string
 
-  constructor(here: Here, token: string) {
-    this.token = token
-    this.#last = here
-    this.services = here.services
-    const spans = spansOf(here.services)
+  /** To be run before anything waits for its end. */
+  listen({ isWithin, level, services }: Here): void {
+    if (this.#isHeard) return
+    const spans = spansOf(services)
     // Among spans of several clients nobody knows which is the outermost of this one.
-    const outermost = spans.length === here.level[1] + 1 ? spans.at(-1) : undefined
-    if (outermost !== undefined) {
-      this.#isHeard = true
-      listen(outermost, this)
-    }
+    const outermost = !isWithin && spans.length === level[1] + 1 ? spans.at(-1) : undefined
+    if (outermost !== undefined) this.#isHeard = listen(outermost, this)
   }
 
-  /** Whether a call at this place is of this transaction; where that is unknown it counts as one, which costs a hit or a fill. */
+  /** Whether a level that is new is of this transaction; where that is unknown it counts as one, which costs a hit or a fill. */
   covers({ level }: Here): boolean {
-    if (this.#levels.has(level)) return true
-    return !this.isOver && (this.#root === undefined || (level[1] > 0 && this.isOpen))
+    if (this.isOver || this.#ended) return false
+    return this.#root === undefined || (level[1] > 0 && this.isOpen)
   }
 
   level(here: Here): Level {
-    this.#last = here
-    if (here.level[1] === 0) this.#root = here
+    if (here.client !== undefined) {
+      this.#last = here
+      if (here.level[1] === 0) this.#root = here
+    }
     let level = this.#levels.get(here.level)
     if (level === undefined) {
       level = new Level()
       this.#levels.set(here.level, level)
     }
     return level
+  }
+
+  get root(): Here | undefined {
+    return this.#root
   }
 
   get levels(): Iterable<Level> {
@@ -129,14 +132,10 @@ export class Transaction implements Ending {
     return true
   }
 
-  /** When a call is made, among those of this transaction. */
-  next(): number {
-    return ++this.#now
-  }
-
   /** Whether it is open, as far as can be told. */
   get isOpen(): boolean {
-    return runAfterCommit(this.#root ?? this.#last, Effect.void)
+    const here = this.#root ?? this.#last
+    return here !== undefined && runAfterCommit(here, Effect.void)
   }
 
   held(store: Store, key: string): Held | undefined {
@@ -146,9 +145,23 @@ export class Transaction implements Ending {
   hold(store: Store, slot: Slot): Held {
     let ofStore = this.#held.get(store)
     if (ofStore === undefined) this.#held.set(store, (ofStore = new Map()))
-    const held = { slot, store, by: new Set<Level>(), written: undefined, at: 0, settled: false }
+    const held: Held = {
+      slot,
+      store,
+      by: new Set(),
+      written: undefined,
+      at: 0,
+      running: 0,
+      clashed: false,
+      settled: false
+    }
     ofStore.set(slot.key, held)
     this.heldCount++
+    if (slot.leaseMillis < this.leaseMillis) {
+      this.leaseMillis = slot.leaseMillis
+      // It is to be renewed earlier.
+      this.#wake?.()
+    }
     return held
   }
 
@@ -160,7 +173,7 @@ export class Transaction implements Ending {
   /** Puts down what is to be made invalid after the commit. */
   note(level: Level, noted: Noted): void {
     level.noted.push(noted)
-    const at = this.next()
+    const at = ++this.#now
     if (noted.kind === "everything") this.#everything = at
     else if (noted.kind === "pattern") {
       const { pattern } = noted
@@ -171,9 +184,10 @@ export class Transaction implements Ending {
     }
   }
 
-  /** Whether it wrote or invalidated the entry of a key, in any of its levels. */
-  touches(store: Store, key: string, tags: ReadonlyArray<string>): boolean {
-    return this.held(store, key) !== undefined || this.overtakes(key, 0) || tags.some((tag) => this.#tags.has(tag))
+  /** Whether it wrote or invalidated the entry of a key, in any of its levels and in whatever store. */
+  touches(key: string, tags: ReadonlyArray<string>): boolean {
+    for (const ofStore of this.#held.values()) if (ofStore.has(key)) return true
+    return this.overtakes(key, 0) || tags.some((tag) => this.#tags.has(tag))
   }
 
   /** Whether something that was noted later covers the key. */
@@ -183,13 +197,30 @@ export class Transaction implements Ending {
     return false
   }
 
-  /** What was written in a slot that is held. */
-  touch(level: Level, store: Store, key: string, written: Written | undefined): void {
+  /** What was written in a slot that is held is not to be stored, nor what is being written. */
+  touch(level: Level | undefined, store: Store, key: string): void {
     const held = this.held(store, key)
     if (held === undefined) return
-    held.by.add(level)
-    held.written = written
-    held.at = this.next()
+    if (level !== undefined) held.by.add(level)
+    held.written = undefined
+    held.at = ++this.#now
+  }
+
+  /** The same, where a write begins. Its value is as old as its beginning: what comes while it runs may be newer. */
+  writing(level: Level, store: Store, key: string): number {
+    this.touch(level, store, key)
+    const held = this.held(store, key)
+    if (held === undefined) return 0
+    if (held.running++ > 0) held.clashed = true
+    return held.at
+  }
+
+  /** Its end. */
+  wrote(store: Store, key: string, at: number, written: Written | undefined): void {
+    const held = this.held(store, key)
+    if (held === undefined || held.running === 0) return
+    if (!held.clashed && !held.settled && held.at === at) held.written = written
+    if (--held.running === 0) held.clashed = false
   }
 
   /** Those that are held, and of whose levels all have committed. */
@@ -202,7 +233,7 @@ export class Transaction implements Ending {
     for (const ofStore of this.#held.values()) for (const held of ofStore.values()) if (held.by.has(level)) yield held
   }
 
-  /** One call of it at a time takes leases: two of one key would join each other, and void both. */
+  /** One call of it at a time takes leases: two of one key would join each other, and void both. The end waits for it, too. */
   turn<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return this.#turns.withPermit(self)
   }
@@ -213,14 +244,16 @@ export class Transaction implements Ending {
     this.#wake?.()
   }
 
-  /** Whether it has ended, as far as can be told. */
+  /** Whether it has ended, as far as can be told: of a savepoint alone nobody can, but by the span. */
   get hasEnded(): boolean {
-    if (this.#ended) return true
-    // Of a savepoint alone one cannot say when the transaction ends, but for what the span of that tells.
-    return (this.#root !== undefined || !this.#isHeard || this.endsSoon) && !this.isOpen
+    return this.#isHeard ? this.#ended : !this.isOpen
   }
 
-  /** Until something is heard of its end. */
+  get isHeard(): boolean {
+    return this.#isHeard
+  }
+
+  /** Until something is heard of its end, or of a shorter lease. */
   readonly untilTold: Effect.Effect<void> = Effect.callback((resume) => {
     if (this.#ended || this.isOver) return resume(Effect.void)
     this.#wake = () => resume(Effect.void)
@@ -229,13 +262,10 @@ export class Transaction implements Ending {
     })
   })
 
-  readonly soon = (): void => {
-    this.endsSoon = true
-    this.#wake?.()
-  }
-
-  readonly ended = (): void => {
+  readonly ended = (committed: boolean): void => {
     this.#ended = true
+    // Also where all that it did was in savepoints that were rolled back: then none of its calls runs.
+    if (committed) this.committed = true
     this.#wake?.()
   }
 }

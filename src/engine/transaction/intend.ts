@@ -1,0 +1,36 @@
+/**
+ * The intent of a transaction: what it is going to make invalid after its commit, as far as it is known, so that others see to it if
+ * this process dies. One for all of its calls, and beside no lease.
+ */
+import { Effect } from "effect"
+import type { Intent } from "../../services/CacheBackend.ts"
+import type { Intents } from "../intents.ts"
+import type { LoadContext } from "../land.ts"
+import type { Region } from "../../region/region.ts"
+import type { Transaction } from "./transaction.ts"
+
+export type Intend = (transaction: Transaction, more: Partial<Intent>, region: Region) => Effect.Effect<void>
+
+/** Keys that are held need none: their slots are empty, and stay so for a lease. */
+export const makeIntend =
+  (context: LoadContext, intents: Intents): Intend =>
+  (transaction, { keys = [], patterns = [], tags = [] }, region) =>
+    Effect.suspend(() => {
+      const token = (transaction.token ??= context.makeToken())
+      const all = transaction.intended
+      const known = all.keys.size + all.patterns.size + all.tags.size
+      for (const key of keys) all.keys.add(key)
+      for (const pattern of patterns) all.patterns.add(pattern)
+      for (const tag of tags) all.tags.add(tag)
+      if (all.keys.size + all.patterns.size + all.tags.size === known) return Effect.void
+      const intent = { keys: [...all.keys], patterns: [...all.patterns], tags: [...all.tags] }
+      const note = (error: Parameters<LoadContext["record"]>[1]) => context.record(region, error)
+      transaction.intent = intents.of(token, token, intent, context.defaultLeaseMillis, note)
+      return Effect.asVoid(transaction.intent?.put ?? Effect.void)
+    })
+
+/** Once all of it was carried out. Otherwise it is left to its end, and to others. */
+export const dropIntent = (transaction: Transaction): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    transaction.isAcknowledged && transaction.intent !== undefined ? transaction.intent.drop : Effect.void
+  )
