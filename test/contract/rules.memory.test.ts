@@ -6,9 +6,11 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema } from "effect"
 import { cacheAside, CacheClient, invalidatePattern, invalidateTags } from "../../src/index.ts"
 import { conformance, memoryStore } from "./conformance.ts"
+import { transactionRules } from "./transactions.ts"
 import { makeGate, memoryClient } from "../support/client.ts"
 
 conformance("memory", memoryStore, ["protocol"])
+transactionRules(memoryClient())
 
 const tooManyTags = Array.from({ length: 12_000 }, (_, i) => `t${i}`)
 

@@ -7,11 +7,17 @@ import { Redis } from "ioredis"
 import { cacheAside, invalidatePattern } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { alone, conformance, redisStore } from "./conformance.ts"
+import { transactionRules } from "./transactions.ts"
 import { adminOf, buildClient, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()
 
 conformance("Redis", redisStore(Effect.map(server, alone)), ["protocol", "evictions"])
+transactionRules(
+  Effect.flatMap(server, ({ url }) =>
+    buildClient(CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" }))
+  )
+)
 
 it.live("rule: two passes for patterns (Redis)", () =>
   Effect.scoped(

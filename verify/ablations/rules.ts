@@ -32,6 +32,9 @@ const land = "src/engine/land.ts"
 const slot = "src/engine/slot.ts"
 const flights = "src/engine/flights.ts"
 const passes = "src/protocol/passes.ts"
+const client = "src/engine/client.ts"
+const hold = "src/engine/transaction/hold.ts"
+const transaction = "src/engine/transaction/transaction.ts"
 
 const memoryFence = "if (!this.holds(key, token)) return false\n    this.store("
 const redisFence = "if said(KEYS[1]) == ARGV[1] then\n  if ARGV[3]"
@@ -233,6 +236,49 @@ export const ablations: ReadonlyArray<Ablation> = [
     rule: "join only with the same epoch",
     test: "rule: join only with the same epoch",
     patches: [{ file: flights, find: "flight.epoch === epoch &&", replace: "Number.isFinite(epoch) &&" }]
+  },
+  {
+    rule: "a miss in a transaction is private",
+    test: "rule: a miss in a transaction is private",
+    patches: [
+      {
+        file: client,
+        find: "here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)",
+        replace: "here === here ? getOrLoad(request, fiber) : transactions.read(here!, request, fiber)"
+      }
+    ]
+  },
+  {
+    rule: "a write in a transaction is filled only after the commit",
+    test: "rule: a write in a transaction is filled only after the commit",
+    patches: [
+      {
+        file: hold,
+        find: "if (isGone(joined)) yield* hold(joined, keys, slots, region, options.note)\n      return ran!",
+        replace: `if (entry !== undefined) {
+        const held = transaction.held(store, keys[0]!)!
+        held.settled = true
+        yield* held.slot.fillSealed(region, entry)
+      }
+      return ran!`
+      }
+    ]
+  },
+  {
+    rule: "what a savepoint wrote that was rolled back is not filled",
+    test: "rule: what a savepoint wrote that was rolled back is not filled",
+    patches: [
+      {
+        file: transaction,
+        find: "if ([...held.by].every(({ committed }) => committed)) yield held",
+        replace: "yield held"
+      }
+    ]
+  },
+  {
+    rule: "a write is not filled that something in the transaction overtook",
+    test: "rule: a write is not filled that something in the transaction overtook",
+    patches: [{ file: transaction, find: "held.written = undefined\n    held.at =", replace: "held.at =" }]
   }
 ]
 

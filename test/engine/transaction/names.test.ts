@@ -3,7 +3,7 @@
  * no transaction is seen, or its end is heard of late: look for the new names there.
  */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Tracer } from "effect"
+import { type Context, Effect, type Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import { spansOf, transactionOf } from "../../../src/engine/transaction/current.ts"
 import { makeDatabase } from "../../support/sql.ts"
