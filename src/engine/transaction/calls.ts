@@ -233,7 +233,14 @@ const callsOf = (parts: Parts, ending: Ending) => {
         handOut,
         during: joined === undefined ? during : holds.during(joined),
         // The transaction has one for all of its calls.
-        intentOf: () => undefined,
+        intentOf: ({ intent, plan }) =>
+          joined === undefined || intent === undefined
+            ? undefined
+            : {
+                put: Effect.as(intend(joined.transaction, intent, plan.region), true),
+                renew: Effect.void,
+                drop: Effect.void
+              },
         invalidateKeys: (list) => invalidateKeys(here, list),
         invalidatePattern: (pattern) => invalidatePattern(here, pattern),
         invalidateTags: (tags) => invalidateTags(here, tags)

@@ -136,22 +136,11 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
   /** A write's slots are held until the transaction ends, and filled or left empty then. */
   const during =
     (joined: Joined): During =>
-    ({ goOn, keys, request, run, slots: { note, ...slots } }) =>
-      writing(
-        joined,
-        keys,
-        slots,
-        request,
-        {
-          fills: request.fills,
-          note,
-          goOn: Effect.andThen(
-            goOn,
-            Effect.suspend(() => intend(joined.transaction, request.intent ?? {}, request.plan.region))
-          )
-        },
-        inlineWrite(slots.store, keys, run)
-      )
+    ({ goOn, keys, put = Effect.void, request, run, slots: { note, ...slots } }) => {
+      const begin = Effect.andThen(goOn, put)
+      const options = { fills: request.fills, note, goOn: begin }
+      return writing(joined, keys, slots, request, options, inlineWrite(slots.store, keys, run))
+    }
 
   /** Loads anew, which is a write of what was loaded. */
   const refresh = (joined: Joined, store: Store, request: Request) =>
