@@ -75,6 +75,16 @@ export type ArgsOf<T extends string> =
           ? PositionalArgs<Positions<T>>
           : readonly [{ readonly "a template has either names or numbers": never }, ...Anything]
 
+/** What fills a template: an object by name, or a list by position. */
+export type KeyParams<T extends string> =
+  IsWide<T> extends true
+    ? Readonly<Record<string, KeyPart>> | ReadonlyArray<KeyPart>
+    : [Positions<T>] extends [never]
+      ? ParamsOf<T>
+      : [Names<T>] extends [never]
+        ? PositionalArgs<Positions<T>>
+        : never
+
 /** A template made ready: parsed and checked once, cheap to fill in. */
 export interface CompiledKey {
   readonly template: string

@@ -20,6 +20,7 @@ export {
   type ArgsOf,
   buildCacheKey,
   buildCachePattern,
+  type KeyParams,
   type KeyPart,
   type ParamsOf,
   type PlaceholderNames
@@ -45,7 +46,15 @@ export { type Memoize, memoize } from "./patterns/memoize.ts"
 export { type StampedeOptions, type StampedeProtect, stampedeProtect } from "./patterns/stampedeProtect.ts"
 export { getCacheStats } from "./patterns/stats.ts"
 export { invalidateTags, tagCacheKey } from "./patterns/tags.ts"
-export { type WriteOptions, type WriteThrough, writeThrough } from "./patterns/writeThrough.ts"
+export {
+  type AroundOptions,
+  type KeysOptions,
+  type WrapAround,
+  type WriteAround,
+  writeAround
+} from "./patterns/writeAround.ts"
+export { type CreateOptions, type WriteOptions, type WriteThrough, writeThrough } from "./patterns/writeThrough.ts"
+export type { Listed, Lists, WrapAny, WriteCall, WriteOf, Written } from "./patterns/writing.ts"
 export {
   type BackendUsage,
   CacheBackend,

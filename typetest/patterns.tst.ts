@@ -11,6 +11,7 @@ import {
   invalidateTags,
   memoize,
   stampedeProtect,
+  writeAround,
   writeThrough
 } from "../src/index.ts"
 
@@ -122,10 +123,80 @@ describe("the other patterns", () => {
   })
 
   it("writeThrough sees value and params", () => {
-    const write = writeThrough(Users, { invalidateTags: (user, params) => [user.tenantId, String(params.userId)] })
+    const write = writeThrough(Users, {
+      invalidateTags: ({ params, value }) => [value.tenantId, String(params.userId)]
+    })
     expect(
       write(({ userId }: { readonly userId: string; readonly name: string }) => Db.use((db) => db.find(userId)))
     ).type.toBeCallableWith({ userId: "1", name: "x" })
+  })
+
+  it("writeThrough with keyOf takes any arguments, and is only called", () => {
+    const find = (name: string) => Db.use((db) => db.find(name))
+    const keyOf = (user: User) => ({ userId: user.id })
+    const create = writeThrough(Users, {
+      keyOf,
+      invalidateTags: ({ params, value }) => [value.id, String(params.userId)]
+    })
+    expect(create(find)).type.toBe<(name: string) => Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(create(find("x"))).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(create).type.not.toBeCallableWith((id: string) => Effect.succeed(id))
+    expect(writeThrough({ ...Users, keyOf })(find)("x")).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(writeThrough(find, { ...Users, keyOf })("x")).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
+    const strict = writeThrough({ ...Users, onCacheError: "fail" }, { keyOf })
+    expect(strict(find)("x")).type.toBe<Effect.Effect<User, DbError | CacheError, Db | CacheClient>>()
+    expect(writeThrough).type.not.toBeCallableWith(Users, { keyOf: (user: User) => ({ id: user.id }) })
+    expect(writeThrough).type.not.toBeCallableWith(Users, { keyOf: (user: User) => [user.id] as const })
+    const At = CacheRegion.make({ key: "at:{0}:{1}", schema: User })
+    expect(writeThrough(At, { keyOf: (user) => [user.id, 1] })).type.toBeCallableWith(find)
+    expect(writeThrough).type.not.toBeCallableWith(At, { keyOf: (user: User) => [user.id] as const })
+    expect(writeThrough).type.not.toBeCallableWith(At, { keyOf: (user: User) => ({ 0: user.id, 1: 1 }) })
+  })
+
+  it("writeAround of a region takes its parameters, and gives back anything", () => {
+    const remove = writeAround(Users, { invalidateTags: ({ params }) => [String(params.userId)] })
+    expect(remove((_: { readonly userId: string }) => Effect.void)).type.toBe<
+      (_: { readonly userId: string }) => Effect.Effect<void, never, CacheClient>
+    >()
+    expect(remove).type.not.toBeCallableWith((_: { readonly id: string }) => Effect.void)
+    expect(remove).type.not.toBeCallableWith(() => Effect.void)
+    const counted = writeAround(Users, { invalidateKeys: ({ value }: { readonly value: number }) => [`${value}`] })
+    expect(
+      counted(({ userId }: { readonly userId: string }) => Effect.succeed(userId.length))({ userId: "1" })
+    ).type.toBe<Effect.Effect<number, never, CacheClient>>()
+    expect(counted).type.not.toBeCallableWith(({ userId }: { readonly userId: string }) => Effect.succeed(userId))
+    expect(
+      writeAround(byId, { ...Users, invalidateKeys: ({ value }) => [value.tenantId], onCacheError: "fail" })({
+        userId: "1"
+      })
+    ).type.toBe<Effect.Effect<User, DbError | CacheError, Db | CacheClient>>()
+    expect(writeAround(numbers)(Effect.succeed("any"))).type.toBe<Effect.Effect<string, never, CacheClient>>()
+    expect(writeAround(Effect.succeed("any"), numbers)).type.toBe<Effect.Effect<string, never, CacheClient>>()
+  })
+
+  it("writeAround of keys takes what they are made of", () => {
+    type Ids = { readonly ids: ReadonlyArray<string> }
+    const remove = writeAround({
+      keys: ({ ids }: Ids) => ids,
+      invalidateKeys: ({ params }) => params.ids,
+      onCacheError: "fail"
+    })
+    expect(remove((_: Ids & { readonly hard: boolean }, at: Date) => Effect.succeed(at))).type.toBe<
+      (_: Ids & { readonly hard: boolean }, at: Date) => Effect.Effect<Date, CacheError, CacheClient>
+    >()
+    expect(remove).type.not.toBeCallableWith((_: { readonly id: string }) => Effect.void)
+    // It is called with what the keys are made of all the same.
+    expect(remove(() => Effect.void)).type.toBeCallableWith({ ids: [] })
+    expect(remove(() => Effect.void)).type.not.toBeCallableWith()
+    expect(writeAround({ keys: ["a"] })(total)).type.toBe<Effect.Effect<number, never, CacheClient>>()
+    expect(writeAround({ keys: ["a"] })((n: number) => Effect.succeed(n))).type.toBe<
+      (n: number) => Effect.Effect<number, never, CacheClient>
+    >()
+    expect(writeAround((n: number) => Effect.succeed(n), { keys: (n) => [`${n.toFixed()}`] })).type.toBe<
+      (n: number) => Effect.Effect<number, never, CacheClient>
+    >()
+    expect(writeAround).type.not.toBeCallableWith({ keys: "a" })
+    expect(writeAround).type.not.toBeCallableWith({})
   })
 
   it("memoize takes any arguments by name, and placeholders by key", () => {

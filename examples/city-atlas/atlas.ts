@@ -59,9 +59,11 @@ export const nearestTo = memoize({
 
 /** Level 2: the entry of the city is what was written; whatever else shows it loads again. */
 export const updateCity = writeThrough(CityRegion, {
-  invalidateKeys: ({ country }) => [dashboardOf.key({ country })],
-  invalidatePatterns: ({ country }) => [buildCachePattern("cities:list:{country}:{page}", { params: { country } })],
-  invalidateTags: ({ id }) => [`shows:${id}`]
+  invalidateKeys: ({ value }) => [dashboardOf.key({ country: value.country })],
+  invalidatePatterns: ({ value }) => [
+    buildCachePattern("cities:list:{country}:{page}", { params: { country: value.country } })
+  ],
+  invalidateTags: ({ value }) => [`shows:${value.id}`]
 })(({ change, id }: { readonly id: number; readonly change: CityChange }) => Cities.use((db) => db.update(id, change)))
 
 /** Level 5: a census changes all cities of a country at once; whatever shows one of them loads again. */

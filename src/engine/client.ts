@@ -263,13 +263,13 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       bypass,
       refresh: (request) => within((here) => transactions.refresh(here, request), refresh(request)),
       peek,
-      write: (request, invalidations) =>
+      write: (request, lists) =>
         Effect.withFiber((fiber) =>
           spanned(
             fiber,
             "cache.write",
             { "cache.region": request.plan.region.name, "cache.key": keyOf(request), "cache.layer": layer },
-            within((here) => transactions.write(here, request, invalidations), write(request, invalidations))
+            within((here) => transactions.write(here, request, lists), write(request, lists))
           )
         ),
       invalidate: ({ codec }, what) => {

@@ -51,13 +51,28 @@ export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknow
 
 /** A call of a write. */
 export interface WriteRequest extends Omit<Request, "key"> {
-  /** The keys whose slots it holds, as they are stored; or what is wrong with them. */
+  /** The keys whose slots it holds, as callers give them (`normalEach`); or what is wrong with all of them. */
   readonly keys: ReadonlyArray<string> | CacheError
   /** Whether it leaves its value in its one slot. Otherwise they are empty after it. */
   readonly fills: boolean
   /** What it makes invalid whatever it returns, where that is to be known to others before it: they see to it if it dies. */
   readonly intent?: Intent | undefined
+  /**
+   * Of a create: the parameters of the key of what was written, which is known only then. No slot is held, and that of this key is
+   * emptied. What it throws is a defect of the call.
+   */
+  readonly keyOf?: ((value: unknown) => unknown) | undefined
 }
+
+/** How a write has ended, as its lists see it. */
+export interface Written {
+  readonly exit: Exit.Exit<unknown, unknown>
+  /** The parameters of its key. Throws what `keyOf` threw. */
+  readonly params: () => unknown
+}
+
+/** What a write makes old. */
+export type ListsOf = (written: Written) => Invalidations
 
 /** What a completed write makes invalid besides its own entry. */
 export interface Invalidations {
@@ -102,10 +117,7 @@ export interface Engine {
   readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>
 
   /** Runs a write, then stores its result and invalidates what it made stale. */
-  readonly write: (
-    request: WriteRequest,
-    invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations
-  ) => Effect.Effect<unknown, unknown, unknown>
+  readonly write: (request: WriteRequest, lists: ListsOf) => Effect.Effect<unknown, unknown, unknown>
 
   /** The valid entry of a key, without a load. */
   readonly peek: (region: Region, key: string) => Effect.Effect<Option.Option<unknown>, CacheError, unknown>

@@ -40,3 +40,23 @@ export const normalKeys = (keys: Iterable<string>): Effect.Effect<ReadonlyArray<
       (steps) => (steps.length === 1 ? steps[0]! : steps.flat())
     )
   )
+
+/** The same, each by itself: what is no key is told of, and left out. */
+export const normalEach = (
+  keys: ReadonlyArray<string>
+): Effect.Effect<{ readonly good: ReadonlyArray<string>; readonly refused: ReadonlyArray<CacheError> }> =>
+  Effect.suspend(() => {
+    const good = new Set<string>()
+    const refused: Array<CacheError> = []
+    const some = (step: ReadonlyArray<string>) =>
+      Effect.sync(() => {
+        for (const key of step) {
+          try {
+            good.add(normalizeKey(key))
+          } catch (error) {
+            refused.push(error as CacheError)
+          }
+        }
+      })
+    return Effect.map(inSteps([...keys], stepSize, some), () => ({ good: [...good], refused }))
+  })

@@ -91,7 +91,7 @@ const warningOf = (region: Region, reason: CacheErrorReason): Omit<Warning, "ann
       return {
         kind: `InvalidOption ${reason.option}`,
         text: () =>
-          `${reason.option.startsWith("invalidate") ? `a write of ${named(region)} did not invalidate all that it lists` : `a value of ${named(region)} is not cached`}, ` +
+          `${reason.option === "keys" || reason.option.startsWith("invalidate") ? `a write of ${named(region)} did not invalidate all that it lists` : `a value of ${named(region)} is not cached`}, ` +
           `because ${reason.option} is ${withoutText(reason.actual)}, expected ${reason.expected}`
       }
     case "InvalidKey":

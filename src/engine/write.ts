@@ -3,14 +3,14 @@
  */
 import { Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
-import { normalizeKey } from "../CacheKey.ts"
 import { together } from "../internal/together.ts"
-import { checked } from "../region/checks.ts"
 import type { Region } from "../region/region.ts"
-import { type Invalidations, paramsOf, type WriteRequest } from "./contract.ts"
+import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import type { WriteIntent } from "./intents.ts"
 import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
+import { madeOld } from "./madeOld.ts"
+import { normalEach } from "./many.ts"
 import { each, keeping, type Note, Slot, type SlotParts } from "./slot.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
@@ -48,25 +48,24 @@ export interface Holding {
 
 export type During = (holding: Holding) => Effect.Effect<Ran, CacheError, unknown>
 
-type ListsOf = (exit: Exit.Exit<unknown, unknown>) => Invalidations
-
 /**
  * Uninterruptible but for the write itself: once the write has begun, its slots are either filled by it or left empty,
  * whatever happens to the caller.
  */
-export const makeWrite = (parts: WriteParts) => (request: WriteRequest, invalidations: ListsOf) =>
-  Effect.uninterruptibleMask((restore) => steps(parts, request, invalidations, restore))
+export const makeWrite = (parts: WriteParts) => (request: WriteRequest, lists: ListsOf) =>
+  Effect.uninterruptibleMask((restore) => steps(parts, request, lists, restore))
 
 const steps = Effect.fnUntraced(function*(
   parts: WriteParts,
   request: WriteRequest,
-  invalidations: ListsOf,
+  lists: ListsOf,
   restore: Restore
 ): Effect.fn.Return<unknown, unknown, unknown> {
   const { context, handOut, local, primary } = parts
   const { keys, plan } = request
   const { region } = plan
-  const store = region.codec === undefined ? local : primary
+  // Values without a schema are nowhere else. What leaves none may be about any key.
+  const store = region.codec === undefined && request.fills ? local : primary
   let failure: CacheError | undefined
   const note: Note = (error) => {
     failure ??= error
@@ -74,18 +73,20 @@ const steps = Effect.fnUntraced(function*(
   }
   const others = parts.beside.filter((other) => other !== store)
   const slots = { context, store, others, leaseMillis: leaseOf(context, plan), note }
-  if (keys instanceof CacheError) yield* note(keys)
+  const { good, refused } = keys instanceof CacheError ? { good: [], refused: [keys] } : yield* normalEach(keys)
+  for (const error of refused) yield* note(error)
   const run = (work: Work | undefined) => runLoader(context, work, request, { restore, shared: false })
   const goOn = Effect.suspend(() =>
     failure !== undefined && region.onCacheError === "fail" ? Effect.fail(failure) : Effect.void
   )
+  yield* goOn
   const { leaseMillis } = slots
   const intent = parts.intentOf(request, leaseMillis, (error) => context.record(region, error))
   const put = intent?.put
   const writing =
-    keys instanceof CacheError || keys.length === 0
+    good.length === 0
       ? Effect.andThen(goOn, Effect.andThen(put ?? Effect.void, run(undefined)))
-      : parts.during({ request, keys, slots, put, goOn, run })
+      : parts.during({ request, keys: good, slots, put, goOn, run })
   const [exit] = yield* intent === undefined
     ? writing
     : Effect.onError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
@@ -97,24 +98,21 @@ const steps = Effect.fnUntraced(function*(
     acknowledged = false
     return note(error)
   }
-  const lists = invalidations(exit)
-  const { thrown } = lists
-  for (const error of lists.refused ?? []) yield* note(error)
-  const good: Array<string> = []
-  for (const key of lists.keys) {
-    const normal = yield* Effect.result(checked(() => normalizeKey(key)))
-    if (normal._tag === "Success") good.push(normal.success)
-    else yield* note(normal.failure)
-  }
-  yield* Effect.catch(parts.invalidateKeys(good), missed)
-  for (const pattern of lists.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
-  yield* Effect.catch(parts.invalidateTags(lists.tags), missed)
+  const old = yield* madeOld(request, lists, exit)
+  for (const error of old.refused) yield* note(error)
+  const { created } = old
+  if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), missed)
+  yield* Effect.catch(parts.invalidateKeys(old.keys), missed)
+  for (const pattern of old.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
+  yield* Effect.catch(parts.invalidateTags(old.tags), missed)
   // What was not acknowledged is left to its end as well: this process may not live to make up for it.
   if (intent !== undefined && acknowledged) yield* intent.drop
 
   if (Exit.isFailure(exit)) return yield* exit
-  if (thrown !== undefined) return yield* Effect.die(thrown.error)
+  if (old.thrown !== undefined) return yield* Effect.die(old.thrown.error)
   if (failure !== undefined && region.onCacheError === "fail") return yield* Effect.fail(failure)
+  // What is not stored is nobody else's.
+  if (!request.fills) return exit.value
   return yield* handOut(store, region, exit.value)
 })
 

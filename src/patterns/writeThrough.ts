@@ -1,11 +1,10 @@
-import { type Effect, Exit } from "effect"
-import type { CacheError } from "../CacheError.ts"
-import { type ArgsOf, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
-import type { OnCacheError, RegionOptions, Tags } from "../CacheRegion.ts"
-import { paramsOf } from "../engine/contract.ts"
-import { strings } from "../region/checks.ts"
+import type { Effect } from "effect"
+import type { ArgsOf, KeyParams, PlaceholderNames } from "../CacheKey.ts"
+import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
+import type { Plan } from "../engine/contract.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
 import { type Options, resolveUnsafe } from "../region/region.ts"
-import type { Intent } from "../services/CacheBackend.ts"
+import type { CacheClient } from "../services/CacheClient.ts"
 import {
   type Cached,
   type CachedEffect,
@@ -16,46 +15,72 @@ import {
   wrap,
   type Wrap
 } from "./cached.ts"
+import {
+  type AnyLists,
+  checkLists,
+  intentOf,
+  listed,
+  type Lists,
+  wrapWrite,
+  type WrapAny,
+  type WriteCall,
+  type Written
+} from "./writing.ts"
 
-/** What a completed write makes invalid besides its own entry: lists, or functions of the written value and the params. */
-export interface WriteOptions<A, T extends string> {
-  /** Keys, as `invalidateKeys` takes them. */
-  readonly invalidateKeys?: Tags<A, T> | undefined
-  /** Patterns, as `invalidatePattern` takes them: `*` stands for any characters. */
-  readonly invalidatePatterns?: Tags<A, T> | undefined
-  /** Tags, as `invalidateTags` takes them. */
-  readonly invalidateTags?: Tags<A, T> | undefined
+/** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
+export interface WriteOptions<A, T extends string> extends Lists<Written<A, RegionParams<T>>> {}
+
+/** Nobody has one; that it could be one lets the compiler see a list as one of places. */
+type Places = readonly [never]
+
+/** The same of a row whose key is known only after the write. */
+export interface CreateOptions<A, T extends string> extends Lists<Written<A, KeyParams<T>>> {
+  /**
+   * The parameters of the key, from what the write returned: an object by name, or a list by position. The wrapped function's
+   * arguments need not have them. The slot of that key is emptied after the write and not filled: what is returned may be old by
+   * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`.
+   */
+  readonly keyOf: (value: A) => KeyParams<T> | Places
 }
 
 /** The signature of `writeThrough`. */
 export interface WriteThrough {
   <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>,
-    more?: WriteOptions<NoInfer<A>, NoInfer<T>>
+    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>,
+    more?: Lists<Written<NoInfer<A>, KeyParams<NoInfer<T>>>>
+  ): WrapAny<A, FailureOf<F>, never>
+  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
+    options: RegionOptions<T, A, I, RD, RE, F>,
+    more: CreateOptions<NoInfer<A>, NoInfer<T>>
+  ): WrapAny<A, FailureOf<F>, never>
+  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known,
+    more?: WriteOptions<NoInfer<A>, NoInfer<T>> & Known
   ): Wrap<T, A, RD | RE, FailureOf<F>>
   <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
     write: Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>
+    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>
+  ): Effect.Effect<A, E | FailureOf<F>, R | CacheClient>
+  <const T extends string, A, I, RD, RE, Args extends ReadonlyArray<unknown>, E, R, F extends OnCacheError = "bypass">(
+    write: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>
+  ): WriteCall<Args, A, E | FailureOf<F>, R>
+  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
+    write: Effect.Effect<NoInfer<A>, E, R>,
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known
   ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F>, R, RD | RE> : never
   <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R, F extends OnCacheError = "bypass">(
     write: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>>
+    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known
   ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
 }
 
-interface Lists {
-  readonly invalidateKeys?: List
-  readonly invalidatePatterns?: List
-  readonly invalidateTags?: List
+/** The key is known from the arguments. */
+interface Known {
+  readonly keyOf?: undefined
 }
 
-const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
-
-type WriteSpec = Options & Lists
-
-type List = ReadonlyArray<string> | ((value: unknown, params: unknown) => ReadonlyArray<string>) | undefined
-
-const none: ReadonlyArray<string> = []
+type WriteSpec = Options & AnyLists & { readonly keyOf?: ((value: unknown) => unknown) | undefined }
 
 /**
  * Write-through: run the write, store what it returns, and invalidate what it made stale. For writes whose readers must
@@ -66,11 +91,15 @@ const none: ReadonlyArray<string> = []
  * leaves the slot empty too. When the write has completed, reads that start later see it or something newer.
  *
  * What it lists is invalidated also when the write failed, apart from what follows from the value. A list that covers the
- * entry itself removes it again, because the entry is stored first.
+ * entry itself removes it again, because the entry is stored first. The tags of the entry are no list: other entries that bear them
+ * stay as they are, so list those that the write makes old.
+ *
+ * With `keyOf` it creates a row whose key is known only then, such as one that gets its id from the database: the slot of that key is
+ * emptied after the write, before the lists. It is not filled, because others may have written the row by then.
  *
  * With `onCacheError: "bypass"` the write runs also when the cache cannot be told of it; that is logged, and made up for before the
  * cache is trusted again. With `"fail"` the call fails before the write has begun,
- * or after it when only the end could not be told.
+ * or after it when only the end could not be told; with `keyOf` always after it.
  *
  * @example
  * ```ts
@@ -90,66 +119,54 @@ const none: ReadonlyArray<string> = []
  * })
  * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), "Grace")
  * ```
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside, CacheMemory, CacheRegion, writeThrough } from "effect-cache"
+ *
+ * const User = Schema.Struct({ id: Schema.Number, name: Schema.String })
+ * const rows: Array<typeof User.Type> = []
+ * const Users = CacheRegion.make({ key: "user:{id}", schema: User, ttl: "5 minutes" })
+ * const countUsers = cacheAside({ key: "users:count", schema: Schema.Number, ttl: "1 minute" })(
+ *   Effect.sync(() => rows.length)
+ * )
+ * const createUser = writeThrough(Users, { keyOf: (user) => ({ id: user.id }), invalidateKeys: ["users:count"] })(
+ *   (name: string) => Effect.sync(() => rows[rows.push({ id: rows.length, name }) - 1]!)
+ * )
+ * const program = Effect.gen(function*() {
+ *   yield* countUsers
+ *   yield* createUser("Ada")
+ *   return yield* countUsers
+ * })
+ * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), 1)
+ * ```
  */
-export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: WriteSpec) => {
-  const make = (options: WriteSpec, more?: Lists) => {
+export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Partial<WriteSpec>) => {
+  const make = (options: WriteSpec, more?: Partial<WriteSpec>) => {
     const region = resolveUnsafe(options)
-    const lists: Lists = { ...options, ...more }
-    // What is fixed is checked now, not after the first write.
-    for (const name of listNames) {
-      const list = lists[name]
-      if (list !== undefined && typeof list !== "function") strings(name, list)
-    }
-    if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
-    if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
-    const fixed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
-      const list = lists[name]
-      return Array.isArray(list) ? (list as ReadonlyArray<string>) : none
-    }
-    const intent = {
-      keys: fixed("invalidateKeys").map(normalizeKey),
-      patterns: fixed("invalidatePatterns"),
-      tags: fixed("invalidateTags")
-    }
-    const call = through(lists, intent)
-    return (load: Load) =>
-      wrap(load, (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false }), call)
+    const spec = { ...options, ...more }
+    const { keyOf } = spec
+    const lists = checkLists(spec)
+    const planOf = (load: Plan["load"]): Plan => ({
+      region,
+      load,
+      leaseMillis: undefined,
+      wait: undefined,
+      memory: false
+    })
+    if (keyOf === undefined) return (load: Load) => wrap(load, planOf, through(lists))
+    if (typeof keyOf !== "function") throw invalidOption("keyOf", keyOf, "a function of what was written")
+    return (load: Load) => wrapWrite(load, planOf, lists, () => ({ keys: [], fills: false, keyOf }))
   }
   return isLoad(first) ? make(second as WriteSpec)(first) : make(first, second)
 }) as WriteThrough
 
-const through =
-  (lists: Lists, intent: Intent): Call =>
-  (engine, call) =>
-    engine.write(
-      { ...call, keys: typeof call.key === "string" ? [call.key] : call.key, fills: true, intent },
-      (exit) => {
-        const params = paramsOf(call)
-        let thrown: { readonly error: unknown } | undefined
-        const refused: Array<CacheError> = []
-        // Of a write that failed there is no value: only what is listed in any case.
-        const listed = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
-          const list = lists[name]
-          if (list === undefined) return none
-          if (typeof list !== "function") return list
-          if (Exit.isFailure(exit)) return none
-          let made: ReadonlyArray<string>
-          try {
-            made = list(exit.value, params)
-          } catch (error) {
-            thrown ??= { error }
-            return none
-          }
-          try {
-            return strings(name, made)
-          } catch (error) {
-            refused.push(error as CacheError)
-            return none
-          }
-        }
-        const keys = listed("invalidateKeys")
-        const patterns = listed("invalidatePatterns")
-        const tags = listed("invalidateTags")
-        return { keys, patterns, tags, thrown, refused }
-      }
-    )
+const through = (lists: AnyLists): Call => {
+  const listsOf = listed(lists)
+  const intent = intentOf(lists)
+  return (engine, call) => {
+    const keys = typeof call.key === "string" ? [call.key] : call.key
+    return engine.write({ ...call, keys, fills: true, intent }, listsOf)
+  }
+}

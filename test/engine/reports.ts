@@ -192,7 +192,7 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
       const write = writeThrough(options, {
         invalidateKeys: () => ["listed"],
         invalidatePatterns: (() => undefined) as never,
-        invalidateTags: ((id: string) => id) as never
+        invalidateTags: (({ value }: { readonly value: string }) => value) as never
       })(load)
       assert.strictEqual(yield* write({ id: secret }), secret)
       assert.strictEqual(yield* read, 2)
@@ -203,7 +203,7 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
       assert.notInclude(lines.join(), secret)
       const strict = writeThrough(
         { ...options, onCacheError: "fail" },
-        { invalidateTags: ((id: string) => id) as never }
+        { invalidateTags: (({ value }: { readonly value: string }) => value) as never }
       )(load)
       const error = yield* Effect.flip(strict({ id: "a" }))
       assert.instanceOf(error, CacheError)

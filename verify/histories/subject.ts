@@ -188,7 +188,7 @@ export const makeSubject = (options: SubjectOptions, source: Source): Subject =>
     fixed: stampedeProtect(fixedRegion)(load("fixed"))
   }
   // Writes of the tagged family invalidate the tags of their row, too.
-  const lists = { invalidateTags: (_: Row, params: Params) => tagsOf(Number(params.id)) }
+  const lists = { invalidateTags: ({ params }: { readonly params: Params }) => tagsOf(Number(params.id)) }
   const fail = { onCacheError: "fail" } as const
   const strict = {
     plain: writeThrough({ ...regionOf("plain"), ...fail })(write("plain")),

@@ -80,6 +80,52 @@ const more: ReadonlyArray<Hunt> = [
     ]
   },
   {
+    rule: "a created row is not filled",
+    programs: ["create-key", "create-write"],
+    patches: [
+      {
+        file: "src/engine/write.ts",
+        find: "if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), note)",
+        replace:
+          "if (created !== undefined && Exit.isSuccess(exit)) {\n    const slot = new Slot(slotParts, created)\n    yield* slot.begin\n    yield* slot.fill({ ...request, key: created }, exit.value, 0)\n  }"
+      }
+    ]
+  },
+  {
+    rule: "the slot of a created row is emptied",
+    programs: ["create"],
+    patches: [
+      {
+        file: "src/engine/write.ts",
+        find: "if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), note)",
+        replace: ""
+      }
+    ]
+  },
+  {
+    rule: "a write around the cache holds its lease",
+    programs: ["around-commits-dies"],
+    patches: [
+      {
+        file: "src/engine/slot.ts",
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write")',
+        replace:
+          "Effect.andThen(store.backend.remove([this.key]), Effect.map(store.epoch, (epoch) => ({ holder: this.token, epoch })))"
+      }
+    ]
+  },
+  {
+    rule: "a write of several keys holds the lease of each",
+    programs: ["around-both-dies"],
+    patches: [
+      {
+        file: "src/engine/write.ts",
+        find: "yield* each(slots, (slot) => slot.begin)",
+        replace: "yield* each(slots.slice(0, 1), (slot) => slot.begin)"
+      }
+    ]
+  },
+  {
     rule: "a set that was overtaken empties the slot",
     programs: ["set-set"],
     patches: [

@@ -9,6 +9,7 @@ import {
   invalidateTags,
   stampedeProtect,
   tagCacheKey,
+  writeAround,
   writeThrough
 } from "../../src/index.ts"
 import { Here, patienceMillis, type Process } from "./process.ts"
@@ -211,6 +212,54 @@ export const failingWrite: Op = {
       onSuccess: () => Effect.die("it must fail"),
       onFailure: (row) => Effect.succeed([row])
     })
+}
+
+const strict = { ...settings, onCacheError: "fail" } as const
+/** A row whose key is known only after its commit. */
+const creating = writeThrough(strict, { keyOf: () => first })(() => commit(first))
+export const create: Op = {
+  name: "writeThrough of a created row",
+  look: false,
+  free: false,
+  run: () => Effect.map(creating(), (row): ReadonlyArray<Row> => [row])
+}
+const around = writeAround(strict)(commit)
+const aroundBoth = writeAround({ keys: [key, "row:2"], onCacheError: "fail" })(
+  Here.use((process) => process.commit([key, "row:2"]))
+)
+/** Leaves nothing to store. */
+export const writeAway: Op = {
+  name: "writeAround",
+  look: false,
+  free: false,
+  run: () => Effect.map(around(first), (row): ReadonlyArray<Row> => [row])
+}
+export const writeAwayBoth: Op = {
+  name: "writeAround of both rows",
+  look: false,
+  free: false,
+  run: () => aroundBoth
+}
+const die = Here.use((process) => Effect.andThen(Effect.sync(process.die), Effect.never))
+const dyingAround = writeAround(settings)((id: Id) => Effect.andThen(commit(id), die))
+const dyingAroundBoth = writeAround({ keys: [key, "row:2"] })(
+  Effect.andThen(
+    Here.use((process) => process.commit([key, "row:2"])),
+    die
+  )
+)
+/** Its process dies as it hears of its commit. */
+export const writeAwayAndDie: Op = {
+  name: "writeAround, and dies after its commit",
+  look: false,
+  free: false,
+  run: () => dyingAround(first)
+}
+export const writeAwayBothAndDie: Op = {
+  name: "writeAround of both rows, and dies after its commit",
+  look: false,
+  free: false,
+  run: () => dyingAroundBoth
 }
 
 /** Commits and sets, at one moment. */

@@ -15,6 +15,7 @@ import {
   byTag,
   byTags,
   clear,
+  create,
   failingWrite,
   found,
   get,
@@ -47,6 +48,10 @@ import {
   write,
   writeAndDie,
   writeAnyway,
+  writeAway,
+  writeAwayAndDie,
+  writeAwayBoth,
+  writeAwayBothAndDie,
   writeList,
   writeNeeding,
   writeTagged
@@ -121,6 +126,9 @@ const derived = { reader: read("derived") }
 const inMemory = { store: "memory" } as const
 const plain = { store: "plain" } as const
 const twoKeys = { keys: ["row:1", "row:2"] }
+// Their last reads read the second row.
+const second = [read("plain", { id: "2" })]
+const both = { ...twoKeys, reader: read("plain", { id: "2" }) }
 const two = { oneLoad: "two" } as const
 const otherTag = { tags: ["U"] }
 const circle = { ...twoKeys, prompt: true }
@@ -258,6 +266,34 @@ export const small: ReadonlyArray<Program> = [
   program("intents-transaction", [[[readList]], [[sweepLater]], [[txList]]], { crashes: 1 }, listed),
   program("writers-memory", [[r, r, [write], [write], [byKey]]], {}, inMemory),
   program("writers-memory-set", [[r, [setAfterCommit], [write], [refresh()]]], {}, inMemory),
+  // A row whose key is known only after its commit: no lease is held before it. Who dies before the end has acknowledged nothing.
+  program("create", [[r], [[create]]], { evictions: 1 }),
+  program("create-key", [[r], [[create]], [[byKey]]]),
+  program("create-key-evict", [[[create]], [[byKey]]], { evictions: 1 }),
+  program("create-tag", [[t], [[create]], [[byTag]]], {}, tagged),
+  program("create-write", [[r], [[create]], [[write]]]),
+  program("create-write-dies", [[r], [[create]], [[writeAndDie]]], {}, dying),
+  program("create-create", [[r], [[create]], [[create]]]),
+  program("create-refresh", [[r], [[create]], [[refresh()]]]),
+  program("create-crash", [[r], [[create]], [[write]]], { crashes: 1 }),
+  program("create-interrupt", [[r], [[create]]], { interrupts: 1 }),
+  program("create-timeout", [[[create]], [[write]]], { timeouts: 1 }),
+  program("create-full", [[r], [[create]]], { full: 2 }),
+  program("create-memory", [[r, r, [create], [write], [byKey]]], {}, inMemory),
+  // Writes that leave nothing to store, of one row and of two.
+  program("around", [[r], [[writeAway]]], { evictions: 1 }),
+  program("around-dies", [[r], [[writeAway]]], { crashes: 1 }, dying),
+  program("around-commits-dies", [[r], [r], [[writeAwayAndDie]]], {}, dying),
+  program("around-key-dies", [[r], [[byKey]], [[writeAwayAndDie]]], {}, dying),
+  program("around-write", [[r], [[writeAway]], [[write]]]),
+  program("around-write-dies", [[r], [[write]], [[writeAwayAndDie]]], {}, dying),
+  program("around-interrupt", [[r], [[writeAway]]], { interrupts: 1 }),
+  program("around-timeout", [[[writeAway]], [[byKey]]], { timeouts: 1 }),
+  program("around-full", [[r], [[writeAway]]], { full: 2 }),
+  program("around-both", [[r, second], [[writeAwayBoth]]], {}, both),
+  program("around-both-dies", [[second], [[writeAwayBothAndDie]]], {}, { ...both, ...dying }),
+  program("around-both-crash", [[second], [[writeAwayBoth]]], { crashes: 1 }, { ...both, ...dying }),
+  program("around-memory", [[r, r, [writeAway], [write], [byKey]]], {}, inMemory),
   program("refresh-key", [[[refresh()]], [[byKey]]], { evictions: 1 }),
   program("refresh-read-key", [[[refresh()]], [r], [[byKey]]]),
   program("pattern", [[r], [[byPattern]]]),

@@ -2,7 +2,7 @@
  * The engine's calls inside a database transaction: reads are of the transaction alone, and what changes is held back until the
  * outermost commit. See `docs/architecture/transactions.md`.
  */
-import { Effect, type Exit, type Fiber, type Scope } from "effect"
+import { Effect, type Fiber, type Scope } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import { spanned } from "../../observe/span.ts"
@@ -10,7 +10,7 @@ import type { Counters } from "../../observe/stats.ts"
 import type { Found } from "../../protocol/verdict.ts"
 import { checked } from "../../region/checks.ts"
 import type { Region } from "../../region/region.ts"
-import type { Invalidations, Request, WriteRequest } from "../contract.ts"
+import type { ListsOf, Request, WriteRequest } from "../contract.ts"
 import type { Intent } from "../../services/CacheBackend.ts"
 import type { Intents } from "../intents.ts"
 import type { LoadContext } from "../land.ts"
@@ -215,11 +215,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
     return spanned(fiber, "cache.read", { "cache.region": region.name, "cache.key": key }, looked)
   }
 
-  const write = (
-    here: Here,
-    request: WriteRequest,
-    invalidations: (exit: Exit.Exit<unknown, unknown>) => Invalidations
-  ): AnyEffect =>
+  const write = (here: Here, request: WriteRequest, lists: ListsOf): AnyEffect =>
     Effect.flatMap(join(here, request.plan.region), (joined) => {
       const { keys } = request
       if (joined === undefined && Array.isArray(keys)) {
@@ -244,7 +240,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
         invalidateKeys: (list) => invalidateKeys(here, list),
         invalidatePattern: (pattern) => invalidatePattern(here, pattern),
         invalidateTags: (tags) => invalidateTags(here, tags)
-      })(joined === undefined ? { ...request, fills: false } : request, invalidations)
+      })(joined === undefined ? { ...request, fills: false } : request, lists)
     })
 
   /** Loads for this caller, and stores after the commit. */

@@ -4,6 +4,7 @@
  */
 import { Effect, Fiber } from "effect"
 import { invalidateKey } from "../../patterns/invalidation.ts"
+import { writeAround } from "../../patterns/writeAround.ts"
 import { writeThrough } from "../../patterns/writeThrough.ts"
 import { evictOf, type Script } from "./case.ts"
 import { expect } from "./expect.ts"
@@ -106,6 +107,64 @@ export const writeRuleCases: ReadonlyArray<Script> = [
       yield* Fiber.join(writer)
       expect("what is stored after the write", yield* found(b.run(plain.peek(one)))).is(undefined)
       expect("a read after the write", yield* b.run(plain(one))).is(1)
+    })
+  ),
+
+  rule(
+    "a created row is not filled, and its slot is emptied",
+    Effect.fnUntraced(function*({ a, b, plain, story, table }) {
+      const after = makeGate<number>(story, "the create, behind its commit")
+      const create = writeThrough(settings, { keyOf: () => one })(
+        Effect.andThen(
+          Effect.suspend(() => table.change("1", 1)),
+          after.pass(1)
+        )
+      )
+      const update = writeThrough(settings)(({ id }: Id) => Effect.as(table.change(id, 2), 2))
+      expect("a read before it", yield* b.run(plain(one))).is(0)
+      const creator = yield* Effect.forkChild(a.run(create))
+      yield* after.reached
+      yield* b.run(update(one))
+      yield* after.open
+      expect("what the create gives", yield* Fiber.join(creator)).is(1)
+      expect("what is stored after it", yield* found(b.run(plain.peek(one)))).is(undefined)
+      expect("a read after it", yield* b.run(plain(one))).is(2)
+    })
+  ),
+
+  rule(
+    "a write around the cache holds the leases of its keys, and leaves nothing",
+    Effect.fnUntraced(function*({ a, b, plain, story, table }) {
+      const [before, after] = [
+        makeGate<number>(story, "before its commit"),
+        makeGate<number>(story, "behind its commit")
+      ]
+      const ids = ["1", "2"]
+      const remove = writeAround({ keys: ids.map((id) => plain.key({ id })) })(
+        Effect.andThen(
+          Effect.andThen(
+            before.pass(1),
+            Effect.forEach(ids, (id) => table.change(id, 1), { discard: true })
+          ),
+          after.pass(1)
+        )
+      )
+      for (const id of ids) expect("a read before it", yield* b.run(plain({ id }))).is(0)
+      const writer = yield* Effect.forkChild(a.run(remove))
+      yield* before.reached
+      for (const id of ids) expect("a read before the commit", yield* b.run(plain({ id }))).is(0)
+      yield* before.open
+      yield* after.reached
+      for (const id of ids) {
+        expect("what is stored behind the commit", yield* found(b.run(plain.peek({ id })))).is(undefined)
+      }
+      yield* after.open
+      yield* Fiber.join(writer)
+      for (const id of ids) {
+        expect("what is stored after it", yield* found(b.run(plain.peek({ id })))).is(undefined)
+        expect("a read after it", yield* b.run(plain({ id }))).is(1)
+        expect("what is stored then", yield* found(a.run(plain.peek({ id })))).is(1)
+      }
     })
   ),
 

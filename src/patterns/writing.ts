@@ -1,0 +1,182 @@
+/**
+ * What the patterns of writes share: the lists of what a write makes old, and the call of one that is no cached function.
+ */
+import { Context, Effect, Exit, type Fiber } from "effect"
+import type { CacheError } from "../CacheError.ts"
+import { matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
+import {
+  type Engine,
+  engineOf,
+  type Invalidations,
+  type Plan,
+  type WriteRequest,
+  type Written as Ended
+} from "../engine/contract.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
+import type { AnyEffect } from "../internal/erased.ts"
+import { strings } from "../region/checks.ts"
+import type { Intent } from "../services/CacheBackend.ts"
+import { CacheClient } from "../services/CacheClient.ts"
+import type { Load, Loader } from "./cached.ts"
+
+/** What the functions of `invalidate*` get of a write that has succeeded. */
+export interface Written<A, P> {
+  /** What the write returned. */
+  readonly value: A
+  /** The parameters of its key. */
+  readonly params: P
+}
+
+/** Texts, fixed or made of what was written. */
+export type Listed<W> = ReadonlyArray<string> | ((written: W) => ReadonlyArray<string>)
+
+/** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
+export interface Lists<W> {
+  /** Keys, as `invalidateKeys` takes them. */
+  readonly invalidateKeys?: Listed<W> | undefined
+  /** Patterns, as `invalidatePattern` takes them: `*` stands for any characters. */
+  readonly invalidatePatterns?: Listed<W> | undefined
+  /** Tags, as `invalidateTags` takes them. */
+  readonly invalidateTags?: Listed<W> | undefined
+  /**
+   * Whether the lists that are fixed are put down in the store before the write, so that others carry them out if this process dies
+   * between its write and them. Default: `true`. On Redis it costs two commands in the flush that begins the write, and two after it.
+   */
+  readonly intent?: boolean | undefined
+}
+
+/**
+ * A write that is no cached function: it is called, and that is all. `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear` are
+ * those of the function that reads what it writes.
+ */
+export type WriteCall<Args extends ReadonlyArray<unknown>, A, E = never, R = never> = (
+  ...args: Args
+) => Effect.Effect<A, E, R | CacheClient>
+
+/** What becomes of a write by what it is, an effect or a function; `X` and `S` are added to its errors and services. */
+export type WriteOf<L, X, S> =
+  L extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E | X, R | S | CacheClient>
+    : L extends (...args: infer Args) => Effect.Effect<infer A, infer E, infer R>
+      ? WriteCall<Args, A, E | X, R | S>
+      : never
+
+// biome-ignore lint/suspicious/noExplicitAny: the arguments that no key is made of; a function that takes a Date does not take `unknown`
+export type Anything = any
+
+/** What wraps a write that has nothing to make a key of: it is given none, or knows its keys. */
+export type WrapAny<V, X, S> = <L extends Loader<V, never>>(write: L) => WriteOf<L, X, S>
+
+const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
+
+/** The lists without the types of what is written. */
+// biome-ignore lint/suspicious/noExplicitAny: what they are given was checked where the pattern is called
+export type AnyLists = Lists<any>
+
+/** What is fixed is checked when it is given, not after the first write. */
+export const checkLists = (lists: AnyLists): AnyLists => {
+  if (lists.intent !== undefined && typeof lists.intent !== "boolean") {
+    throw invalidOption("intent", lists.intent, "true or false")
+  }
+  for (const name of listNames) {
+    const list = lists[name]
+    if (list !== undefined && typeof list !== "function") strings(name, list)
+  }
+  if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
+  if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
+  return lists
+}
+
+const none: ReadonlyArray<string> = []
+
+/** What is to be invalidated whatever the write returns: others are told of it before the write begins. */
+export const intentOf = (lists: AnyLists): Intent | undefined => {
+  const fixed = (list: AnyLists[keyof AnyLists]): ReadonlyArray<string> => (Array.isArray(list) ? list : none)
+  const keys = fixed(lists.invalidateKeys).map(normalizeKey)
+  const patterns = fixed(lists.invalidatePatterns)
+  const tags = fixed(lists.invalidateTags)
+  return lists.intent === false || keys.length + patterns.length + tags.length === 0
+    ? undefined
+    : { keys, patterns, tags }
+}
+
+/** The lists of a write that has ended. */
+export const listed =
+  (lists: AnyLists) =>
+  (ended: Ended): Invalidations => {
+    const { exit } = ended
+    let thrown: { readonly error: unknown } | undefined
+    const refused: Array<CacheError> = []
+    // Of a write that failed there is no value: only what is listed in any case.
+    const made = (name: (typeof listNames)[number]): ReadonlyArray<string> => {
+      const list = lists[name]
+      if (list === undefined) return none
+      if (typeof list !== "function") return list
+      if (Exit.isFailure(exit)) return none
+      let found: ReadonlyArray<string>
+      try {
+        found = list(new WrittenImpl(exit.value, ended))
+      } catch (error) {
+        thrown ??= { error }
+        return none
+      }
+      try {
+        return strings(name, found)
+      } catch (error) {
+        refused.push(error as CacheError)
+        return none
+      }
+    }
+    const keys = made("invalidateKeys")
+    const patterns = made("invalidatePatterns")
+    const tags = made("invalidateTags")
+    return { keys, patterns, tags, thrown, refused }
+  }
+
+/** Getters, so that what cannot be had is missed only by who asks for it. */
+class WrittenImpl implements Written<unknown, unknown> {
+  readonly value: unknown
+  readonly #ended: Ended
+  constructor(value: unknown, ended: Ended) {
+    this.value = value
+    this.#ended = ended
+  }
+  get params(): unknown {
+    return this.#ended.params()
+  }
+}
+
+/** What a call writes: which slots it holds, and what becomes of them. */
+export type RequestOf = (args: ReadonlyArray<unknown>) => Omit<WriteRequest, "plan" | "args" | "receiver">
+
+/** Wraps a write, a function or an effect. What `requestOf` throws is a defect of the call, and nothing is written. */
+export const wrapWrite = (
+  write: Load,
+  planOf: (write: Plan["load"]) => Plan,
+  lists: AnyLists,
+  requestOf: RequestOf
+): unknown => {
+  const plan = planOf(Effect.isEffect(write) ? () => write : (write as Plan["load"]))
+  const madeOld = listed(lists)
+  const intent = intentOf(lists)
+  const call = (args: ReadonlyArray<unknown>, receiver: unknown): AnyEffect =>
+    Effect.withFiber((fiber) => {
+      let request: ReturnType<RequestOf>
+      try {
+        request = requestOf(args)
+      } catch (error) {
+        return Effect.die(error)
+      }
+      return engineFor(fiber).write({ plan, args, receiver, intent, ...request }, madeOld)
+    })
+  if (Effect.isEffect(write)) return call([], undefined)
+  return function (this: unknown, ...args: ReadonlyArray<unknown>): AnyEffect {
+    return call(args, this)
+  }
+}
+
+const engineFor = (fiber: Fiber.Fiber<unknown, unknown>): Engine =>
+  engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient))
+
+/** `T` has no placeholder: its write may be an effect. */
+export type IsPlain<T extends string> = [PlaceholderNames<T>] extends [never] ? true : false
