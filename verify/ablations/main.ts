@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { ablations, type Backend, copySources, takeOut } from "./rules.ts"
+import { ablations, type Backend, copySources, takeOut, transactionAblations } from "./rules.ts"
 
 const testFile = (backend: Backend) => `test/contract/rules.${backend}.test.ts`
 
@@ -52,7 +52,9 @@ try {
   console.log(`nothing taken out: ${whole.memory.passed + whole.redis.passed} passed, ${broken} failed`)
   if (broken > 0) wrong++
 
-  for (const { patches, rule, test } of ablations.filter(({ rule }) => rule.includes(process.argv[2] ?? ""))) {
+  for (const { patches, rule, test } of [...ablations, ...transactionAblations].filter(({ rule }) =>
+    rule.includes(process.argv[2] ?? "")
+  )) {
     const backends: ReadonlyArray<Backend> = ["memory", "redis"]
     const putBack = takeOut(folder, rule, patches)
     const counts = await runTests(folder, backends, test)

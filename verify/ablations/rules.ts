@@ -236,7 +236,11 @@ export const ablations: ReadonlyArray<Ablation> = [
     rule: "join only with the same epoch",
     test: "rule: join only with the same epoch",
     patches: [{ file: flights, find: "flight.epoch === epoch &&", replace: "Number.isFinite(epoch) &&" }]
-  },
+  }
+]
+
+/** Those of database transactions, of which the model knows nothing. */
+export const transactionAblations: ReadonlyArray<Ablation> = [
   {
     rule: "a miss in a transaction is private",
     test: "rule: a miss in a transaction is private",
