@@ -10,8 +10,9 @@ import { Alarms, type Limit } from "./patience.ts"
 import { beginWait, CurrentWork, endWait, stillRunning, type Work } from "./work.ts"
 
 /**
- * Runs `body` as a flight in a fiber of its own. The first caller lends its context (services, tracing, references); the
- * flight outlives it all the same. To be boarded in the same evaluation.
+ * Runs `body` as a flight in a fiber of its own. A caller lends its context (services, tracing, references); the flight outlives
+ * it all the same (`lender.ts`). The first time it is to be boarded in the same evaluation; from then on the body takes the place
+ * of the one before it, which is to be interrupted.
  *
  * Today the fiber has run until it first waits when this returns, unless loads are nested deeply. Nothing leans on that: a
  * flight that begins later is boarded all the same, and what it reads is the newer. That the caller waits for it is known before
@@ -26,14 +27,20 @@ export const launch = (
 ): void => {
   const owner = stillRunning(caller.getRef(CurrentWork))
   const wait = { on: flight.work }
+  const run = ++flight.launched
   beginWait(owner, wait)
   try {
     bounce(() => {
-      if (flight.exit !== undefined) return
+      if (flight.exit !== undefined || flight.launched !== run) return
       try {
         if (flight.abandoned) return end(flights, flight, Exit.interrupt(), caller)
-        const fiber = (flight.fiber = Effect.runForkWith(services)(body))
-        fiber.addObserver((exit) => end(flights, flight, exit, fiber))
+        const fiber = Effect.runForkWith(services)(body)
+        // In its first steps already it may have been replaced, or lost those who wait.
+        if (flight.launched === run) flight.fiber = fiber
+        if (flight.launched !== run || flight.abandoned) fiber.interruptUnsafe()
+        fiber.addObserver((exit) => {
+          if (flight.launched === run && flight.lent?.lapsed() !== true) end(flights, flight, exit, fiber)
+        })
       } catch (thrown) {
         // In place, as wherever one breaks off: there may be no stack for a call.
         if (!flight.isBroken) {
@@ -98,8 +105,9 @@ export const board = (flight: Flight, caller: Caller): Effect.Effect<void> | und
     return undefined
   }
   const leave = Effect.suspend(() => leaveFlight(caller))
-  // The last: where it throws, nobody waits.
+  // The last but for what cannot throw: where it throws, nobody waits.
   flight.callers.add(caller)
+  flight.lent?.joined(caller)
   return leave
 }
 
@@ -141,6 +149,7 @@ export const takeAlong = (
     // What began after it came is as good as a load of its own, for which it would wait as long as it takes.
     if (own !== undefined && other.ran < caller.came) bound(caller, own, fiber)
   })
+  other.lent?.lapsed()
 }
 
 /** What callers do when the flight that they boarded has ended, or has taken too long. */

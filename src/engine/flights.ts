@@ -1,12 +1,13 @@
 /**
  * Loads of this process, by key, and which of them a caller may join.
  *
- * A shared load belongs to no caller: it survives the interruption of any of them, and is interrupted when the last one
- * leaves. Its end, whatever it is, reaches all who wait.
+ * A shared load belongs to no caller: it survives the interruption of any of them (`lender.ts`), and is interrupted when the last
+ * one leaves. Its end, whatever it is, reaches all who wait.
  */
 import type { Exit, Fiber } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
+import type { Request } from "./contract.ts"
 import { type Alarms, equallyPatient, type Limit, type Patience } from "./patience.ts"
 import { holders, Waiter, Waiters, Work } from "./work.ts"
 
@@ -23,6 +24,16 @@ interface Field {
   readonly backend: { readonly local: LocalPrimitives | undefined }
 }
 
+/** A run of its loader in a context with a scope (`lender.ts`). */
+interface LentRun {
+  /** Whether another run takes its place, because that scope has closed. */
+  readonly lapsed: () => boolean
+  /** One came to wait. */
+  readonly joined: (caller: Caller) => void
+  /** Its loader has ended. */
+  readonly end: () => void
+}
+
 /** Grows with everything that has a place in time here: who came before whom. */
 let moments = 0
 const nextMoment = (): number => ++moments
@@ -35,7 +46,8 @@ export class Flight {
   readonly key: string
   /** What it takes the lease with. One that was given back is not taken again with the same. */
   token: string
-  readonly party: Party
+  /** Of the request whose loader runs. */
+  party: Party
   /** Of a store in this process. */
   readonly local: LocalPrimitives | undefined
   /** What it does: a refresh loads also when there is a valid entry. */
@@ -43,6 +55,10 @@ export class Flight {
   readonly work: Work
   readonly came = nextMoment()
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** How often its body was started: only the last one counts. */
+  launched = 0
+  /** Its loader runs in a context that has a scope. */
+  lent: LentRun | undefined = undefined
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   readonly callers = new Waiters<Caller>()
   /** How many callers it had, also those who left. */
@@ -121,6 +137,8 @@ export abstract class Caller extends Waiter {
   /** The one it waits for: that which it boarded, or which took that one along. */
   flight: Flight
   readonly came: number
+  abstract readonly request: Request
+  abstract readonly fiber: Fiber.Fiber<unknown, unknown>
   /** Only where it does not wait for ever. */
   limit: Limit | undefined = undefined
 

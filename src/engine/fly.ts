@@ -8,7 +8,7 @@ import { whenFull } from "../internal/noRoom.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
 import { isWrite, maxListed, writersOf } from "../protocol/lease.ts"
 import { boundAll, takeAlong } from "./boarding.ts"
-import type { Request } from "./contract.ts"
+import type { Plan, Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
@@ -22,8 +22,8 @@ export interface Way {
   readonly context: LoadContext
   readonly store: Store
   readonly request: Request
-  /** Whether what is loaded is stored. */
-  readonly keep: boolean
+  /** Whether what is loaded for a plan is stored. */
+  readonly keeps: (store: Store, plan: Plan) => boolean
 }
 
 const firstPollMillis = 20
@@ -60,7 +60,7 @@ const steps = Effect.fnUntraced(function*(
   flight: Flight,
   restore: Restore
 ): Effect.fn.Return<unknown, unknown, unknown> {
-  const { context, keep, request, store } = way
+  const { context, keeps, request, store } = way
   const { key, plan } = request
   const { flights } = store
   const leaseMillis = leaseOf(context, plan)
@@ -184,7 +184,7 @@ const steps = Effect.fnUntraced(function*(
         const late = Effect.sync(() => store.suspects.note(key, holder, leaseMillis, clock))
         return yield* Effect.ensuring(unstored(), late)
       }
-      return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
+      return yield* loadAndLand(context, store, flight, request, leaseMillis, keeps, restore)
     } else {
       // Enough loads of this key run here: wait for one to end, and come in anew; after a lease, load without storing.
       if (granted) yield* renounce(way, flight, leaseMillis)
@@ -268,7 +268,7 @@ const awaitHolder = (
 export const renewNow = (way: Way, flight: Flight) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const { context, keep, request, store } = way
+      const { context, keeps, request, store } = way
       const { key, plan } = request
       const { flights } = store
       const leaseMillis = leaseOf(context, plan)
@@ -304,7 +304,7 @@ export const renewNow = (way: Way, flight: Flight) =>
         flight.holder = holder
         // A write's lease stays. Who asks for refreshes without end must not keep the loads of others from being stored.
         if (!granted) return yield* unstored()
-        return yield* loadAndLand(context, store, flight, request, leaseMillis, keep, restore)
+        return yield* loadAndLand(context, store, flight, request, leaseMillis, keeps, restore)
       }
     })
   )

@@ -3,10 +3,12 @@
  */
 import { Clock, Context, Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import { nextTurn } from "../internal/nextTurn.ts"
 import { processMillis } from "../internal/processTime.ts"
-import { callLoader, type Request } from "./contract.ts"
-import type { Flight } from "./flights.ts"
+import { callLoader, type Plan, type Request } from "./contract.ts"
+import type { Caller, Flight } from "./flights.ts"
 import { land, type LoadContext } from "./land.ts"
+import { heirOf, isClosed, Lent, nextOf, scopeOf } from "./lender.ts"
 import type { Store } from "./store.ts"
 import { beginWait, CurrentWork, endWait, stillRunning, Work } from "./work.ts"
 
@@ -41,7 +43,7 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
 /**
  * Runs the loader, interruptible if `restore` makes it so; counts it, and makes its work known to what it calls. Cannot fail.
  *
- * A load that callers may share gets a scope of its own: that of the caller who started it may close while others wait.
+ * A load that callers may share gets a scope of its own: that of the caller whose context it runs in may close while others wait.
  */
 export const runLoader = (
   context: LoadContext,
@@ -63,6 +65,117 @@ export const runLoader = (
       return [exit, millis] as const
     })
   })
+
+/** How a loader has ended that ran for a flight, of which request it was, and in whose context. */
+interface Loaded {
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly millis: number
+  readonly request: Request
+  readonly services: Context.Context<never>
+}
+
+/**
+ * Runs the loader of a flight: in the context of the fiber that asks, or where that has a scope in a fiber of its own, to begin again
+ * in the context of another caller when the scope closes. Fails only by being interrupted.
+ */
+const runShared = (
+  context: LoadContext,
+  store: Store,
+  flight: Flight,
+  request: Request,
+  restore: Restore
+): Effect.Effect<Loaded, never, unknown> =>
+  Effect.withFiber((fiber) => {
+    const services = fiber.context
+    const scope = scopeOf(services)
+    flight.startedAt = processMillis(fiber.getRef(Clock.Clock))
+    if (scope === undefined) {
+      const ran = runLoader(context, flight.work, request, { restore, shared: true })
+      return Effect.map(ran, ([exit, millis]) => ({ exit, millis, request, services }))
+    }
+    const loaded = Effect.callback<Loaded>((tell) => {
+      const runs = new Runs(context, store, flight, tell)
+      // It may have closed while the flight was on its trip.
+      const heir = isClosed(scope) ? heirOf(flight, scope) : undefined
+      if (heir === undefined) runs.begin(request, services)
+      else runs.beginWith(heir)
+      return runs.stop
+    })
+    return Effect.map(Effect.exit(restore(loaded)), (exit) => {
+      flight.work.ran = true
+      return Exit.isSuccess(exit) ? exit.value : { exit, millis: 0, request, services }
+    })
+  })
+
+/** The runs of the loader of a flight, of which only the last counts. */
+class Runs {
+  readonly #context: LoadContext
+  readonly #store: Store
+  readonly #flight: Flight
+  readonly #tell: (loaded: Effect.Effect<Loaded>) => void
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  #last = 0
+
+  constructor(context: LoadContext, store: Store, flight: Flight, tell: (loaded: Effect.Effect<Loaded>) => void) {
+    this.#context = context
+    this.#store = store
+    this.#flight = flight
+    this.#tell = tell
+  }
+
+  begin(request: Request, services: Context.Context<never>): void {
+    const flight = this.#flight
+    const run = ++this.#last
+    const scope = scopeOf(services)
+    const lent =
+      scope === undefined ? undefined : new Lent(this.#store.flights, flight, scope, (heir) => this.#beginAgain(heir))
+    flight.lent = lent
+    flight.startedAt = processMillis(Context.get(services, Clock.Clock))
+    const loader = Effect.uninterruptibleMask((restore) =>
+      // Its work has not ended when one of its runs has.
+      runLoader(this.#context, undefined, request, { restore, shared: true })
+    )
+    const body = lent === undefined ? loader : Effect.andThen(lent.watch, loader)
+    const known = Context.add(services, CurrentWork, flight.work) as Context.Context<unknown>
+    const fiber = Effect.runForkWith(known)(body)
+    if (this.#last === run) this.#fiber = fiber
+    // In its first steps already another may have taken its place.
+    else fiber.interruptUnsafe()
+    fiber.addObserver((exit) => {
+      if (this.#last !== run || lent?.lapsed() === true) return
+      lent?.end()
+      this.#tell(Exit.map(exit, ([exit, millis]) => ({ exit, millis, request, services })))
+    })
+  }
+
+  beginWith(heir: Caller): void {
+    // A failure is that of the function that failed.
+    this.#flight.party = heir.request.plan
+    this.begin(heir.request, heir.fiber.context)
+  }
+
+  #beginAgain(heir: Caller): void {
+    const fiber = this.#fiber
+    const run = ++this.#last
+    this.#fiber = undefined
+    fiber?.interruptUnsafe()
+    nextTurn(() => {
+      if (this.#last !== run) return
+      try {
+        this.beginWith(nextOf(this.#flight) ?? heir)
+      } catch (thrown) {
+        this.#tell(Exit.die(thrown))
+      }
+    }, heir.fiber)
+  }
+
+  /** Nobody waits any more, or the client is being closed. */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    this.#last++
+    this.#flight.lent?.end()
+    return this.#fiber === undefined ? Effect.void : Fiber.interrupt(this.#fiber)
+  })
+}
 
 /** A work in the fiber of its caller. */
 export const inline = <A, E, R>(
@@ -104,7 +217,7 @@ export const loadUnstored = (
   restore: Restore
 ): Effect.Effect<unknown, unknown, unknown> => {
   store.flights.run(flight)
-  return Effect.flatMap(runLoader(context, flight.work, request, { restore, shared: true }), ([exit]) => exit)
+  return Effect.flatMap(runShared(context, store, flight, request, restore), ({ exit }) => exit)
 }
 
 /**
@@ -117,7 +230,7 @@ export const loadAndLand = (
   flight: Flight,
   request: Request,
   leaseMillis: number,
-  keep: boolean,
+  keeps: (store: Store, plan: Plan) => boolean,
   restore: Restore
 ): Effect.Effect<unknown, unknown, unknown> => {
   const { key, token } = flight
@@ -127,21 +240,19 @@ export const loadAndLand = (
   /** What is thrown from now on is the loader's, or a landing's that has seen to the lease. */
   let seenTo = false
   const body = Effect.withFiber((fiber) => {
-    flight.startedAt = processMillis(fiber.getRef(Clock.Clock))
-    const loader = runLoader(context, flight.work, request, { restore, shared: true })
-    return Effect.flatMap(withRenewal(store, renew, leaseMillis, loader), ([exit, loadMillis]) => {
-      if (Exit.isFailure(exit) || !keep) {
+    const loader = runShared(context, store, flight, request, restore)
+    return Effect.flatMap(withRenewal(store, renew, leaseMillis, loader), (loaded) => {
+      const { exit, millis: loadMillis, request, services } = loaded
+      if (Exit.isFailure(exit) || !keeps(store, request.plan)) {
         seenTo = true
         return Effect.andThen(giveBack, exit)
       }
       const { value } = exit
-      const createdAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      const landing = land(
-        { context, store, flight, request, leaseMillis, value, createdAt, loadMillis },
-        fiber.context
-      )
+      const createdAt = Context.get(services, Clock.Clock).currentTimeMillisUnsafe()
+      const landing = land({ context, store, flight, request, leaseMillis, value, createdAt, loadMillis }, services)
       seenTo = true
-      return landing
+      // Its schema may ask for services, as its loader did.
+      return services === fiber.context ? landing : Effect.provideContext(landing, services)
     })
   })
   return Effect.onError(body, () => (seenTo ? Effect.void : giveBack))

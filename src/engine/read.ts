@@ -201,9 +201,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       try {
         flight =
           local !== undefined && holder === undefined && !flights.isFull(key)
-            ? loadLocal({ context, store, keep: keeps(store, plan) }, request, fiber, () =>
-                attributesOf(plan.region, key)
-              )
+            ? loadLocal({ context, store, keeps }, request, fiber, () => attributesOf(plan.region, key))
             : newFlight(store, request, "load", fiber)
         return board(flight, boarding(flight))
       } catch (thrown) {
@@ -232,7 +230,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       flight.isImpatient = true
       flight.latest = since
     }
-    const way = { context, store, request, keep: keeps(store, plan) }
+    const way = { context, store, request, keeps }
     const isOpen = !store.inPlace || kind === "refresh"
     const body = spanned(
       fiber,

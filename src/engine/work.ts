@@ -3,6 +3,7 @@
  * that would close a circle is not begun.
  */
 import { Context, Effect, Exit, type Fiber } from "effect"
+import { nextTurn } from "../internal/nextTurn.ts"
 import { bounce } from "../internal/trampoline.ts"
 
 /** A load or a write. What its code asks for knows of it by `CurrentWork`. */
@@ -148,6 +149,17 @@ export class Waiters<W extends Waiter> {
     }
   }
 
+  /** Who has waited longest. */
+  get first(): W | undefined {
+    return this.#first
+  }
+
+  find(matches: (waiter: W) => boolean): W | undefined {
+    let waiter = this.#first
+    while (waiter !== undefined && !matches(waiter)) waiter = waiter.after as W | undefined
+    return waiter
+  }
+
   forEach(each: (waiter: W) => void): void {
     for (let waiter = this.#first; waiter !== undefined; waiter = waiter.after as W | undefined) each(waiter)
   }
@@ -166,13 +178,7 @@ export class Waiters<W extends Waiter> {
     } finally {
       // Also if something was thrown by whoever one of them goes on with: the others wait all the same.
       if (this.#first !== undefined) {
-        const tellOthers = () => this.tellAll(exit, fiber)
-        try {
-          fiber.currentDispatcher.scheduleTask(tellOthers, 0)
-        } catch {
-          // A scheduler that fails is that of the caller who came first, and not the others'.
-          queueMicrotask(tellOthers)
-        }
+        nextTurn(() => this.tellAll(exit, fiber), fiber)
       }
     }
   }

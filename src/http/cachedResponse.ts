@@ -18,7 +18,7 @@ import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
-import { Reloads } from "./reloads.ts"
+import { Reloads, type Turn } from "./reloads.ts"
 import { RequestState, seesState, unseen } from "./requestState.ts"
 import { storableOf, wishOf } from "./semantics.ts"
 import { ageOf, answer, type CacheStatus, store, StoredResponse } from "./stored.ts"
@@ -50,6 +50,8 @@ class Call {
   readonly request: Request
   readonly tick = ++ticks
   made: Made | undefined
+  /** Where it asked for a reload. Where each caller gets a copy, who shares it cannot tell from it when it was made. */
+  turn: Turn<Made> | undefined
   /** What the handler gave to this very request, when it is not for others. */
   own:
     | { readonly exit: Exit.Exit<Response, unknown>; readonly scope: Scope.Closeable; readonly state: RequestState }
@@ -105,6 +107,7 @@ const load = (policy: Policy, run: (request: Request) => Effect.Effect<Response,
         }
         const stored = store(storable, policy, call.ttlMillis, now)
         call.made = { tick: ++ticks, kept: false }
+        if (call.turn !== undefined) call.turn.made = call.made
         madeHere.set(stored, call.made)
         return Effect.as(Scope.close(scope, exit), stored)
       })
@@ -153,19 +156,13 @@ const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) =
   })
 }
 
-/** A response loaded anew. Where each caller gets a copy, who shares it cannot tell from it when it was made. */
-interface Renewed {
-  readonly value: unknown
-  readonly made: Made | undefined
-}
-
 /** The plan for reads, the way around the cache, and the reloads under way with each client. */
 interface Cache {
   readonly policy: Policy
   readonly compiled: CompiledKey
   readonly plan: Plan
   readonly direct: Plan
-  readonly reloads: WeakMap<CacheClient["Service"], Reloads<Renewed>>
+  readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
 }
 
 const makeCache = (
@@ -199,7 +196,7 @@ const makeCache = (
   return { policy, compiled, plan, direct, reloads: new WeakMap() }
 }
 
-const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Renewed> => {
+const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Made> => {
   let own = reloads.get(client)
   if (own === undefined) {
     own = new Reloads()
@@ -255,12 +252,16 @@ const serve = (
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
     // The same for every request that shares it: one that took what is stored would do for some of them only.
-    const load = Effect.map(engine.refresh(question), (value): Renewed => ({ value, made: call.made }))
-    return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, fiber, load), {
+    const load = (turn: Turn<Made>) => {
+      call.turn = turn
+      return engine.refresh(question)
+    }
+    return Effect.matchCauseEffect(reloadsOf(cache, client).ask(key, load), {
       onFailure: settle,
-      onSuccess: ({ made, value }) => {
+      onSuccess: (value) => {
         const stored = value as StoredResponse
-        return Effect.succeed(answer(stored, request, policy, statusOf(made ?? madeHere.get(stored)), now()))
+        const made = call.made ?? call.turn?.made ?? madeHere.get(stored)
+        return Effect.succeed(answer(stored, request, policy, statusOf(made), now()))
       }
     })
   })

@@ -1,80 +1,68 @@
 /**
  * Reloads that clients ask for (`Cache-Control: no-cache`, `max-age`). Whoever asks must not get a response whose load began
  * before: an invalidation may have come in between. But if each began a load of its own, one client could keep a handler as
- * busy as it likes. So of each key one reload runs at a time in a process. Who asks meanwhile waits for it, and then all of
- * those share the next.
+ * busy as it likes. So of each key one turn of reloads runs at a time in a process. Who asks meanwhile waits for it, and then
+ * all of those ask for theirs in one evaluation, so that the engine makes one load of them.
  */
-import { Context, Effect, type Exit, Fiber } from "effect"
+import { Effect, Exit } from "effect"
 
-/** One who waits for a turn, and could lend it the context of a request that is still there. */
-interface Waiter<A> {
-  readonly caller: Fiber.Fiber<unknown, unknown>
-  readonly load: Effect.Effect<A, unknown, unknown>
+/** Those whose reload is one. */
+export class Turn<A> {
+  /** What the one among them whose loader ran leaves to the others. */
+  made: A | undefined = undefined
+  readonly members = new Set<() => void>()
 }
 
-/** A reload that runs, or waits for its turn. */
-class Turn<A> {
-  fiber: Fiber.Fiber<A, unknown> | undefined
-  readonly waiting = new Set<Waiter<A>>()
-  begun = false
-  /** The last who waited has left, and it is being interrupted. */
-  left = false
+/** The turn that runs, and the one that waits for its end. */
+interface Line<A> {
+  running: Turn<A>
+  next: Turn<A>
 }
 
 export class Reloads<A> {
-  readonly #lines = new Map<string, ReadonlyArray<Turn<A>>>()
+  readonly #lines = new Map<string, Line<A>>()
 
-  /**
-   * Waits for a reload that begins after this call. `load` is used if no other call has one to share; the reload is
-   * interrupted when the last one who waits has left.
-   */
-  ask(
-    key: string,
-    caller: Fiber.Fiber<unknown, unknown>,
-    load: Effect.Effect<A, unknown, unknown>
-  ): Effect.Effect<A, unknown> {
-    return Effect.callback((resume) => {
-      const line = this.#lines.get(key) ?? []
-      const waiter: Waiter<A> = { caller, load }
-      // Looked up and joined in one evaluation: a turn that has begun is no longer for those who come.
-      const turn = line.find(({ begun, left }) => !left && !begun) ?? new Turn<A>()
-      turn.waiting.add(waiter)
-      if (turn.fiber === undefined) this.#launch(key, line, turn)
-      const fiber = turn.fiber!
-      const done = fiber.pollUnsafe()
-      if (done !== undefined) return resume(done)
-      const forget = fiber.addObserver((exit: Exit.Exit<A, unknown>) => resume(exit))
-      return Effect.suspend(() => {
-        forget()
-        turn.waiting.delete(waiter)
-        if (turn.waiting.size > 0 || fiber.pollUnsafe() !== undefined) return Effect.void
-        turn.left = true
-        return Fiber.interrupt(fiber)
+  /** Asks in the fiber that calls, in a turn that begins after this call. */
+  ask<B, E, R>(key: string, load: (turn: Turn<A>) => Effect.Effect<B, E, R>): Effect.Effect<B, E, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const line = this.#lines.get(key)
+        let begin = (): void => {}
+        const turn = line === undefined ? new Turn<A>() : line.next
+        const member = (): void => begin()
+        turn.members.add(member)
+        if (line === undefined) this.#lines.set(key, { running: turn, next: new Turn() })
+        const wait =
+          line === undefined
+            ? Effect.void
+            : Effect.callback<void>((resume) => {
+                if (line.running === turn) resume(Exit.void)
+                else begin = () => resume(Exit.void)
+              })
+        const asked = Effect.andThen(
+          wait,
+          Effect.suspend(() => load(turn))
+        )
+        return Effect.onExit(restore(asked), () =>
+          Effect.sync(() => {
+            turn.members.delete(member)
+            this.#turnOver(key)
+          })
+        )
       })
-    })
+    )
   }
 
-  #launch(key: string, before: ReadonlyArray<Turn<A>>, turn: Turn<A>): void {
-    this.#lines.set(key, [...before, turn])
-    // In the context of one who still waits when the turn comes: that of who asked first may have ended with its request.
-    const begin = Effect.suspend(() => {
-      const [first] = turn.waiting
-      if (first === undefined) return Effect.interrupt
-      turn.begun = true
-      return Effect.provideContext(first.load, first.caller.context as Context.Context<unknown>)
-    })
-    const inTurn =
-      before.length === 0
-        ? begin
-        : Effect.yieldNow.pipe(
-            Effect.andThen(Effect.forEach(before, ({ fiber }) => Fiber.await(fiber!), { discard: true })),
-            Effect.andThen(begin)
-          )
-    turn.fiber = Effect.runForkWith(Context.empty())(inTurn)
-    turn.fiber.addObserver(() => {
-      const left = this.#lines.get(key)!.filter((other) => other !== turn)
-      if (left.length === 0) this.#lines.delete(key)
-      else this.#lines.set(key, left)
-    })
+  #turnOver(key: string): void {
+    const line = this.#lines.get(key)
+    if (line === undefined || line.running.members.size > 0) return
+    if (line.next.members.size === 0) {
+      this.#lines.delete(key)
+      return
+    }
+    line.running = line.next
+    line.next = new Turn()
+    // All of them before any of their loads is sent.
+    for (const begin of [...line.running.members]) begin()
   }
 }

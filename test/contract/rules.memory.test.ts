@@ -7,10 +7,12 @@ import { Effect, Fiber, Option, Schema } from "effect"
 import { cacheAside, CacheClient, invalidatePattern, invalidateTags } from "../../src/index.ts"
 import { conformance, memoryStore } from "./conformance.ts"
 import { transactionRules } from "./transactions.ts"
+import { lenderRule } from "./lender.ts"
 import { makeGate, memoryClient } from "../support/client.ts"
 
 conformance("memory", memoryStore, ["protocol"])
 transactionRules(memoryClient())
+lenderRule(memoryClient(), "memory")
 
 const tooManyTags = Array.from({ length: 12_000 }, (_, i) => `t${i}`)
 

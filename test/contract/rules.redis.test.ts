@@ -8,6 +8,7 @@ import { cacheAside, invalidatePattern } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { alone, conformance, redisStore } from "./conformance.ts"
 import { transactionRules } from "./transactions.ts"
+import { lenderRule } from "./lender.ts"
 import { adminOf, buildClient, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 
 const server = sharedRedis()
@@ -17,6 +18,12 @@ transactionRules(
   Effect.flatMap(server, ({ url }) =>
     buildClient(CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" }))
   )
+)
+lenderRule(
+  Effect.flatMap(server, ({ url }) =>
+    buildClient(CacheRedis.layer({ url, namespace: freshNamespace(), timeout: "10 seconds" }))
+  ),
+  "Redis"
 )
 
 it.live("rule: two passes for patterns (Redis)", () =>

@@ -1,0 +1,85 @@
+/**
+ * In whose context a shared load runs. The caller who started it lends his; when the scope of that closes while others wait, the
+ * load begins again in the context of the one who has waited longest. It stays the same flight, with its lease and its epoch:
+ * what is loaded later is newer than what the epoch promises.
+ *
+ * A value or a failure that comes out of a scope that has closed is nobody's: what was in that scope (a connection, say) may
+ * have been closed before it, in whatever order.
+ */
+import { Context, Effect, Exit, Scope } from "effect"
+import type { Caller, Flight, Flights } from "./flights.ts"
+
+/** The scope that a context ends with, if it has one. */
+export const scopeOf = (services: Context.Context<never>): Scope.Scope | undefined =>
+  Context.getOrUndefined(services, Scope.Scope)
+
+export const isClosed = (scope: Scope.Scope | undefined): boolean => scope?.state._tag === "Closed"
+
+const scopeOfCaller = ({ fiber }: Caller): Scope.Scope | undefined => scopeOf(fiber.context)
+
+/** Who lends his context next: of those whose own scope has not closed the one who came first. */
+export const nextOf = ({ callers }: Flight): Caller | undefined =>
+  callers.find((caller) => !isClosed(scopeOfCaller(caller))) ?? callers.first
+
+/** The same in place of one whose scope has closed. `undefined`: nobody has a better one. */
+export const heirOf = (flight: Flight, closed: Scope.Scope): Caller | undefined => {
+  const heir = nextOf(flight)
+  return heir === undefined || scopeOfCaller(heir) === closed ? undefined : heir
+}
+
+/** A run of a loader in a context that has a scope, which may close before it has ended. */
+export class Lent {
+  readonly #flights: Flights
+  readonly #flight: Flight
+  readonly #scope: Scope.Scope
+  readonly #again: (heir: Caller) => void
+  /** In the scope of the context, for as long as the loader runs. */
+  #watch: Scope.Closeable | undefined = undefined
+  /** It has given its value, or another run has taken its place: what becomes of it is nobody's any more. */
+  isOver = false
+
+  /**
+   * `again` breaks this run off without waiting for its end, which may take long: neither whose scope closes is to be held up,
+   * nor the others. It begins another with `nextOf` in the next turn, so that callers who leave together do not begin one each.
+   * It must not throw.
+   */
+  constructor(flights: Flights, flight: Flight, scope: Scope.Scope, again: (heir: Caller) => void) {
+    this.#flights = flights
+    this.#flight = flight
+    this.#scope = scope
+    this.#again = again
+  }
+
+  /** To be run before the loader. */
+  readonly watch: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.isOver || isClosed(this.#scope)) return Effect.void
+    this.#watch = Scope.forkUnsafe(this.#scope)
+    return Scope.addFinalizerExit(this.#watch, () => {
+      this.lapsed()
+      return Effect.void
+    })
+  })
+
+  /** Whether its context is not to be used any more, because its scope has closed and others wait. Then another run takes its place. */
+  lapsed(): boolean {
+    const flight = this.#flight
+    if (this.isOver || !isClosed(this.#scope)) return false
+    if (flight.exit !== undefined || flight.abandoned || this.#flights.closed) return false
+    const heir = heirOf(flight, this.#scope)
+    if (heir === undefined) return false
+    this.isOver = true
+    this.#again(heir)
+    return true
+  }
+
+  /** One came to wait. Those who waited before have no scope that is open, or it would not run in one that is closed. */
+  joined(caller: Caller): void {
+    if (isClosed(this.#scope) && !isClosed(scopeOfCaller(caller))) this.lapsed()
+  }
+
+  /** Its loader has ended. Nothing of it stays in the scope, which may be that of a whole program. */
+  end(): void {
+    this.isOver = true
+    if (this.#watch !== undefined) Scope.closeUnsafe(this.#watch, Exit.void)
+  }
+}
