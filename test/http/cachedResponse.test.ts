@@ -179,7 +179,7 @@ describe("a cache that fails", () => {
     }
     const client = yield* makeClient({
       primary: primitives,
-      settings: { defaultTtl: "5 minutes", lockTtl: "30 seconds" } as never
+      settings: { defaultTtl: "5 minutes", lockTtl: "30 seconds", sweepInterval: false } as never
     } as never)
     return { state, cache: Context.make(CacheClient, client) }
   })

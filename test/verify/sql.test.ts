@@ -50,6 +50,5 @@ describe("the proof beside a database", () => {
     90_000
   )
 
-  // Transactions are not seen yet. It fails as soon as they are: then take `fails` away.
-  it.live.fails("finds nothing where transactions hold reads and writes", () => findsNothing(options), 90_000)
+  it.live("finds nothing where transactions hold reads and writes", () => findsNothing(options), 90_000)
 })

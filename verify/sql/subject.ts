@@ -1,7 +1,7 @@
 /**
  * What is put to the proof: this library, as a program with a database uses it. All of its API that the proof uses is used here.
  */
-import { Effect, Layer, Schema } from "effect"
+import { type Effect, type Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import {
   cacheAside,
@@ -13,11 +13,12 @@ import {
   invalidatePattern,
   invalidateTags,
   stampedeProtect,
+  writeAround,
   writeThrough
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { ReadKind } from "./records.ts"
-import { groupOf, listOf, listTag, type Ref, rowKey, rowsTag } from "./world.ts"
+import { groupOf, listOf, listTag, listTags, type Ref, rowKey, rowsTag } from "./world.ts"
 
 export const Row = Schema.Struct({
   key: Schema.String,
@@ -94,13 +95,13 @@ interface ListParams {
 const rowTags = (_: unknown, { id, zone }: { readonly id: unknown; readonly zone: unknown }) => [
   rowsTag(Number(zone), groupOf(Number(id)))
 ]
-const listTags = (_: unknown, { group, zone }: { readonly group: unknown; readonly zone: unknown }) => [
+const tagsOfList = (_: unknown, { group, zone }: { readonly group: unknown; readonly zone: unknown }) => [
   listTag(Number(zone), Number(group))
 ]
 
 const ttl = "2 minutes"
 const rows = { key: "item:{zone}:{id}", schema: Row, ttl, tags: rowTags } as const
-const lists = { key: "list:{zone}:{group}", schema: List, ttl, tags: listTags } as const
+const lists = { key: "list:{zone}:{group}", schema: List, ttl, tags: tagsOfList } as const
 const strict = { ...rows, onCacheError: "fail" } as const
 
 /** A row to write, and how. */
@@ -122,8 +123,23 @@ export const makeSubject = (source: Source): Subject => {
     if (writer === undefined) writers.set(tag, (writer = writeThrough(strict, { invalidateTags: [tag] })(run)))
     return writer
   }
-  const forget = (ref: Ref) =>
-    Effect.andThen(rowReaders.aside.invalidate(ref), invalidateTags([listTag(ref.zone, groupOf(ref.id))]))
+  const removers = new Map<string, (writing: Writing) => Write>()
+  const removerOf = (zone: number, id: number) => {
+    const tag = listTag(zone, groupOf(id))
+    let remover = removers.get(tag)
+    if (remover === undefined) removers.set(tag, (remover = writeAround(strict, { invalidateTags: [tag] })(run)))
+    return remover
+  }
+  // Which row it is, and so which list it is in, is known only after the write: all lists of the zone are announced before it.
+  const creators = new Map<number, (creating: { readonly write: Write }) => Write>()
+  const creatorOf = (zone: number) => {
+    let creator = creators.get(zone)
+    if (creator === undefined) {
+      const made = writeThrough(strict, { keyOf: ({ id }) => ({ zone, id }), invalidateTags: listTags(zone) })
+      creators.set(zone, (creator = made(({ write }: { readonly write: Write }) => write)))
+    }
+    return creator
+  }
   return {
     readRow: (kind, ref) => rowReaders[kind](ref),
     readList: (kind, zone, group) => listReaders[kind]({ zone, group }),
@@ -136,9 +152,8 @@ export const makeSubject = (source: Source): Subject => {
       ),
     refresh: (ref) => rowReaders.aside.refresh(ref),
     through: ({ id, zone }, write) => writerOf(zone, id)({ zone, id, write }),
-    // `writeThrough` with `keyOf`, and `writeAround`, as far as they are there: the write, and what it has made old after it.
-    create: (zone, write) => Effect.tap(write, ({ id }) => forget({ zone, id })),
-    remove: (ref, write) => Effect.tap(write, () => forget(ref))
+    create: (zone, write) => creatorOf(zone)({ write }),
+    remove: ({ id, zone }, write) => removerOf(zone, id)({ zone, id, write })
   }
 }
 

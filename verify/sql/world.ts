@@ -26,6 +26,9 @@ export const listOf = ({ id, zone }: Ref): string => listKey(zone, groupOf(id))
 export const rowsTag = (zone: number, group: number): string => `rows:${zone}:${group}`
 export const listTag = (zone: number, group: number): string => `lists:${zone}:${group}`
 
+/** The tags of all lists of a zone. */
+export const listTags = (zone: number): ReadonlyArray<string> => groups.map((group) => listTag(zone, group))
+
 export const rowsPattern = (zone: number): string => `item:${zone}:*`
 export const listsPattern = (zone: number): string => `list:${zone}:*`
 
