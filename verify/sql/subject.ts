@@ -1,7 +1,7 @@
 /**
  * What is put to the proof: this library, as a program with a database uses it. All of its API that the proof uses is used here.
  */
-import { type Effect, type Layer, Schema } from "effect"
+import { type Effect, Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import {
   cacheAside,
