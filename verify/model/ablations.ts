@@ -2,7 +2,7 @@
  * What is taken out of the sources, one at a time, and the programs in which the model must then find a violation: the rules
  * of docs/protocol.md, and what the steps of the server promise beside them.
  */
-import { ablations, type Patch } from "../ablations/rules.ts"
+import { ablations, type Patch, transactionAblations } from "../ablations/rules.ts"
 
 export interface Hunt {
   readonly rule: string
@@ -448,7 +448,77 @@ const ways: ReadonlyArray<Hunt> = [
   }
 ]
 
+/** Where the rules of transactions show: what nobody has committed is read, or what is older. */
+const ofTransactions: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "a miss in a transaction is private": ["transaction-reads"],
+  "a write in a transaction is filled only after the commit": ["transaction", "transaction-back"],
+  "what a savepoint wrote that was rolled back is not filled": ["transaction-savepoint", "transaction-memory-back"],
+  "a write is not filled that something in the transaction overtook": ["transaction-write-invalidate"]
+}
+
+const write = "src/engine/write.ts"
+const modelIntents = "verify/model/intents.ts"
+
+/** Of intents. A writer dies somewhere; a lease and a sweep later something older is read. */
+const ofIntents: ReadonlyArray<Hunt> = [
+  {
+    rule: "a write puts its intent down before it begins",
+    programs: ["intents"],
+    patches: [{ file: write, find: "const put = intent?.put", replace: "const put = intent && Effect.void" }]
+  },
+  {
+    rule: "an intent is dropped after what it says was carried out",
+    programs: ["intents"],
+    patches: [
+      {
+        file: write,
+        find: "const old = yield* madeOld(request, lists, exit)",
+        replace: "if (intent !== undefined) yield* intent.drop\n  const old = yield* madeOld(request, lists, exit)"
+      }
+    ]
+  },
+  {
+    rule: "others carry out an intent before they settle it",
+    programs: ["intents"],
+    patches: [{ file: "src/engine/intents.ts", find: "yield* carryOut(ended.intent)", replace: "void ended" }]
+  },
+  {
+    rule: "others carry out only what has ended",
+    programs: ["intents-early"],
+    patches: [
+      {
+        file: modelIntents,
+        find: "[...(table.beside.get(key)?.values() ?? [])].filter(hasEnded)",
+        replace: "[...(table.beside.get(key)?.values() ?? [])]"
+      },
+      {
+        file: modelIntents,
+        find: "[...table.index.values()].filter(hasEnded)",
+        replace: "[...table.index.values()]"
+      }
+    ]
+  },
+  {
+    rule: "a transaction puts its intent down before its commit",
+    programs: ["intents-transaction"],
+    patches: [
+      {
+        file: "src/engine/transaction/intend.ts",
+        find: "return Effect.asVoid(transaction.intent?.put ?? Effect.void)",
+        replace: "return Effect.void"
+      }
+    ]
+  }
+]
+
 export const hunts: ReadonlyArray<Hunt> = [
+  ...transactionAblations.map(({ patches, rule }) => ({
+    rule,
+    patches,
+    programs: ofTransactions[rule] ?? [],
+    finds: /^(STALE|DIRTY)|it sees/
+  })),
+  ...ofIntents,
   ...ablations
     .filter(({ unmodelled }) => unmodelled !== true)
     .map(({ patches, rule }) => {

@@ -346,6 +346,16 @@ export const sweepLater: Op = {
       return Effect.map(Effect.sleep("25 seconds"), () => dead.flatMap(({ committed }) => committed))
     })
 }
+/** The same, and a sweep before it, while everybody lives. */
+export const sweepAfter: Op = {
+  ...sweepLater,
+  name: "a sweep, and another when one has died",
+  when: undefined,
+  run: ({ world }) =>
+    Effect.map(Effect.andThen(Effect.sleep("12 seconds"), Effect.sleep("25 seconds")), () =>
+      world.processes.filter(({ alive }) => !alive).flatMap(({ committed }) => committed)
+    )
+}
 export const afterSweep: Op = {
   ...readList,
   name: "read of the list after a sweep",

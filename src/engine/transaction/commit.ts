@@ -126,7 +126,9 @@ export const makeEnding = Effect.fnUntraced(function*({
     const { at, slot, written } = held
     // The connection keeps its last transaction in memory, which needs no values.
     held.written = undefined
-    if (written === undefined || transaction.isLost || transaction.overtakes(slot.key, at)) return slot.end
+    if (written === undefined || transaction.isLost) return slot.end
+    // Also of a level that is still to be carried out: what is stored until then was never committed.
+    if (transaction.overtakes(slot.key, at, written.sealed.tags)) return slot.end
     return slot.fillSealed(written.region, written.sealed)
   }
 

@@ -4,7 +4,7 @@
  * Keys that it wrote or invalidated are unlinked and their leases held until it ends; everything else is noted. A savepoint is a
  * level of its own: what it noted counts only if it was not rolled back, what it unlinked stays unlinked.
  */
-import { Effect, Semaphore } from "effect"
+import { Effect, Semaphore, type Tracer } from "effect"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import type { Region } from "../../region/region.ts"
 import type { WriteIntent } from "../intents.ts"
@@ -54,6 +54,13 @@ export interface Held {
   settled: boolean
 }
 
+/** Among spans of several clients nobody knows which is the outermost of this one. */
+const outermostOf = ({ isWithin, level, services }: Here): Tracer.Span | undefined => {
+  if (isWithin) return undefined
+  const spans = spansOf(services)
+  return spans.length === level[1] + 1 ? spans.at(-1) : undefined
+}
+
 export class Transaction implements Ending {
   readonly #levels = new Map<LevelKey, Level>()
   readonly #held = new Map<Store, Map<string, Held>>()
@@ -82,6 +89,8 @@ export class Transaction implements Ending {
   rolledBack = false
   isWatched = false
   #ended = false
+  /** Of the outermost level, if it is known. */
+  #span: Tracer.Span | undefined
   #isHeard = false
   readonly #turns = Semaphore.makeUnsafe(1)
   /** Nothing is left to do for it, or nobody knows what became of it. */
@@ -91,18 +100,21 @@ export class Transaction implements Ending {
   #wake: (() => void) | undefined
 
   /** To be run before anything waits for its end. */
-  listen({ isWithin, level, services }: Here): void {
-    if (this.#isHeard) return
-    const spans = spansOf(services)
-    // Among spans of several clients nobody knows which is the outermost of this one.
-    const outermost = !isWithin && spans.length === level[1] + 1 ? spans.at(-1) : undefined
-    if (outermost !== undefined) this.#isHeard = listen(outermost, this)
+  listen(here: Here): void {
+    if (this.#span !== undefined) return
+    this.#span = outermostOf(here)
+    if (this.#span !== undefined) this.#isHeard = listen(this.#span, this)
   }
 
-  /** Whether a level that is new is of this transaction; where that is unknown it counts as one, which costs a hit or a fill. */
-  covers({ level }: Here): boolean {
-    if (this.isOver || this.#ended) return false
-    return this.#root === undefined || (level[1] > 0 && this.isOpen)
+  /**
+   * Whether a level that is new is of this transaction. One whose calls run after its commit has none any more: its connection may be
+   * another's by then. Where it is unknown it is another's, and sees less of what this one did; each is ended by its own callbacks.
+   */
+  covers(here: Here): boolean {
+    if (this.isOver || this.#ended || this.committed) return false
+    const outermost = outermostOf(here)
+    if (this.#span !== undefined && outermost !== undefined) return this.#span === outermost
+    return here.level[1] > 0 && this.isOpen
   }
 
   level(here: Here): Level {
@@ -187,12 +199,13 @@ export class Transaction implements Ending {
   /** Whether it wrote or invalidated the entry of a key, in any of its levels and in whatever store. */
   touches(key: string, tags: ReadonlyArray<string>): boolean {
     for (const ofStore of this.#held.values()) if (ofStore.has(key)) return true
-    return this.overtakes(key, 0) || tags.some((tag) => this.#tags.has(tag))
+    return this.overtakes(key, 0, tags)
   }
 
-  /** Whether something that was noted later covers the key. */
-  overtakes(key: string, at: number): boolean {
+  /** Whether something that was noted later covers the entry of a key. */
+  overtakes(key: string, at: number, tags: ReadonlyArray<string>): boolean {
     if (this.#everything > at || (this.#keys.get(key) ?? 0) > at) return true
+    if (tags.some((tag) => (this.#tags.get(tag) ?? 0) > at)) return true
     for (const pattern of this.#patterns.values()) if (pattern.at > at && pattern.matches(key)) return true
     return false
   }
