@@ -2,8 +2,8 @@
  * Savepoints, and transactions of two databases in each other.
  */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Logger } from "effect"
-import { CacheClient } from "effect-cache"
+import { Deferred, Effect, Fiber, Logger } from "effect"
+import { CacheClient, invalidateTags } from "effect-cache"
 import { makeDatabase } from "../../support/sql.ts"
 import { number, type Open, test } from "./setup.ts"
 
@@ -61,6 +61,66 @@ export const levels = (open: Open): void => {
           assert.strictEqual(yield* peek(id), id === "b" ? 1 : 7)
         }
       })
+    )
+
+    test(open, "what a later one made old by a tag is not stored before that is carried out", (world) =>
+      Effect.gen(function*() {
+        const { begin, client, db, peek, put, read, savepoint, transaction } = world
+        yield* begin("a", 1)
+        let between: number | undefined
+        yield* transaction(
+          Effect.gen(function*() {
+            yield* put({ id: "a", n: 7 })
+            // Behind the calls of the outermost level, and before those of the savepoint.
+            yield* db.sql.afterCommit(
+              Effect.orDie(
+                Effect.map(peek("a"), (stored) => {
+                  between = stored
+                })
+              )
+            )
+            yield* savepoint(Effect.andThen(db.write("a", 8), client.run(invalidateTags(["rows"]))))
+          })
+        )
+        assert.isUndefined(between)
+        assert.strictEqual(yield* read("a"), 8)
+      })
+    )
+
+    test(
+      open,
+      "one that has the connection next is not taken for the one of which only savepoints were seen",
+      (world) =>
+        Effect.gen(function*() {
+          const { begin, db, isFree, peek, put, read, savepoint, transaction } = world
+          for (const id of ["a", "b"]) yield* begin(id, 1)
+          const gate = yield* Deferred.make<void>()
+          const reached = yield* Deferred.make<void>()
+          const first = yield* Effect.forkChild(
+            transaction(
+              Effect.gen(function*() {
+                yield* savepoint(put({ id: "b", n: 7 }))
+                // Its connection is free by then, and its last call is still to come.
+                yield* db.sql.afterCommit(Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(gate)))
+                yield* savepoint(invalidateTags(["other"]))
+              })
+            )
+          )
+          yield* Deferred.await(reached)
+          yield* transaction(
+            Effect.gen(function*() {
+              yield* put({ id: "a", n: 9 })
+              yield* Deferred.succeed(gate, undefined)
+              yield* Fiber.join(first)
+              // The end of the first gives nothing of it back.
+              yield* isFree("b")
+              assert.strictEqual(yield* read("a"), 1)
+              assert.isUndefined(yield* peek("a"))
+            })
+          )
+          assert.strictEqual(yield* peek("a"), 9)
+          assert.strictEqual(yield* read("a"), 9)
+        })
     )
 
     test(open, "what one noted that was rolled back is dropped, not what it unlinked", (world) =>
