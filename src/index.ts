@@ -59,10 +59,12 @@ export {
   type BackendUsage,
   CacheBackend,
   type FastPath,
+  type Give,
   type LocalPrimitives,
   type Lookup,
   type Lookups,
   type Stored,
+  type TakenOver,
   type Write
 } from "./services/CacheBackend.ts"
 export { CacheClient, type SetOptions } from "./services/CacheClient.ts"

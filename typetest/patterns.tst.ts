@@ -153,6 +153,39 @@ describe("the other patterns", () => {
     expect(writeThrough).type.not.toBeCallableWith(At, { keyOf: (user: User) => ({ 0: user.id, 1: 1 }) })
   })
 
+  it("lists see what was replaced", () => {
+    const name = (_: { readonly userId: string; readonly name: string }) =>
+      Effect.succeed(new User({ id: "", tenantId: "" }))
+    const change = writeThrough(Users, {
+      invalidateOwnTags: true,
+      invalidateTags: ({ previous }) => {
+        expect(previous).type.toBeAssignableTo<Option.Option<User>>()
+        return []
+      }
+    })
+    expect(change).type.toBeCallableWith(name)
+    writeAround(Users, {
+      invalidateTags: ({ previous }) => {
+        expect(previous).type.toBeAssignableTo<Option.Option<User>>()
+        return []
+      }
+    })
+    writeAround({
+      keys: ["a"],
+      invalidateTags: ({ previous }) => {
+        expect(previous).type.toBe<Option.Option<never>>()
+        return []
+      }
+    })
+    expect(writeThrough).type.not.toBeCallableWith(Users, { invalidateOwnTags: "yes" })
+    expect(writeThrough).type.not.toBeCallableWith(Users, { invalidateTags: (user: User) => [user.tenantId] })
+    // What is decoded needs the services of the schema.
+    const secret = { key: "secret:{id}", schema: Secret } as const
+    expect(writeAround(secret)((_: { readonly id: string }) => Effect.void)({ id: "1" })).type.toBe<
+      Effect.Effect<void, never, Key | CacheClient>
+    >()
+  })
+
   it("writeAround of a region takes its parameters, and gives back anything", () => {
     const remove = writeAround(Users, { invalidateTags: ({ params }) => [String(params.userId)] })
     expect(remove((_: { readonly userId: string }) => Effect.void)).type.toBe<

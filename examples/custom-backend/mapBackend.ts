@@ -73,19 +73,20 @@ const makeBackend = (store: MapStore): CacheBackend["Service"] => {
         if (holder === undefined) leases.set(key, { value: token, end: now + ttlMillis })
         return holder ?? token
       }),
-    takeOver: (key, token, ttlMillis, as) =>
+    takeOver: (key, token, ttlMillis, as, give) =>
       step((now) => {
         const holder = leases.live(key, now)
         const end = now + ttlMillis
+        const unlinked = as === "write" && give !== undefined ? entries.live(key, now) : undefined
         if (as === "write") entries.delete(key)
         if (holder === undefined || holder === token || !isWrite(holder)) leases.set(key, { value: token, end })
-        else if (as === "refresh") return holder
+        else if (as === "refresh") return { holder }
         else if (as === "set") {
           entries.delete(key)
           store.say(key, voided(holder))
-          return voided(holder)
+          return { holder: voided(holder) }
         } else leases.set(key, { value: joined(holder, token), end: Math.max(leases.get(key)!.end, end) })
-        return token
+        return { holder: token, unlinked }
       }),
     takeOverFrom: (key, from, token, ttlMillis) =>
       step((now) => {

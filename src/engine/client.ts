@@ -216,6 +216,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       local,
       beside,
       handOut,
+      handOutStored,
       during,
       intentOf,
       ...removals

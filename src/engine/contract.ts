@@ -62,6 +62,10 @@ export interface WriteRequest extends Omit<Request, "key"> {
    * emptied. What it throws is a defect of the call.
    */
   readonly keyOf?: ((value: unknown) => unknown) | undefined
+  /** The tags of the entries that it replaces, and of that which its value makes, are made old by it. */
+  readonly ownTags?: boolean | undefined
+  /** Its lists may ask for the value that it replaces. */
+  readonly asksPrevious?: boolean | undefined
 }
 
 /** How a write has ended, as its lists see it. */
@@ -69,6 +73,8 @@ export interface Written {
   readonly exit: Exit.Exit<unknown, unknown>
   /** The parameters of its key. Throws what `keyOf` threw. */
   readonly params: () => unknown
+  /** The value that was replaced. Throws when that has to be waited for; then the lists are made again. */
+  readonly previous: () => Option.Option<unknown>
 }
 
 /** What a write makes old. */

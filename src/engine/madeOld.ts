@@ -1,10 +1,12 @@
 /**
  * What a write has made old, once it is known how it ended. Nothing of it is carried out here.
  */
-import { Effect, Exit } from "effect"
+import { Effect, Exit, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
 import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
 import { normalEach } from "./many.ts"
+import type { Replaced } from "./replaced.ts"
+import { tagsOf } from "./seal.ts"
 
 /** What is to be invalidated, in this order, and what came in the way of it. */
 export interface MadeOld {
@@ -21,42 +23,111 @@ export interface MadeOld {
 }
 
 /**
- * The key of what was written is that of a row which may have been written since, or its tags and patterns invalidated: no lease was
- * held while it was, so its value must not be stored.
+ * Whether the value of a write may be left in its slot. One that bears tags which the write invalidates would be stale at once: its
+ * epoch is that of before the write, and no later one would do, because others may have invalidated those tags meanwhile.
  */
+export const leavesValue = ({ fills, ownTags, plan: { region } }: WriteRequest): boolean =>
+  fills && !(ownTags === true && (region.tagsOf !== undefined || region.staticTags.length > 0))
+
+const isThere = <A>(found: Effect.Effect<A, never, unknown>): found is Exit.Success<A> =>
+  Exit.isExit(found) && Exit.isSuccess(found)
+
+/** In place of a value that has to be waited for. */
+const later = new Error("the value that was replaced is not there yet")
+
 export const madeOld = (
   request: WriteRequest,
   listsOf: ListsOf,
-  exit: Exit.Exit<unknown, unknown>
-): Effect.Effect<MadeOld> =>
+  exit: Exit.Exit<unknown, unknown>,
+  replaced: Replaced
+): Effect.Effect<MadeOld, never, unknown> =>
   Effect.suspend(() => {
-    const { keyOf, plan } = request
+    const { plan } = request
     const before: Array<CacheError> = []
-    let params = (): unknown => paramsOf(request)
-    let created: string | undefined
-    let threw: { readonly error: unknown } | undefined
-    if (keyOf !== undefined && Exit.isSuccess(exit)) {
-      try {
-        const made = keyOf(exit.value)
-        params = () => made
-        created = plan.region.key.buildUnsafe((made ?? {}) as Readonly<Record<string, unknown>>)
-      } catch (error) {
-        if (error instanceof CacheError) before.push(error)
-        else {
-          threw = { error }
-          params = () => {
-            throw error
-          }
-        }
+    const created = createdBy(request, exit, before)
+    let previous: Option.Option<unknown> | undefined
+    let waiting: ReturnType<Replaced["value"]> | undefined
+    const written = {
+      exit,
+      params: created.params,
+      previous: (): Option.Option<unknown> => {
+        if (previous !== undefined) return previous
+        const found = waiting ?? replaced.value()
+        if (isThere(found)) return (previous = found.value)
+        waiting = found
+        throw later
       }
     }
-    const { keys, patterns, refused = [], tags, thrown = threw } = listsOf({ exit, params })
-    return Effect.map(normalEach(keys), (normal) => ({
-      created,
-      keys: normal.good,
-      patterns,
-      tags,
-      refused: [...before, ...refused, ...normal.refused],
-      thrown: threw ?? thrown
-    }))
+    let lists = listsOf(written)
+    const waited =
+      waiting === undefined
+        ? Effect.void
+        : Effect.map(waiting as ReturnType<Replaced["value"]>, (found) => {
+            previous = found
+            lists = listsOf(written)
+          })
+    return Effect.flatMap(waited, () => {
+      const { keys, patterns, refused = [], tags, thrown } = lists
+      const own = new Set(tags)
+      if (request.ownTags === true) {
+        for (const tag of plan.region.staticTags) own.add(tag)
+        for (const tag of replaced.tags()) own.add(tag)
+        for (const tag of newTags(request, exit, created, before)) own.add(tag)
+      }
+      return Effect.map(normalEach(keys), (normal) => ({
+        created: created.key,
+        keys: normal.good,
+        patterns,
+        tags: [...own],
+        refused: [...before, ...refused, ...normal.refused],
+        thrown: created.thrown ?? thrown
+      }))
+    })
   })
+
+interface Created {
+  readonly key: string | undefined
+  readonly params: () => unknown
+  readonly thrown: MadeOld["thrown"]
+}
+
+/**
+ * The key of what was written is that of a row which may have been written since, or its tags and patterns invalidated: no lease was
+ * held while it was, so its value must not be stored.
+ */
+const createdBy = (request: WriteRequest, exit: Exit.Exit<unknown, unknown>, refused: Array<CacheError>): Created => {
+  const { keyOf, plan } = request
+  if (keyOf === undefined || Exit.isFailure(exit)) {
+    return { key: undefined, params: () => paramsOf(request), thrown: undefined }
+  }
+  let made: unknown
+  try {
+    made = keyOf(exit.value)
+    const key = plan.region.key.buildUnsafe((made ?? {}) as Readonly<Record<string, unknown>>)
+    return { key, params: () => made, thrown: undefined }
+  } catch (error) {
+    if (error instanceof CacheError) {
+      refused.push(error)
+      return { key: undefined, params: () => made, thrown: undefined }
+    }
+    const rethrow = () => {
+      throw error
+    }
+    return { key: undefined, params: rethrow, thrown: { error } }
+  }
+}
+
+/** Those of the entry that the value makes, or would make. */
+const newTags = (
+  request: WriteRequest,
+  exit: Exit.Exit<unknown, unknown>,
+  { key, params, thrown }: Created,
+  refused: Array<CacheError>
+): ReadonlyArray<string> => {
+  const { fills, keyOf, keys, plan } = request
+  if (Exit.isFailure(exit) || thrown !== undefined || !(fills || keyOf !== undefined)) return []
+  const made = tagsOf(plan.region, key ?? String(keys), exit.value, params())
+  if (!(made instanceof CacheError)) return made
+  refused.push(made)
+  return []
+}

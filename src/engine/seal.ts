@@ -145,13 +145,30 @@ export class Sealer {
       option = "tags"
       return { ttlMillis, tags: tagsOf === undefined ? region.staticTags : tagsOf(value, params) }
     } catch (cause) {
-      // Of what they returned. Whatever else they throw is theirs.
-      return cause instanceof CacheError && cause.reason._tag === "InvalidOption"
-        ? cause
-        : encodeFailed(key, new Threw(option, cause))
+      return threw(key, option, cause)
     }
   }
 }
+
+/** The tags of the entry of a value. */
+export const tagsOf = (
+  region: Region,
+  key: string,
+  value: unknown,
+  params: unknown
+): ReadonlyArray<string> | CacheError => {
+  try {
+    return region.tagsOf === undefined ? region.staticTags : region.tagsOf(value, params)
+  } catch (cause) {
+    return threw(key, "tags", cause)
+  }
+}
+
+/** Of what they returned. Whatever else they throw is theirs. */
+const threw = (key: string, option: Threw["option"], cause: unknown): CacheError =>
+  cause instanceof CacheError && cause.reason._tag === "InvalidOption"
+    ? cause
+    : encodeFailed(key, new Threw(option, cause))
 
 /** A function of the region threw. */
 export class Threw extends Error {

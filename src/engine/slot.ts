@@ -11,6 +11,7 @@ import type { CacheError } from "../CacheError.ts"
 import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { asWriteToken } from "../protocol/lease.ts"
 import type { Region } from "../region/region.ts"
+import type { Give, Stored } from "../services/CacheBackend.ts"
 import type { LoadContext } from "./land.ts"
 import { withRenewal } from "./load.ts"
 import type { Sealed } from "./seal.ts"
@@ -26,6 +27,8 @@ export interface SlotParts {
   readonly others: ReadonlyArray<Store>
   readonly leaseMillis: number
   readonly note: Note
+  /** What is asked for of the entry that each unlinks. */
+  readonly give?: Give | undefined
 }
 
 export class Slot {
@@ -35,6 +38,8 @@ export class Slot {
   born: number | undefined = undefined
   /** The take-over has failed. */
   failed = false
+  /** Of the entry that was unlinked, what was asked for. */
+  unlinked: Stored | undefined = undefined
   readonly #parts: SlotParts
 
   constructor(parts: SlotParts, key: string) {
@@ -59,20 +64,21 @@ export class Slot {
 
   /** Unlinks the entry and takes the lease, from whoever loads or beside who writes. */
   readonly begin: Effect.Effect<void> = Effect.suspend(() => {
-    const { leaseMillis, note, store } = this.#parts
+    const { give, leaseMillis, note, store } = this.#parts
     return Effect.andThen(
       this.#forget,
       // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
       Effect.matchEffect(
-        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write"), () => this.disown),
+        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write", give), () => this.disown),
         {
           onFailure: (error) => {
             this.failed = true
             return note(error)
           },
-          onSuccess: ({ epoch }) =>
+          onSuccess: ({ epoch, unlinked }) =>
             Effect.sync(() => {
               this.born = epoch
+              this.unlinked = unlinked
             })
         }
       )

@@ -13,7 +13,7 @@ import { together } from "../internal/together.ts"
 import { twoPasses } from "../protocol/passes.ts"
 import { bearsStaticTags, type Found, judge, type MarkerOf, markersOf, type Verdict } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
-import type { CacheBackend, FastPath, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
+import type { CacheBackend, FastPath, Give, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 import { Flights } from "./flights.ts"
@@ -301,16 +301,9 @@ export class Store implements Primitives {
   }
 
   /** Takes the lease over from whoever holds it, but for writes, and reads the epoch in the same flush. */
-  takeOver(
-    key: string,
-    token: string,
-    ttlMillis: number,
-    as: "write" | "refresh" | "set"
-  ): Effect.Effect<{ readonly holder: string; readonly epoch: number }, CacheError> {
-    return Effect.map(together(this.backend.takeOver(key, token, ttlMillis, as), this.epoch), ([holder, epoch]) => ({
-      holder,
-      epoch
-    }))
+  takeOver(key: string, token: string, ttlMillis: number, as: "write" | "refresh" | "set", give?: Give) {
+    const taken = this.backend.takeOver(key, token, ttlMillis, as, give)
+    return Effect.map(together(taken, this.epoch), ([{ holder, unlinked }, epoch]) => ({ holder, unlinked, epoch }))
   }
 
   /**

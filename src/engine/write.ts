@@ -9,8 +9,9 @@ import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import type { WriteIntent } from "./intents.ts"
 import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
-import { madeOld } from "./madeOld.ts"
+import { leavesValue, madeOld } from "./madeOld.ts"
 import { normalEach } from "./many.ts"
+import { giveOf, replacedBy } from "./replaced.ts"
 import { each, keeping, type Note, Slot, type SlotParts } from "./slot.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
@@ -22,6 +23,8 @@ export interface WriteParts {
   /** The in-process stores beside the primary: they must not keep what the write made old. */
   readonly beside: ReadonlyArray<Store>
   readonly handOut: (store: Store, region: Region, value: unknown) => Effect.Effect<unknown, unknown, unknown>
+  /** What is stored, as a caller gets it. */
+  readonly handOutStored: WriteParts["handOut"]
   /** Holds the slots while the write runs, and ends them. */
   readonly during: During
   /** What is known of it to others before it begins; `undefined`: nothing. */
@@ -39,6 +42,8 @@ export interface Holding {
   readonly request: WriteRequest
   readonly keys: ReadonlyArray<string>
   readonly slots: SlotParts
+  /** Those that were taken over, told so. */
+  readonly taken: Array<Slot>
   /** To be run in one flush with the take-over. */
   readonly put: Effect.Effect<unknown> | undefined
   /** To be run when they are held: fails where nothing may be written. */
@@ -72,7 +77,7 @@ const steps = Effect.fnUntraced(function*(
     return context.record(region, error)
   }
   const others = parts.beside.filter((other) => other !== store)
-  const slots = { context, store, others, leaseMillis: leaseOf(context, plan), note }
+  const slots = { context, store, others, leaseMillis: leaseOf(context, plan), note, give: giveOf(request) }
   const { good, refused } = keys instanceof CacheError ? { good: [], refused: [keys] } : yield* normalEach(keys)
   for (const error of refused) yield* note(error)
   const run = (work: Work | undefined) => runLoader(context, work, request, { restore, shared: false })
@@ -81,12 +86,13 @@ const steps = Effect.fnUntraced(function*(
   )
   yield* goOn
   const { leaseMillis } = slots
+  const taken: Array<Slot> = []
   const intent = parts.intentOf(request, leaseMillis, (error) => context.record(region, error))
   const put = intent?.put
   const writing =
     good.length === 0
       ? Effect.andThen(goOn, Effect.andThen(put ?? Effect.void, run(undefined)))
-      : parts.during({ request, keys: good, slots, put, goOn, run })
+      : parts.during({ request, keys: good, slots, taken, put, goOn, run })
   const [exit] = yield* intent === undefined
     ? writing
     : Effect.onError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
@@ -98,7 +104,7 @@ const steps = Effect.fnUntraced(function*(
     acknowledged = false
     return note(error)
   }
-  const old = yield* madeOld(request, lists, exit)
+  const old = yield* madeOld(request, lists, exit, replacedBy(taken, store, region, parts.handOutStored))
   for (const error of old.refused) yield* note(error)
   const { created } = old
   if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), missed)
@@ -117,11 +123,12 @@ const steps = Effect.fnUntraced(function*(
 })
 
 /** A load of this process that waits for one of the leases is known to wait for the write. */
-export const during: During = ({ goOn, keys, put, request, run, slots: parts }) => {
+export const during: During = ({ goOn, keys, put, request, run, slots: parts, taken }) => {
   const { leaseMillis, store } = parts
   const slots = keys.map((key) => new Slot(parts, key))
+  taken.push(...slots)
   const end = ([exit, loadMillis]: Ran) =>
-    request.fills && Exit.isSuccess(exit)
+    leavesValue(request) && Exit.isSuccess(exit)
       ? slots[0]!.fill(request.plan.region, paramsOf(request), exit.value, loadMillis)
       : each(slots, (slot) => slot.end)
   return inlineWrite(store, keys, (work) =>

@@ -10,6 +10,7 @@ import { type FailureOf, isLoad, type Load, type Takes } from "./cached.ts"
 import {
   type AnyLists,
   type Anything,
+  asksPrevious,
   checkLists,
   type IsPlain,
   type Lists,
@@ -20,8 +21,8 @@ import {
   type Written
 } from "./writing.ts"
 
-/** What a write around the cache makes invalid besides its entry. `V` is what it returns. */
-export interface AroundOptions<V, T extends string> extends Lists<Written<V, RegionParams<T>>> {}
+/** What a write around the cache makes invalid besides its entry. `V` is what it returns, `A` what is cached. */
+export interface AroundOptions<V, T extends string, A> extends Lists<Written<V, RegionParams<T>, A>> {}
 
 /** The keys of a write around the cache, and what it makes invalid besides. `P` is its first argument. */
 export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written<V, P>> {
@@ -45,9 +46,9 @@ type Taking<P> = [unknown] extends [P] ? ReadonlyArray<Anything> : readonly [P, 
 /** The signature of `writeAround`: of a region or of keys; curried or data-first. */
 export interface WriteAround {
   <const T extends string, A, I, RD, RE, V = unknown, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<V, NoInfer<T>>,
-    more?: AroundOptions<V, NoInfer<T>>
-  ): WrapAround<T, V, FailureOf<F>, never>
+    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<V, NoInfer<T>, NoInfer<A>>,
+    more?: AroundOptions<V, NoInfer<T>, NoInfer<A>>
+  ): WrapAround<T, V, FailureOf<F>, RD>
   <V = unknown, F extends OnCacheError = "bypass">(
     options: KeysOptions<V, unknown, F> & { readonly keys: ReadonlyArray<string> }
   ): WrapAny<V, FailureOf<F>, never>
@@ -58,12 +59,12 @@ export interface WriteAround {
   ) => WriteCall<Args, A, E | FailureOf<F>, R>
   <const T extends string, A, I, RD, RE, V, E, R, F extends OnCacheError = "bypass">(
     write: Effect.Effect<V, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>>
-  ): IsPlain<T> extends true ? Effect.Effect<V, E | FailureOf<F>, R | CacheClient> : never
+    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>, NoInfer<A>>
+  ): IsPlain<T> extends true ? Effect.Effect<V, E | FailureOf<F>, R | RD | CacheClient> : never
   <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, V, E, R, F extends OnCacheError = "bypass">(
     write: (...args: Args) => Effect.Effect<V, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>>
-  ): WriteCall<Args, V, E | FailureOf<F>, R>
+    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>, NoInfer<A>>
+  ): WriteCall<Args, V, E | FailureOf<F>, R | RD>
   <V, E, R, F extends OnCacheError = "bypass">(
     write: Effect.Effect<V, E, R>,
     options: KeysOptions<NoInfer<V>, unknown, F> & { readonly keys: ReadonlyArray<string> }
@@ -128,7 +129,8 @@ type AroundSpec = AnyLists &
 export const writeAround: WriteAround = ((first: Load | AroundSpec, second?: AroundSpec) => {
   const make = (options: AroundSpec, more?: AnyLists) => {
     const lists = checkLists({ ...options, ...more })
-    const { region, requestOf } = options.key === undefined ? manyOf(options as never) : oneOf(options)
+    const { region, requestOf } =
+      options.key === undefined ? manyOf(options as never) : oneOf(options, asksPrevious(lists))
     const planOf = (load: Plan["load"]): Plan => ({
       region,
       load,
@@ -146,14 +148,15 @@ interface About {
   readonly requestOf: RequestOf
 }
 
-const oneOf = (options: Options): About => {
+const oneOf = (options: Options, asksPrevious: boolean): About => {
   const region = resolveUnsafe(options)
   const { key } = region
   return {
     region,
     requestOf: (args) => ({
       keys: orError(() => [key.buildUnsafe(key.positional ? args : ((args[0] ?? {}) as Record<string, unknown>))]),
-      fills: false
+      fills: false,
+      asksPrevious
     })
   }
 }

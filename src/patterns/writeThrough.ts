@@ -17,6 +17,7 @@ import {
 } from "./cached.ts"
 import {
   type AnyLists,
+  asksPrevious,
   checkLists,
   intentOf,
   listed,
@@ -28,7 +29,7 @@ import {
 } from "./writing.ts"
 
 /** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
-export interface WriteOptions<A, T extends string> extends Lists<Written<A, RegionParams<T>>> {}
+export interface WriteOptions<A, T extends string> extends Lists<Written<A, RegionParams<T>, A>> {}
 
 /** Nobody has one; that it could be one lets the compiler see a list as one of places. */
 type Places = readonly [never]
@@ -91,8 +92,8 @@ type WriteSpec = Options & AnyLists & { readonly keyOf?: ((value: unknown) => un
  * leaves the slot empty too. When the write has completed, reads that start later see it or something newer.
  *
  * What it lists is invalidated also when the write failed, apart from what follows from the value. A list that covers the
- * entry itself removes it again, because the entry is stored first. The tags of the entry are no list: other entries that bear them
- * stay as they are, so list those that the write makes old.
+ * entry itself removes it again, because the entry is stored first. The tags of the entry are no list: a feed tagged `docs` stays as it
+ * is when a doc tagged `docs` is written, unless `invalidateOwnTags` says otherwise or the tag is listed.
  *
  * With `keyOf` it creates a row whose key is known only then, such as one that gets its id from the database: the slot of that key is
  * emptied after the write, before the lists. It is not filled, because others may have written the row by then.
@@ -165,8 +166,7 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Pa
 const through = (lists: AnyLists): Call => {
   const listsOf = listed(lists)
   const intent = intentOf(lists)
-  return (engine, call) => {
-    const keys = typeof call.key === "string" ? [call.key] : call.key
-    return engine.write({ ...call, keys, fills: true, intent }, listsOf)
-  }
+  const fixed = { fills: true, intent, ownTags: lists.invalidateOwnTags, asksPrevious: asksPrevious(lists) }
+  return (engine, { args, key, plan, receiver }) =>
+    engine.write({ plan, args, receiver, keys: typeof key === "string" ? [key] : key, ...fixed }, listsOf)
 }

@@ -1,7 +1,7 @@
 /**
  * What the patterns of writes share: the lists of what a write makes old, and the call of one that is no cached function.
  */
-import { Context, Effect, Exit, type Fiber } from "effect"
+import { Context, Effect, Exit, type Fiber, type Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import {
@@ -20,9 +20,14 @@ import { CacheClient } from "../services/CacheClient.ts"
 import type { Load, Loader } from "./cached.ts"
 
 /** What the functions of `invalidate*` get of a write that has succeeded. */
-export interface Written<A, P> {
+export interface Written<A, P, B = never> {
   /** What the write returned. */
   readonly value: A
+  /**
+   * The cached value that the write replaced: perhaps older than the row it changed. None when nothing of this schema was cached, and
+   * of a write whose key is known only after it, or that has many.
+   */
+  readonly previous: Option.Option<B>
   /** The parameters of its key. */
   readonly params: P
 }
@@ -43,6 +48,12 @@ export interface Lists<W> {
    * between its write and them. Default: `true`. On Redis it costs two commands in the flush that begins the write, and two after it.
    */
   readonly intent?: boolean | undefined
+  /**
+   * The tags of its own entries, too: those of the entry that it replaced, if there was one, the fixed ones of its region, and those
+   * of the new value. Of an entry that was not cached no others are known. Then the new value is not stored if it bears tags: the next
+   * read loads it. Default `false`: other entries that bear these tags stay as they are.
+   */
+  readonly invalidateOwnTags?: boolean | undefined
 }
 
 /**
@@ -81,6 +92,10 @@ export const checkLists = (lists: AnyLists): AnyLists => {
   for (const name of listNames) {
     const list = lists[name]
     if (list !== undefined && typeof list !== "function") strings(name, list)
+  }
+  const { invalidateOwnTags } = lists
+  if (invalidateOwnTags !== undefined && typeof invalidateOwnTags !== "boolean") {
+    throw invalidOption("invalidateOwnTags", invalidateOwnTags, "true or false")
   }
   if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
   if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
@@ -133,18 +148,24 @@ export const listed =
     return { keys, patterns, tags, thrown, refused }
   }
 
-/** Getters, so that what cannot be had is missed only by who asks for it. */
-class WrittenImpl implements Written<unknown, unknown> {
+/** Getters, so that what cannot be had is missed only by who asks for it, and what costs something costs it only then. */
+class WrittenImpl implements Written<unknown, unknown, unknown> {
   readonly value: unknown
   readonly #ended: Ended
   constructor(value: unknown, ended: Ended) {
     this.value = value
     this.#ended = ended
   }
+  get previous(): Option.Option<unknown> {
+    return this.#ended.previous()
+  }
   get params(): unknown {
     return this.#ended.params()
   }
 }
+
+/** Whether a function of them may ask for what was replaced. */
+export const asksPrevious = (lists: AnyLists): boolean => listNames.some((name) => typeof lists[name] === "function")
 
 /** What a call writes: which slots it holds, and what becomes of them. */
 export type RequestOf = (args: ReadonlyArray<unknown>) => Omit<WriteRequest, "plan" | "args" | "receiver">
@@ -167,7 +188,10 @@ export const wrapWrite = (
       } catch (error) {
         return Effect.die(error)
       }
-      return engineFor(fiber).write({ plan, args, receiver, intent, ...request }, madeOld)
+      return engineFor(fiber).write(
+        { plan, args, receiver, intent, ownTags: lists.invalidateOwnTags, ...request },
+        madeOld
+      )
     })
   if (Effect.isEffect(write)) return call([], undefined)
   return function (this: unknown, ...args: ReadonlyArray<unknown>): AnyEffect {

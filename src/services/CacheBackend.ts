@@ -94,6 +94,17 @@ export interface Write {
   readonly ttlMillis: number
 }
 
+/** How much of the entry that a take-over unlinks is asked for. */
+export type Give = "header" | "entry"
+
+/** What a take-over gives back. */
+export interface TakenOver {
+  /** The token, or what the lease of writes says that is in its place. */
+  readonly holder: string
+  /** Of the entry that was unlinked, what was asked for. Of bytes it may be cut somewhere behind the header. */
+  readonly unlinked?: Stored | undefined
+}
+
 /**
  * Primitives that answer without an Effect, for a backend whose entries live in this process: the same as those of the
  * backend, and of its `TagIndex`, that have their names. Reads, and the leases and fills of loads, go by these and not by their
@@ -238,7 +249,8 @@ export class CacheBackend extends Context.Service<
      * (`CacheLayer.lease`) is not replaced:
      *
      * - `"write"`: the entry goes too, in the same step or after the lease. A lease of writes is joined, and the longer of the
-     *   two times counts; `token` is returned.
+     *   two times counts; `token` is returned. With `give` it returns what it unlinked, too: the whole entry, or at least its header;
+     *   whoever does not ask must not pay for that.
      * - `"refresh"`: the entry stays. A lease of writes is left as it is, and what it says is returned.
      * - `"set"`: the entry stays. A lease of writes is made void, with the end it has, and the entry goes; what the lease says then
      *   is returned.
@@ -247,8 +259,9 @@ export class CacheBackend extends Context.Service<
       key: string,
       token: string,
       ttlMillis: number,
-      as: "write" | "refresh" | "set"
-    ) => Effect.Effect<string, CacheError>
+      as: "write" | "refresh" | "set",
+      give?: Give | undefined
+    ) => Effect.Effect<TakenOver, CacheError>
 
     /**
      * Makes `token` the holder, for `ttlMillis`, if `from` is (`true`), or if `token` is already. Otherwise (`false`), also where

@@ -95,7 +95,7 @@ const mistakes: ReadonlyArray<Mistake> = [
     what: "takeOver respects the holder",
     change: {
       backend: (right) => ({
-        takeOver: (key, token, ttlMillis) => right.acquire(key, token, ttlMillis)
+        takeOver: (key, token, ttlMillis) => Effect.map(right.acquire(key, token, ttlMillis), (holder) => ({ holder }))
       })
     },
     caught: [

@@ -74,7 +74,7 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/slot.ts",
-        find: 'store.takeOver(this.key, this.token, leaseMillis, "write")',
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give)',
         replace: 'store.takeOver(this.key, this.token, leaseMillis, "refresh")'
       }
     ]
@@ -108,7 +108,7 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/slot.ts",
-        find: 'store.takeOver(this.key, this.token, leaseMillis, "write")',
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give)',
         replace:
           "Effect.andThen(store.backend.remove([this.key]), Effect.map(store.epoch, (epoch) => ({ holder: this.token, epoch })))"
       }

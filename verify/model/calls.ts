@@ -187,6 +187,14 @@ const writeOf = (name: string, tags: ReadonlyArray<string> | undefined, onCacheE
 }
 export const write = writeOf("writeThrough", undefined, "fail")
 export const writeTagged = writeOf("writeThrough, tagged", ["T"], "fail")
+const writingOwn = writeThrough({ ...settings, tags: ["T"], onCacheError: "fail" }, { invalidateOwnTags: true })(commit)
+/** What it invalidates is what the entry of its value would bear. */
+export const writeOwn: Op = {
+  name: "writeThrough that invalidates its own tags",
+  look: false,
+  free: false,
+  run: () => Effect.map(writingOwn(first), (row): ReadonlyArray<Row> => [row])
+}
 export const writeAnyway = writeOf("writeThrough that goes on without the cache", undefined, "bypass")
 const dying = writeThrough(settings)((id: Id) =>
   Effect.andThen(

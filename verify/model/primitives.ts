@@ -211,8 +211,9 @@ export const primitivesOf = (process: Process): Primitives => {
       fast: world.program.store === "plain" ? undefined : fast,
       read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.
-      takeOver: (key, token, _ttl, as) => {
+      takeOver: (key, token, _ttl, as, give) => {
         let holder: string | undefined
+        let unlinked: Stored | undefined
         const take: Work<unknown> = {
           slot: key,
           label: `${own(token)}: take the lease of ${key} over`,
@@ -222,17 +223,24 @@ export const primitivesOf = (process: Process): Primitives => {
             return (holder = server.memory.state.takeOver(key, token, as))
           }
         }
-        const [lease, entry] = removal(key)
+        const [lease, alone] = removal(key)
+        const entry: Work<unknown> = {
+          ...alone!,
+          run: (variant) => {
+            if (give !== undefined) unlinked = server.entry(key)
+            return alone!.run(variant)
+          }
+        }
         // One script there: a lease that is refused keeps the entry, too.
         const after: Work<unknown> = {
-          ...entry!,
-          run: (variant) => (holder === undefined || (as === "set" && holder === token) ? false : entry!.run(variant))
+          ...entry,
+          run: (variant) => (holder === undefined || (as === "set" && holder === token) ? false : entry.run(variant))
         }
-        const rescue = as === "write" ? [lease!, entry!] : [lease!]
+        const rescue = as === "write" ? [lease!, entry] : [lease!]
         const taken = process.send(as === "refresh" ? [take] : [take, after])
         return Effect.map(
           whenFull(taken, () => Effect.as(process.send(rescue), [token])),
-          ([holder]) => String(holder)
+          ([holder]) => ({ holder: String(holder), unlinked })
         )
       },
       fill: (key, token, write, onLost) =>

@@ -55,6 +55,7 @@ import {
   writeAwayBothAndDie,
   writeList,
   writeNeeding,
+  writeOwn,
   writeTagged
 } from "./calls.ts"
 import type { Budget } from "./moves.ts"
@@ -220,6 +221,9 @@ export const small: ReadonlyArray<Program> = [
   program("write-timeout", [[[write]]], { timeouts: 2 }),
   program("write-key", [[[write]], [[byKey]]], { evictions: 1 }),
   program("write-tag", [[t], [[writeTagged]], [[byTag]]], {}, tagged),
+  program("write-own", [[t], [[writeOwn]], [[byTag]]], {}, tagged),
+  program("write-own-write", [[t], [[writeOwn]], [[writeTagged]]], { evictions: 1 }, tagged),
+  program("write-own-crash", [[t], [[writeOwn]]], { crashes: 1, evictions: 1 }, { ...tagged, ...dying }),
   // Writes beside writes, invalidations, refreshes and sets: who dies behind his commit leaves no older value, whatever the others do.
   program("writers-key-dies", [[r], [r], [[byKey]], [[writeAndDie]]], {}, dying),
   program("writers-pattern-dies", [[r], [[byPattern]], [[writeAndDie]]], {}, dying),

@@ -227,6 +227,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
         local,
         beside,
         handOut,
+        handOutStored,
         during: joined === undefined ? during : holds.during(joined),
         // The transaction has one for all of its calls.
         intentOf: ({ intent, plan }) =>

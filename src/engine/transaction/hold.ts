@@ -8,6 +8,7 @@ import type { Region } from "../../region/region.ts"
 import { paramsOf, type Request } from "../contract.ts"
 import { leaseOf, type LoadContext } from "../land.ts"
 import { runLoader } from "../load.ts"
+import { leavesValue } from "../madeOld.ts"
 import { type Note, Slot, type SlotParts } from "../slot.ts"
 import type { Store } from "../store.ts"
 import { type During, inlineWrite, type Ran } from "../write.ts"
@@ -136,9 +137,15 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
   /** A write's slots are held until the transaction ends, and filled or left empty then. */
   const during =
     (joined: Joined): During =>
-    ({ goOn, keys, put = Effect.void, request, run, slots: { note, ...slots } }) => {
-      const begin = Effect.andThen(goOn, put)
-      const options = { fills: request.fills, note, goOn: begin }
+    ({ goOn, keys, put = Effect.void, request, run, slots: { note, ...slots }, taken }) => {
+      const known = Effect.sync(() => {
+        for (const key of keys) {
+          const held = joined.transaction.held(slots.store, key)
+          if (held !== undefined) taken.push(held.slot)
+        }
+      })
+      const begin = Effect.andThen(known, Effect.andThen(goOn, put))
+      const options = { fills: leavesValue(request), note, goOn: begin }
       return writing(joined, keys, slots, request, options, inlineWrite(slots.store, keys, run))
     }
 

@@ -125,11 +125,12 @@ const makeBackend = (ref: Ref.Ref<MemoryState>, options: MemoryOptions): CacheBa
     fast: { pick: (key, stamp, now) => state.entries.pick(key, stamp, now) },
     read: (key) => timed((state, now) => state.entries.get(key, now)),
     acquire: (key, token) => step((state) => state.acquire(key, token)),
-    takeOver: (key, token, _ttlMillis, as) =>
+    takeOver: (key, token, _ttlMillis, as, give) =>
       timed((state, now) => {
+        const unlinked = give === undefined || as !== "write" ? undefined : state.entries.peek(key, now)
         const holder = state.takeOver(key, token, as)
         if (as === "write" || (as === "set" && holder !== token)) state.entries.delete(key, now)
-        return holder
+        return { holder, unlinked }
       }),
     takeOverFrom: (key, from, token) => step((state) => state.takeOverFrom(key, from, token)),
     renew: (key, token) => step((state) => state.holds(key, token) || state.worksUnder(key, token)),

@@ -7,7 +7,7 @@ import { CacheError, InvalidKey } from "../../CacheError.ts"
 import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { inSteps, stepSize, sum } from "../../internal/inSteps.ts"
-import { type BackendUsage, CacheBackend, type Stored } from "../../services/CacheBackend.ts"
+import { type BackendUsage, CacheBackend, type Give, type Stored, type TakenOver } from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
@@ -27,6 +27,13 @@ const lost = (held: boolean): boolean => !held
 const field = (info: unknown, name: string): number => {
   const found = new RegExp(`^${name}:(\\d+)`, "m").exec(String(info))
   return found === null ? 0 : Number(found[1])
+}
+
+const heldBy = (reply: unknown): TakenOver => ({ holder: String(reply) })
+
+const takenOver = (reply: unknown): TakenOver => {
+  const [holder, unlinked] = reply as readonly [unknown, Uint8Array | undefined]
+  return { holder: String(holder), unlinked }
 }
 
 const usage = [["dbsize"], ["info", "memory"], ["info", "stats"]] as const
@@ -72,6 +79,12 @@ export const makeBackend = (
     whenFull(on.script("remove", Scripts.withLeaseAlone(Scripts.remove), [names.lease(key)], noop), () =>
       unlink(on, names.lease(key))
     )
+
+  /** Unlinks an entry whose lease has changed already, so nothing fills in between; and gives it back, if it is asked for. */
+  const takeEntry = (on: Commands, key: string, give: Give | undefined) =>
+    give === undefined
+      ? Effect.as(unlink(on, names.entry(key)), undefined)
+      : Effect.tap(readOne(on.nodes, names.entry(key), bytesOf), () => unlink(on, names.entry(key)))
 
   const removeApart = (on: Commands, key: string): Effect.Effect<number, CacheError> =>
     Effect.andThen(drop(on, key), unlink(on, names.entry(key)))
@@ -148,19 +161,29 @@ export const makeBackend = (
         holder === null ? token : String(holder)
       ),
 
-    takeOver: (key, token, ttlMillis, as) => {
+    takeOver: (key, token, ttlMillis, as, give) => {
       const args = [token, millisOf(ttlMillis), as] as const
-      const unlinks = (holder: string): boolean => as === "write" || (as === "set" && holder !== token)
+      const unlinks = ({ holder }: TakenOver): boolean => as === "write" || (as === "set" && holder !== token)
+      const unlinked = (on: Commands, taken: TakenOver): Effect.Effect<TakenOver, CacheError> =>
+        Effect.map(takeEntry(on, key, give), (unlinked) => ({ ...taken, unlinked }))
+      const whole = (on: Commands) =>
+        give === undefined || as !== "write"
+          ? on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], heldBy)
+          : on.script("takeOver", Scripts.takeOverGiving, [...slotOf(key), ...args, give], takenOver, null)
       const taken = (on: Commands) =>
-        oneByOne(on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], String), () =>
-          Effect.tap(
-            on.script("takeOver", Scripts.withLeaseAlone(Scripts.takeOver), [names.lease(key), ...args], String),
-            (holder) => (unlinks(holder) ? unlink(on, names.entry(key)) : Effect.void)
+        oneByOne(whole(on), () =>
+          Effect.flatMap(
+            on.script("takeOver", Scripts.withLeaseAlone(Scripts.takeOver), [names.lease(key), ...args], heldBy),
+            (taken) => (unlinks(taken) ? unlinked(on, taken) : Effect.succeed(taken))
           )
         )
       // Without room it is as if the lease were lost as soon as it was taken: nobody else's is left, and a fill is refused.
       const take = (on: Commands) =>
-        whenFull(taken(on), () => Effect.as(as === "write" ? removeApart(on, key) : drop(on, key), token))
+        whenFull(taken(on), () =>
+          Effect.flatMap(drop(on, key), () =>
+            as === "write" ? unlinked(on, { holder: token }) : Effect.succeed({ holder: token })
+          )
+        )
       // With the entry removed it begins a write: an older one must not be back after a failover.
       return as === "refresh" ? take(commands) : replicated(take, unlinks)
     },

@@ -71,9 +71,7 @@ export const withLeaseAlone = (both: Script): Script => ({ ...both, keys: 1 })
  * ARGV: token, ttl, what takes over. Returns the token, or what the lease of writes that is in its place says then. A resent command
  * finds its own token.
  */
-export const takeOver = script(
-  2,
-  `
+const luaTakeOver = `
 ${luaLease}
 local token, ttl, as = ARGV[1], ARGV[2], ARGV[3]
 local text = said(KEYS[1])
@@ -93,8 +91,73 @@ elseif not find(list, token) then
   redis.call("PEXPIRE", KEYS[1], longest)
   redis.call("SET", KEYS[1], voided(changes, more, list), "PX", longest)
 end
+`
+
+export const takeOver = script(
+  2,
+  `
+${luaTakeOver}
 if as == "write" and KEYS[2] then redis.call("UNLINK", KEYS[2]) end
 return token`
+)
+
+/**
+ * Of bytes: the flags of the entry that they are, and in them where the section of its tags is, how many there are, and where the first
+ * begins and the last ends. Nothing where they are none. Positions count from 1. A number is read from where it starts, and comes with
+ * where it ends.
+ */
+const luaSection = `
+local function number(bytes, at)
+  local first, high, low = string.byte(bytes, at, at + 2)
+  if first == nil then return -1, at end
+  if first < ${Layout.LONG_NUMBER} then return first, at + 1 end
+  if low == nil or high == 0 and low < ${Layout.LONG_NUMBER} then return -1, at end
+  return high * 256 + low, at + 3
+end
+local function section(bytes, known)
+  local total = #bytes
+  if total < ${Layout.HEAD_BYTES} then return end
+  if string.byte(bytes, ${Layout.MAGIC_OFFSET + 1}) ~= ${Layout.MAGIC} then return end
+  local flags = string.byte(bytes, ${Layout.FLAGS_OFFSET + 1})
+  if bit.band(flags, ${Layout.VERSION_MASK}) ~= ${Layout.VERSION} then return end
+  local form = bit.band(flags, ${Layout.FINGERPRINT_MASK})
+  local start = ${Layout.HEAD_BYTES + 1}
+  if form == ${Layout.FINGERPRINT_HASH} then start = start + ${Layout.FINGERPRINT_BYTES}
+  elseif form == ${Layout.FINGERPRINT_TEXT} then start = start + 1 + (string.byte(bytes, start) or 0)
+  elseif form ~= 0 then return end
+  if start - 1 > total then return end
+  if bit.band(flags, ${Layout.TAGGED}) == 0 then return flags, start, 0, start, start end
+  local count, first = number(bytes, start)
+  if count < 1 then return end
+  local last = first
+  for _ = 1, count do
+    local size, at = number(bytes, last)
+    last = at + size
+    if size < 0 or last - 1 > total then return end
+    if known then known[string.sub(bytes, at, last - 1)] = true end
+  end
+  return flags, start, count, first, last
+end`
+
+/**
+ * The same of a write, with a fourth argument: how much of the entry it gives back. A header is cut behind what says how the rest is
+ * compressed. Returns the token, and of what is an entry what was asked for.
+ */
+export const takeOverGiving = script(
+  2,
+  `
+${luaTakeOver}
+if not KEYS[2] then return {token} end
+local bytes = redis.pcall("GET", KEYS[2])
+redis.call("UNLINK", KEYS[2])
+if type(bytes) ~= "string" then return {token} end
+if ARGV[4] == "header" then
+  ${luaSection}
+  local _, _, _, _, last = section(bytes)
+  if not last then return {token} end
+  bytes = string.sub(bytes, 1, last - 1 + ${Layout.COMPRESSION_BYTES})
+end
+return {token, bytes}`
 )
 
 /** KEYS: the lease. ARGV: the token that may hold it, its successor, ttl. One that is sent twice finds its own. */
@@ -185,43 +248,15 @@ return KEYS[2] and redis.call("UNLINK", KEYS[2]) or 0`
 export const addTags = script(
   1,
   `
+${luaSection}
 if redis.call("TYPE", KEYS[1]).ok ~= "string" then return 0 end
 local bytes = redis.call("GET", KEYS[1])
-local total = #bytes
-if total < ${Layout.HEAD_BYTES} then return 0 end
-if string.byte(bytes, ${Layout.MAGIC_OFFSET + 1}) ~= ${Layout.MAGIC} then return 0 end
-local flags = string.byte(bytes, ${Layout.FLAGS_OFFSET + 1})
-if bit.band(flags, ${Layout.VERSION_MASK}) ~= ${Layout.VERSION} then return 0 end
--- Positions count from 1. A number is read from where it starts, and comes with where it ends.
-local function number(at)
-  local first, high, low = string.byte(bytes, at, at + 2)
-  if first == nil then return -1, at end
-  if first < ${Layout.LONG_NUMBER} then return first, at + 1 end
-  if low == nil or high == 0 and low < ${Layout.LONG_NUMBER} then return -1, at end
-  return high * 256 + low, at + 3
-end
+local known = {}
+local flags, start, count, first, last = section(bytes, known)
+if not flags then return 0 end
 local function text(n)
   if n < ${Layout.LONG_NUMBER} then return string.char(n) end
   return string.char(${Layout.LONG_NUMBER}, math.floor(n / 256), n % 256)
-end
-local form = bit.band(flags, ${Layout.FINGERPRINT_MASK})
-local section = ${Layout.HEAD_BYTES + 1}
-if form == ${Layout.FINGERPRINT_HASH} then section = section + ${Layout.FINGERPRINT_BYTES}
-elseif form == ${Layout.FINGERPRINT_TEXT} then section = section + 1 + (string.byte(bytes, section) or 0)
-elseif form ~= 0 then return 0 end
-if section - 1 > total then return 0 end
-local count, first, last = 0, section, section
-local known = {}
-if bit.band(flags, ${Layout.TAGGED}) ~= 0 then
-  count, first = number(section)
-  if count < 1 then return 0 end
-  last = first
-  for _ = 1, count do
-    local size, at = number(last)
-    last = at + size
-    if size < 0 or last - 1 > total then return 0 end
-    known[string.sub(bytes, at, last - 1)] = true
-  end
 end
 local added = {}
 local before = count
@@ -235,7 +270,7 @@ end
 if count == before then return 1 end
 if count > ${Layout.MAX_TAGS} then return 2 end
 redis.call("SET", KEYS[1], string.sub(bytes, 1, ${Layout.FLAGS_OFFSET}) ..
-  string.char(bit.bor(flags, ${Layout.TAGGED})) .. string.sub(bytes, ${Layout.FLAGS_OFFSET + 2}, section - 1) ..
+  string.char(bit.bor(flags, ${Layout.TAGGED})) .. string.sub(bytes, ${Layout.FLAGS_OFFSET + 2}, start - 1) ..
   text(count) .. string.sub(bytes, first, last - 1) .. table.concat(added) .. string.sub(bytes, last), "KEEPTTL")
 return 1`
 )

@@ -7,7 +7,7 @@ import { escapeKey } from "../../CacheKey.ts"
 import type { Nodes } from "./nodes/nodes.ts"
 import { run, type Script } from "./script.ts"
 import type { Connection } from "./wire/connection.ts"
-import type { Argument, Link, Reply } from "./wire/wire.ts"
+import type { Argument, Link, Reply, ReplyEncoding } from "./wire/wire.ts"
 
 /** The names of protocol.md. What is between braces decides the slot, so all keys of one logical key share it. */
 export interface Names {
@@ -111,8 +111,14 @@ export class Commands {
   }
 
   /** Queues a script for the node of its first key. */
-  run(operation: string, script: Script, keysAndArgs: ReadonlyArray<Argument>, reply: Reply): void {
-    run(this.nodes, operation, script, keysAndArgs, this.noted(reply))
+  run(
+    operation: string,
+    script: Script,
+    keysAndArgs: ReadonlyArray<Argument>,
+    reply: Reply,
+    encoding?: ReplyEncoding
+  ): void {
+    run(this.nodes, operation, script, keysAndArgs, this.noted(reply), encoding)
   }
 
   /** One command, its reply made into `A`. Its first argument is its key. */
@@ -132,10 +138,11 @@ export class Commands {
     operation: string,
     script: Script,
     keysAndArgs: ReadonlyArray<Argument>,
-    f: (reply: unknown) => A
+    f: (reply: unknown) => A,
+    encoding?: ReplyEncoding
   ): Effect.Effect<A, CacheError> {
     return Effect.callback<A, CacheError>((resume) => {
-      this.run(operation, script, keysAndArgs, answer(resume, f))
+      this.run(operation, script, keysAndArgs, answer(resume, f), encoding)
     })
   }
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto"
 import type { Nodes } from "./nodes/nodes.ts"
-import type { Argument, Reply } from "./wire/wire.ts"
+import type { Argument, Reply, ReplyEncoding } from "./wire/wire.ts"
 
 export interface Script {
   readonly lua: string
@@ -37,7 +37,8 @@ export const runOnce = (
   { keys: numberOfKeys, lua, sha }: Script,
   keysAndArgs: ReadonlyArray<Argument>,
   whole: boolean,
-  reply: Reply
+  reply: Reply,
+  encoding: ReplyEncoding = "utf8"
 ): void => {
   const key = String(keysAndArgs[0])
   const loaded = nodes.of(key)?.loaded
@@ -49,7 +50,7 @@ export const runOnce = (
     operation,
     known ? "evalsha" : "eval",
     [known ? sha : lua, numberOfKeys, ...keysAndArgs],
-    "utf8",
+    encoding,
     reply
   )
 }
@@ -60,9 +61,12 @@ export const run = (
   operation: string,
   descriptor: Script,
   keysAndArgs: ReadonlyArray<Argument>,
-  reply: Reply
-): void =>
-  runOnce(nodes, operation, descriptor, keysAndArgs, false, (error, result, by) => {
-    if (isNoScript(error)) runOnce(nodes, operation, descriptor, keysAndArgs, true, reply)
+  reply: Reply,
+  encoding?: ReplyEncoding
+): void => {
+  const answered: Reply = (error, result, by) => {
+    if (isNoScript(error)) runOnce(nodes, operation, descriptor, keysAndArgs, true, reply, encoding)
     else reply(error, result, by)
-  })
+  }
+  runOnce(nodes, operation, descriptor, keysAndArgs, false, answered, encoding)
+}

@@ -2,11 +2,13 @@
  * What every `CacheBackend` must do with the lease of writes.
  */
 import { Effect } from "effect"
+import { open } from "../../CacheEntry.ts"
+import type { Give, Stored } from "../../services/CacheBackend.ts"
 import { asWriteToken, isWrite, maxListed } from "../../protocol/lease.ts"
 import { type Backend, backendCase, read } from "./backendCase.ts"
 import { evictOf, type Script } from "./case.ts"
 import { expect } from "./expect.ts"
-import { plant, write } from "./values.ts"
+import { plant, valueOf, write } from "./values.ts"
 
 const [one, two] = [asWriteToken("one"), asWriteToken("two")]
 
@@ -26,8 +28,8 @@ export const writeCases: ReadonlyArray<Script> = [
     Effect.fnUntraced(function*(backend) {
       yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "load", 10_000)
-      expect("who holds the lease", yield* backend.takeOver("k", one, 10_000, "write")).is(one)
-      expect("the same again", yield* backend.takeOver("k", one, 10_000, "write")).is(one)
+      expect("who holds the lease", (yield* backend.takeOver("k", one, 10_000, "write")).holder).is(one)
+      expect("the same again", (yield* backend.takeOver("k", one, 10_000, "write")).holder).is(one)
       expect("the entry meanwhile", yield* backend.read("k")).is(undefined)
       expect("the fill of the load", yield* backend.fill("k", "load", write(backend, "load"), "keep")).is(false)
       expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(true)
@@ -44,9 +46,9 @@ export const writeCases: ReadonlyArray<Script> = [
       Effect.fnUntraced(function*(backend) {
         yield* plant(backend, "k", write(backend, "old"))
         yield* backend.takeOver("k", one, 10_000, "write")
-        expect("who joins", yield* backend.takeOver("k", two, 10_000, "write")).is(two)
+        expect("who joins", (yield* backend.takeOver("k", two, 10_000, "write")).holder).is(two)
         const both = yield* saysWrite(backend, "beside two writes", [one])
-        expect("who joins again", yield* backend.takeOver("k", two, 10_000, "write")).is(two)
+        expect("who joins again", (yield* backend.takeOver("k", two, 10_000, "write")).holder).is(two)
         expect("what the lease says then", yield* said(backend, "k")).is(both)
         expect("a renewal", yield* backend.renew("k", first!, 10_000)).is(true)
         expect("the first fill", yield* backend.fill("k", first!, write(backend, "first"), "unlink")).is(false)
@@ -116,10 +118,40 @@ export const writeCases: ReadonlyArray<Script> = [
   ),
 
   backendCase(
+    "takeOver as a write gives back what it unlinks, when that is asked for",
+    Effect.fnUntraced(function*(backend) {
+      const take = Effect.fnUntraced(function*(give?: Give) {
+        const { holder, unlinked } = yield* backend.takeOver("k", one, 10_000, "write", give)
+        expect("the holder", holder).is(one)
+        expect("the entry after it", yield* backend.read("k")).is(undefined)
+        yield* backend.release("k", one, "unlink")
+        return unlinked
+      })
+      const tagsOf = (stored: Stored | undefined) => (stored instanceof Uint8Array ? open(stored) : stored)?.tags
+      const tags = ["a", "b%", "\u00e9".repeat(200), ...Array.from({ length: 300 }, (_, i) => `tag ${i}`)]
+      for (const give of ["header", "entry"] as const) {
+        expect("of a key without an entry", yield* take(give)).is(undefined)
+        for (const [value, some] of [
+          ["x".repeat(5_000), tags],
+          [1, []],
+          [undefined, ["a"]]
+        ] as const) {
+          yield* plant(backend, "k", write(backend, value, 60_000, { tags: some }))
+          const stored = yield* take(give)
+          expect(`the tags, of its ${give}`, tagsOf(stored)).is(some)
+          if (give === "entry") expect("its value", valueOf(backend, stored)).is(value)
+        }
+      }
+      yield* plant(backend, "k", write(backend, 1))
+      expect("what nobody has asked for", yield* take()).is(undefined)
+    })
+  ),
+
+  backendCase(
     "a refresh leaves the lease of a write, and is told of it",
     Effect.fnUntraced(function*(backend) {
       yield* backend.takeOver("k", one, 10_000, "write")
-      expect("what a refresh is told", yield* backend.takeOver("k", "refresh", 10_000, "refresh")).is(one)
+      expect("what a refresh is told", (yield* backend.takeOver("k", "refresh", 10_000, "refresh")).holder).is(one)
       expect("its fill", yield* backend.fill("k", "refresh", write(backend, "old"), "keep")).is(false)
       expect("its release", yield* backend.release("k", "refresh", "keep")).is(false)
       expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(true)
@@ -131,7 +163,7 @@ export const writeCases: ReadonlyArray<Script> = [
     "a set beside a write makes its lease void, and leaves no entry",
     Effect.fnUntraced(function*(backend) {
       yield* backend.takeOver("k", one, 10_000, "write")
-      const told = yield* backend.takeOver("k", "set", 10_000, "set")
+      const { holder: told } = yield* backend.takeOver("k", "set", 10_000, "set")
       expect("what the lease says after it", yield* saysWrite(backend, "after it", [one])).is(told)
       expect("the fill of the write", yield* backend.fill("k", one, write(backend, "new"), "unlink")).is(false)
       expect("the entry after it", yield* backend.read("k")).is(undefined)
@@ -144,7 +176,7 @@ export const writeCases: ReadonlyArray<Script> = [
       yield* backend.takeOver("k", one, 10_000, "write")
       yield* backend.remove(["k"])
       const text = yield* saysWrite(backend, "after remove", [one])
-      expect("what a refresh is told", yield* backend.takeOver("k", "refresh", 10_000, "refresh")).is(text)
+      expect("what a refresh is told", (yield* backend.takeOver("k", "refresh", 10_000, "refresh")).holder).is(text)
       expect("the renewal of a load", yield* backend.renew("k", "refresh", 10_000)).is(false)
       expect("the fill of a set", yield* backend.fill("k", "set", write(backend, "old"), "empty")).is(false)
       expect("what the lease says after all", yield* said(backend, "k")).is(text)
@@ -165,7 +197,7 @@ export const writeCases: ReadonlyArray<Script> = [
     Effect.fnUntraced(function*(backend) {
       yield* plant(backend, "k", write(backend, "old"))
       yield* backend.acquire("k", "load", 10_000)
-      expect("what a set is told", yield* backend.takeOver("k", "set", 10_000, "set")).is("set")
+      expect("what a set is told", (yield* backend.takeOver("k", "set", 10_000, "set")).holder).is("set")
       expect("the value meanwhile", yield* read(backend, "k")).is("old")
       expect("the release of the write", yield* backend.release("k", one, "unlink")).is(false)
       expect("the entry after it", yield* backend.read("k")).is(undefined)

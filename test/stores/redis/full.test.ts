@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { sharedRedis } from "../../support/client.ts"
-import { write } from "../../support/primitives.ts"
+import { valueOf, write } from "../../support/primitives.ts"
 import { captureLogs, lookup, openStore, reasonOf, scoped } from "./support.ts"
 
 const sharedServer = sharedRedis()
@@ -139,7 +139,8 @@ describe("a full Redis", () => {
           yield* backend.fill("k", "one", write(backend, "old", ttl, { born }), "keep")
           yield* backend.acquire("k", "two", ttl)
           yield* full(true)
-          yield* backend.takeOver("k", "three", ttl, unlink ? "write" : "refresh")
+          const { unlinked } = yield* backend.takeOver("k", "three", ttl, unlink ? "write" : "refresh", "entry")
+          assert.strictEqual(valueOf(backend, unlinked), unlink ? "old" : undefined)
           assert.isNull(yield* text("l:{k}"))
           assert.strictEqual((yield* backend.read("k")) !== undefined, !unlink)
           // Also when there is room again.

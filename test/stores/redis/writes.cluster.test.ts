@@ -8,7 +8,7 @@ import { afterAll } from "vitest"
 import { isWrite } from "../../../src/protocol/lease.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import { freshNamespace } from "../../support/client.ts"
-import { plant, write } from "../../support/primitives.ts"
+import { plant, valueOf, write } from "../../support/primitives.ts"
 import { RedisCluster, type RunningCluster } from "../../support/redisCluster.ts"
 
 class Shared extends Context.Service<Shared, RunningCluster>()("effect-cache/test/WritesCluster") {}
@@ -29,7 +29,10 @@ for (const begun of ["before", "during"] as const) {
         yield* plant(backend, "k", write(backend, "old"))
         if (begun === "before") yield* backend.takeOver("k", "w:one", 60_000, "write")
         const finish = yield* cluster.openMigration(calculateSlot(entry), to)
-        if (begun === "during") yield* backend.takeOver("k", "w:one", 60_000, "write")
+        if (begun === "during") {
+          const { unlinked } = yield* backend.takeOver("k", "w:one", 60_000, "write", "entry")
+          assert.strictEqual(valueOf(backend, unlinked), "old")
+        }
         assert.isUndefined(yield* backend.read("k"))
         const said = backend.acquire("k", "asks", 60_000)
         const texts = ["w:one"]
@@ -39,14 +42,14 @@ for (const begun of ["before", "during"] as const) {
           texts.push(text)
         })
         assert.strictEqual(yield* said, "w:one")
-        assert.strictEqual(yield* backend.takeOver("k", "r", 60_000, "refresh"), "w:one")
-        assert.strictEqual(yield* backend.takeOver("k", "w:two", 60_000, "write"), "w:two")
+        assert.strictEqual((yield* backend.takeOver("k", "r", 60_000, "refresh")).holder, "w:one")
+        assert.strictEqual((yield* backend.takeOver("k", "w:two", 60_000, "write")).holder, "w:two")
         yield* changed
         yield* backend.remove(["k"])
         yield* changed
         yield* backend.removeMatching("k*")
         yield* changed
-        const told = yield* backend.takeOver("k", "s", 60_000, "set")
+        const { holder: told } = yield* backend.takeOver("k", "s", 60_000, "set")
         assert.strictEqual(told, yield* said)
         yield* changed
         assert.isTrue(yield* backend.renew("k", "w:one", 60_000))
