@@ -17,6 +17,7 @@ import {
   invalidateTags,
   memoize,
   stampedeProtect,
+  writeAround,
   writeThrough
 } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
@@ -39,6 +40,7 @@ const makeTable = () => {
   const state = { version: 1 }
   const row = { key: "row:{id}", schema: Schema.Number, ttl: "10 minutes", tags: ["rows"] } as const
   const load = (_: Id) => Effect.sync(() => state.version)
+  const change = (_: Id) => Effect.sync(() => ++state.version)
   const read = cacheAside(row)(load)
   const calls = {
     "cacheAside, a hit": read(id),
@@ -46,7 +48,14 @@ const makeTable = () => {
     "stampedeProtect, a miss": stampedeProtect(row)(load)(id),
     "memoize, a miss": memoize(row)(load)(id),
     refresh: read.refresh(id),
-    writeThrough: writeThrough(row)((_: Id) => Effect.sync(() => ++state.version))(id)
+    writeThrough: writeThrough(row)(change)(id),
+    "writeThrough that asks for what it replaces": writeThrough(row, {
+      invalidateOwnTags: true,
+      invalidateKeys: () => ["other"]
+    })(change)(id),
+    "writeThrough of a created row": writeThrough(row, { keyOf: () => id, invalidateTags: ["other"] })(change)(id),
+    writeAround: writeAround(row)(change)(id),
+    "writeAround of keys": writeAround({ keys: ["row:0", "row:1", "row:2"] })(change)(id)
   }
   return { state, read, calls }
 }
