@@ -13,7 +13,8 @@
  * - **The bound.** Where nothing was acknowledged (the process died, COMMIT failed, the caller left), a read gives no older version
  *   than one that was committed longer ago than the bound. A process that was killed had committed by the time it was gone. Calls of
  *   the kind `plain` are promised nothing of that: their invalidation is a step of its own. Nor is a COMMIT that was done too late
- *   after its caller had been told, because nobody works under the lease meanwhile.
+ *   after its caller had been told, because nobody works under the lease meanwhile; of a write around its transaction, one that was
+ *   done after the write had failed.
  */
 import type { CommittedWrite, Written } from "./database.ts"
 import type { Recording } from "./processes.ts"
@@ -94,12 +95,14 @@ const commitsOf = ({ deaths, leaseMillis, recordings, written }: CheckInput) => 
   const sent = new Map<string, number>()
   const done = new Map<string, number>()
   const fortunes = new Map<string, Fortune>()
+  const told = new Map<string, number>()
   for (const { events } of recordings) {
     for (const event of events()) {
       if (event.type === "sending") sent.set(event.tx, event.start)
       else if (event.type === "committed") done.set(event.tx, event.end)
       else if (event.type === "acknowledged" || event.type === "unknown" || event.type === "left") {
         fortunes.set(event.tx, event.type)
+        told.set(event.tx, event.end)
       }
     }
   }
@@ -111,7 +114,10 @@ const commitsOf = ({ deaths, leaseMillis, recordings, written }: CheckInput) => 
       const begun = sent.get(tx) ?? 0
       const by = done.get(tx) ?? deaths.get(processOf(tx)) ?? Infinity
       const fortune = fortunes.get(tx) ?? (deaths.has(processOf(tx)) ? "killed" : "other")
-      const late = fortune !== "killed" && by - begun > leaseMillis * 500
+      // A write around its transaction gives its lease back when that has failed.
+      const isAround = kind === "around" || kind === "create" || kind === "remove"
+      const isOver = isAround && fortune !== "acknowledged" && by > (told.get(tx) ?? Infinity)
+      const late = fortune !== "killed" && (isOver || by - begun > leaseMillis * 500)
       if (late) tooLate++
       commit = { tx, kind, n, sent: begun, by, fortune, promised: kind !== "plain" && !late }
       commits.set(tx, commit)
