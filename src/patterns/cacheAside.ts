@@ -4,7 +4,7 @@ import { makePattern, type Pattern } from "./cached.ts"
 /**
  * Cache-aside: look in the cache; on a miss load, store, return. For read-heavy data that changes rarely.
  *
- * Callers of one key in this process share one load. When another process is loading the key already, this one loads too,
+ * Callers of one key in this process share one load, in the context of one of them (`Cached`). When another process is loading the key already, this one loads too,
  * without storing; use `stampedeProtect` where the load is too expensive for that.
  *
  * @example

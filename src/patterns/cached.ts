@@ -15,7 +15,14 @@ import { Read, type Reader } from "./call.ts"
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
 
-/** A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs. */
+/**
+ * A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs.
+ *
+ * Callers who share a load share the services of one of them, so what the loader takes from `R` and the value depends on must be
+ * in the key: a current user, a tenant, a locale. If the `Scope` of that caller's context closes while others wait, the load begins
+ * again in the context of another. Scopes that are not in the context, such as that of `Effect.provide(layer)` around a call, are
+ * not seen: `docs/consistency.md`, "Whose context a load runs in".
+ */
 export interface Cached<Args extends ReadonlyArray<unknown>, A, E = never, R = never, S = never> {
   /** The value: from the cache, or loaded and stored. The `this` of the call is the loader's; no key is made of it. */
   (...args: Args): Effect.Effect<A, E, R | S | CacheClient>
