@@ -3,7 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
-import { cacheAside, type CacheServices, invalidateTags } from "effect-cache"
+import { cacheAside, CacheClient, type CacheServices, invalidateTags } from "effect-cache"
 import { connect, connected, Connection, makeQuery } from "../support/connections.ts"
 import { caller, type Id, kept, one, type Query, settings, staying, type Test } from "../support/lenders.ts"
 
@@ -180,6 +180,22 @@ export const inTheStore = (test: Test): void => {
       yield* go(2)
       assert.strictEqual(yield* Fiber.join(second), "b")
       assert.deepStrictEqual(yield* world.client.run(get.peek(one)), Option.none())
+    }))
+
+  test("a run that was broken off counts as a load that failed", (world) =>
+    Effect.gen(function*() {
+      const { begun, open: go, query } = makeQuery()
+      const get = cacheAside(settings)((_: Id) => query)
+      const first = yield* caller(world, "a", get(one))
+      yield* begun(1)
+      const second = yield* caller(world, "b", get(one))
+      yield* Fiber.interrupt(first)
+      yield* begun(2)
+      yield* go(2)
+      yield* Fiber.join(second)
+      const { regions } = yield* world.client.run(CacheClient.use((client) => client.stats))
+      const counts = regions.find(({ region }) => region === settings.key)
+      assert.deepStrictEqual([counts?.loads, counts?.loadFailures], [2, 1])
     }))
 
   test("a refresh", (world) =>
