@@ -14,7 +14,7 @@
  *   than one that was committed longer ago than the bound. A process that was killed had committed by the time it was gone. Calls of
  *   the kind `plain` are promised nothing of that: their invalidation is a step of its own. Nor is a COMMIT that was done too late
  *   after its caller had been told, because nobody works under the lease meanwhile; of a write around its transaction, one that was
- *   done after the write had failed.
+ *   done after the write had failed; of a create, its row's key, which nobody knows who was not answered.
  */
 import type { CommittedWrite, Written } from "./database.ts"
 import type { Recording } from "./processes.ts"
@@ -130,7 +130,10 @@ const commitsOf = ({ deaths, leaseMillis, recordings, written }: CheckInput) => 
     if (list === undefined) versions.set(key, (list = []))
     // Of a transaction the last one counts.
     if (list.at(-1)?.commit.tx === write.tx) list.pop()
-    list.push({ write: write.write, commit: commitOf(write) })
+    const commit = commitOf(write)
+    // Of a create that was never answered nobody knows the key.
+    const isUnknown = key === write.key && write.kind === "create" && commit.fortune !== "acknowledged"
+    list.push({ write: write.write, commit: isUnknown ? { ...commit, promised: false } : commit })
   }
   for (const write of written.writes) {
     add(write.key, write)
