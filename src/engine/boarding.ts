@@ -149,7 +149,7 @@ export const takeAlong = (
     // What began after it came is as good as a load of its own, for which it would wait as long as it takes.
     if (own !== undefined && other.ran < caller.came) bound(caller, own, fiber)
   })
-  other.lent?.lapsed()
+  other.lent?.joinedByMany()
 }
 
 /** What callers do when the flight that they boarded has ended, or has taken too long. */

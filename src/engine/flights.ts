@@ -30,6 +30,8 @@ interface LentRun {
   readonly lapsed: () => boolean
   /** One came to wait. */
   readonly joined: (caller: Caller) => void
+  /** Those who waited for another flight wait for this one now. */
+  readonly joinedByMany: () => void
   /** Its loader has ended. */
   readonly end: () => void
 }

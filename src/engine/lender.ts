@@ -7,6 +7,7 @@
  * have been closed before it, in whatever order.
  */
 import { Context, Effect, Exit, Scope } from "effect"
+import { keepOne } from "../internal/keepOne.ts"
 import type { Caller, Flight, Flights } from "./flights.ts"
 
 /** The scope that a context ends with, if it has one. */
@@ -33,7 +34,7 @@ export class Lent {
   readonly #flight: Flight
   readonly #scope: Scope.Scope
   readonly #again: (heir: Caller) => void
-  /** In the scope of the context, for as long as the loader runs. */
+  /** In the scope of the context, while the loader runs and others wait. */
   #watch: Scope.Closeable | undefined = undefined
   /** It has given its value, or another run has taken its place: what becomes of it is nobody's any more. */
   isOver = false
@@ -50,16 +51,6 @@ export class Lent {
     this.#again = again
   }
 
-  /** To be run before the loader. */
-  readonly watch: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.isOver || isClosed(this.#scope)) return Effect.void
-    this.#watch = Scope.forkUnsafe(this.#scope)
-    return Scope.addFinalizerExit(this.#watch, () => {
-      this.lapsed()
-      return Effect.void
-    })
-  })
-
   /** Whether its context is not to be used any more, because its scope has closed and others wait. Then another run takes its place. */
   lapsed(): boolean {
     const flight = this.#flight
@@ -72,9 +63,39 @@ export class Lent {
     return true
   }
 
+  /** To be called before it begins, with the callers who are there already: it is watched if there are others than its lender. */
+  begun(): void {
+    const { callers } = this.#flight
+    if (callers.size > 1 || (callers.first !== undefined && scopeOfCaller(callers.first) !== this.#scope))
+      this.#watchOver()
+  }
+
   /** One came to wait. Those who waited before have no scope that is open, or it would not run in one that is closed. */
   joined(caller: Caller): void {
-    if (isClosed(this.#scope) && !isClosed(scopeOfCaller(caller))) this.lapsed()
+    if (scopeOfCaller(caller) === this.#scope) return
+    if (!isClosed(this.#scope)) this.#watchOver()
+    else if (!isClosed(scopeOfCaller(caller))) this.lapsed()
+  }
+
+  /** Those who waited for another flight wait for this one now. */
+  joinedByMany(): void {
+    if (!this.lapsed()) this.begun()
+  }
+
+  /** A load that nobody else waits for needs no watch, and most are such. */
+  #watchOver(): void {
+    if (this.isOver || this.#watch !== undefined || isClosed(this.#scope)) return
+    try {
+      this.#watch = Scope.forkUnsafe(this.#scope)
+      Effect.runSync(
+        Scope.addFinalizerExit(this.#watch, () => {
+          this.lapsed()
+          return Effect.void
+        })
+      )
+    } catch {
+      // No stack is left. What its loader gives is looked at all the same when that has ended.
+    }
   }
 
   /** Its loader has ended. Nothing of it stays in the scope, which may be that of a whole program. */
@@ -83,3 +104,5 @@ export class Lent {
     if (this.#watch !== undefined) Scope.closeUnsafe(this.#watch, Exit.void)
   }
 }
+
+keepOne(new Lent({} as never, {} as never, {} as never, () => {}))

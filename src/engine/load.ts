@@ -130,14 +130,14 @@ class Runs {
     const lent =
       scope === undefined ? undefined : new Lent(this.#store.flights, flight, scope, (heir) => this.#beginAgain(heir))
     flight.lent = lent
+    lent?.begun()
     flight.startedAt = processMillis(Context.get(services, Clock.Clock))
     const loader = Effect.uninterruptibleMask((restore) =>
       // Its work has not ended when one of its runs has.
       runLoader(this.#context, undefined, request, { restore, shared: true })
     )
-    const body = lent === undefined ? loader : Effect.andThen(lent.watch, loader)
     const known = Context.add(services, CurrentWork, flight.work) as Context.Context<unknown>
-    const fiber = Effect.runForkWith(known)(body)
+    const fiber = Effect.runForkWith(known)(loader)
     if (this.#last === run) this.#fiber = fiber
     // In its first steps already another may have taken its place.
     else fiber.interruptUnsafe()

@@ -152,11 +152,12 @@ const start = (
       ? undefined
       : new Lent(store.flights, flight, scope, (heir) => startAgain(flight, heir, attributes))
   flight.lent = lent
+  lent?.begun()
   const loaded =
     lent === undefined
       ? Effect.flatMap(loader, (value) => flight.land(value))
       : // The scope of the caller may close while others wait, so what the loader opens is in one of its own.
-        Effect.flatMap(Effect.andThen(lent.watch, Effect.scoped(loader)), (value) =>
+        Effect.flatMap(Effect.scoped(loader), (value) =>
           lent.isOver || lent.lapsed() ? Effect.interrupt : flight.land(value)
         )
   const body = spanned(caller, "cache.load", attributes, loaded)

@@ -239,38 +239,46 @@ export const inTheStore = (test: Test): void => {
 
   test("nothing stays in a scope that lives on", (world) =>
     Effect.gen(function*() {
+      let loads = 0
       const get = cacheAside({ ...settings, ttl: "1 millis" })(({ id }: Id) =>
-        Number(id) % 3 === 0 ? Effect.fail(id) : Number(id) % 3 === 1 ? Effect.die(id) : Effect.succeed(id)
+        Effect.andThen(
+          Effect.sync(() => ++loads),
+          Effect.andThen(
+            Effect.yieldNow,
+            Number(id) % 3 === 0 ? Effect.fail(id) : Number(id) % 3 === 1 ? Effect.die(id) : Effect.succeed(id)
+          )
+        )
       )
       const scope = yield* Scope.make()
       for (let i = 0; i < 100; i++) {
-        const calls = Array.from({ length: 100 }, (_, j) =>
-          Effect.exit(world.client.run(get({ id: `${i * 100 + j}` })))
-        )
-        yield* Scope.provide(Effect.all(calls, { concurrency: "unbounded" }), scope)
+        // Each is shared with one who has another scope.
+        const calls = Array.from({ length: 100 }, (_, j) => {
+          const call = Effect.exit(world.client.run(get({ id: `${i * 100 + j}` })))
+          return Effect.all([Scope.provide(call, scope), Effect.scoped(call)], { concurrency: "unbounded" })
+        })
+        yield* Effect.all(calls, { concurrency: "unbounded" })
       }
+      assert.isAtLeast(loads, 10_000)
+      assert.strictEqual(scope.state._tag, "Empty")
       // Also of those who left, and of loads that began again.
       const { begun, open: go, query } = makeQuery()
       const slow = cacheAside({ ...settings, key: "slow" })(query)
       const first = yield* caller(world, "a", slow)
       yield* begun(1)
+      const connection = yield* connect("b")
+      const call = world.client.run(slow as Effect.Effect<string, never, CacheServices>)
       const second = yield* Effect.forkChild(
-        Scope.provide(
-          Effect.provideService(
-            world.client.run(slow as Effect.Effect<string, never, CacheServices>),
-            Connection,
-            yield* connect("b")
-          ),
-          scope
-        ),
+        Scope.provide(Effect.provideService(call, Connection, connection), scope),
         { startImmediately: true }
       )
+      const third = yield* caller(world, "c", slow)
       yield* Fiber.interrupt(first)
       yield* begun(2)
       yield* world.client.settle
       assert.notStrictEqual(scope.state._tag, "Empty")
       yield* Fiber.interrupt(second)
       yield* go(2)
+      assert.strictEqual(yield* Fiber.join(third), "b")
       assert.strictEqual(scope.state._tag, "Empty")
     }))
 }
