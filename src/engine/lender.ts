@@ -42,7 +42,7 @@ export class Lent {
   /**
    * `again` breaks this run off without waiting for its end, which may take long: neither whose scope closes is to be held up,
    * nor the others. It begins another with `nextOf` in the next turn, so that callers who leave together do not begin one each.
-   * It must not throw.
+   * Where it throws, nothing has happened.
    */
   constructor(flights: Flights, flight: Flight, scope: Scope.Scope, again: (heir: Caller) => void) {
     this.#flights = flights
@@ -59,8 +59,13 @@ export class Lent {
     const heir = heirOf(flight, this.#scope)
     if (heir === undefined) return false
     this.isOver = true
-    this.#again(heir)
-    return true
+    try {
+      this.#again(heir)
+    } catch {
+      // No stack is left, and it goes on: it is looked at again when it has ended.
+      this.isOver = false
+    }
+    return this.isOver
   }
 
   /** To be called before it begins, with the callers who are there already: it is watched if there are others than its lender. */

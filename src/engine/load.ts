@@ -156,9 +156,8 @@ class Runs {
 
   #beginAgain(heir: Caller): void {
     const fiber = this.#fiber
-    const run = ++this.#last
-    this.#fiber = undefined
-    fiber?.interruptUnsafe()
+    const run = this.#last + 1
+    // First, for it may throw, and then the run before goes on.
     nextTurn(() => {
       if (this.#last !== run) return
       try {
@@ -167,6 +166,9 @@ class Runs {
         this.#tell(Exit.die(thrown))
       }
     }, heir.fiber)
+    this.#last = run
+    this.#fiber = undefined
+    fiber?.interruptUnsafe()
   }
 
   /** Nobody waits any more, or the client is being closed. */

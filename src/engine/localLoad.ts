@@ -168,13 +168,12 @@ const start = (
 const startAgain = (flight: LocalFlight, heir: Caller, attributes: () => Record<string, unknown>): void => {
   const { fiber } = flight
   const { flights } = flight.store
-  const run = ++flight.launched
-  flight.fiber = undefined
-  fiber?.interruptUnsafe()
+  const run = flight.launched + 1
+  // First, for it may throw, and then the run before goes on.
   nextTurn(() => {
     if (flight.exit !== undefined || flight.launched !== run) return
     try {
-      flight.count(true)
+      if (!flight.abandoned) flight.count(true)
       const next = nextOf(flight) ?? heir
       flight.lend(next)
       start(flight, next.fiber, attributes)
@@ -188,4 +187,7 @@ const startAgain = (flight: LocalFlight, heir: Caller, attributes: () => Record<
     }
     if (flights.broken !== undefined) mend(flights, heir.fiber)
   }, heir.fiber)
+  flight.launched = run
+  flight.fiber = undefined
+  fiber?.interruptUnsafe()
 }
