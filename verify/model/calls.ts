@@ -420,3 +420,8 @@ export const txList = inTransaction(
   "a change of a row and its list",
   Effect.andThen(update("row:2"), Effect.andThen(invalidateTags(["T"]), update("row:2")))
 )
+/** A read of what it has changed, and announces later. */
+export const txLoads = inTransaction(
+  "a change, a read, and then an invalidation",
+  Effect.andThen(update(key), Effect.andThen(cached.plain(first), invalidateKey(key)))
+)
