@@ -91,7 +91,7 @@ const steps = Effect.fnUntraced(function*(
   const put = intent?.put
   const writing =
     good.length === 0
-      ? Effect.andThen(goOn, Effect.andThen(put ?? Effect.void, run(undefined)))
+      ? Effect.andThen(put ?? Effect.void, run(undefined))
       : parts.during({ request, keys: good, slots, taken, put, goOn, run })
   const [exit] = yield* intent === undefined
     ? writing
