@@ -26,6 +26,8 @@ interface Field {
 
 /** A run of its loader in a context with a scope (`lender.ts`). */
 interface LentRun {
+  /** It has given what others have no use for, because that scope had closed. */
+  readonly isStale: boolean
   /** Whether another run takes its place, because that scope has closed. */
   readonly lapsed: () => boolean
   /** One came to wait. */
@@ -181,7 +183,7 @@ const compatible = (a: Party, b: Party): boolean =>
 
 /** Whether it runs for others too, and gives values of their type. */
 const mayJoin = (flight: Flight, party: Party): boolean =>
-  !flight.abandoned && flight.exit === undefined && compatible(flight.party, party)
+  !flight.abandoned && flight.exit === undefined && flight.lent?.isStale !== true && compatible(flight.party, party)
 
 const mayBoard = (flight: Flight, party: Party): boolean =>
   !flight.abandoned && compatible(flight.party, party) && equallyPatient(flight.party, party)

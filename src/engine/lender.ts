@@ -38,6 +38,8 @@ export class Lent {
   #watch: Scope.Closeable | undefined = undefined
   /** It has given its value, or another run has taken its place: what becomes of it is nobody's any more. */
   isOver = false
+  /** What it gave came out of a scope that had closed: it is for those who wait already. */
+  isStale = false
 
   /**
    * `again` breaks this run off without waiting for its end, which may take long: neither whose scope closes is to be held up,
@@ -106,6 +108,7 @@ export class Lent {
   /** Its loader has ended. Nothing of it stays in the scope, which may be that of a whole program. */
   end(): void {
     this.isOver = true
+    this.isStale = isClosed(this.#scope)
     if (this.#watch !== undefined) Scope.closeUnsafe(this.#watch, Exit.void)
   }
 }
