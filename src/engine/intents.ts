@@ -6,8 +6,9 @@ import { Clock, type Context, Effect, Exit, Random, type Scope } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { liveClock } from "../internal/processTime.ts"
 import { bounded } from "../protocol/intent.ts"
-import type { CacheBackend, Intent } from "../services/CacheBackend.ts"
+import type { CacheBackend, EndedIntent, Intent } from "../services/CacheBackend.ts"
 import type { LoadContext } from "./land.ts"
+import { normalEach } from "./many.ts"
 
 interface Parts {
   readonly backend: CacheBackend["Service"]
@@ -54,9 +55,11 @@ export interface Intents {
 /** Keys that are seen to at once because they were loaded; more are left to the sweep. */
 const maxRunning = 64
 
-/** What a sweep takes at once, and how many of its keys are seen to at once. */
+/** What a sweep takes at once, and the intents of how many keys are carried out together. */
 const perRound = 100
-const keysAtOnce = 8
+const keysAtOnce = 25
+
+const commandsAtOnce = 8
 
 /** With more than so many rounds in a row others get their turn. */
 const maxRounds = 100
@@ -108,34 +111,42 @@ export const makeIntents = ({
     const context = yield* Effect.context<never>()
     const running = new Set<string>()
 
-    const carryOut = ({ keys, patterns, tags }: Intent): Effect.Effect<void, CacheError> =>
+    /** What several say is carried out once: the writes of a process that died have much in common. */
+    const carryOut = (all: ReadonlyArray<EndedIntent>): Effect.Effect<void, CacheError> =>
       Effect.gen(function*() {
-        yield* ifPossible(invalidateTags(tags))
-        yield* ifPossible(invalidateKeys(keys))
-        for (const pattern of patterns) yield* ifPossible(invalidatePattern(pattern))
+        const each = (kind: keyof Intent) => new Set(all.flatMap(({ intent }) => intent[kind]))
+        // Any text may be a tag: what is refused is an epoch at its end, and that may be mended.
+        yield* invalidateTags(each("tags"))
+        yield* invalidateKeys((yield* normalEach([...each("keys")])).good)
+        for (const pattern of each("patterns")) yield* ifPossible(invalidatePattern(pattern))
       })
 
-    /** All that have ended beside a key. The first that fails ends it: the store is away, and a sweep finds the rest again. */
-    const carryOutEnded = (key: string): Effect.Effect<void, CacheError> =>
+    /** All that have ended beside some keys. What fails ends it: the store is away, and a sweep finds them again. */
+    const carryOutEnded = (keys: ReadonlyArray<string>): Effect.Effect<void, CacheError> =>
       Effect.gen(function*() {
         for (let settled = true; settled; ) {
-          settled = false
-          for (const ended of yield* intents.ended(key)) {
-            yield* carryOut(ended.intent)
-            // After the acknowledgement, and only what it still says: its writer may have gone on.
-            if (yield* intents.settle(ended)) settled = true
-          }
+          const found = yield* Effect.forEach(keys, endedOf, { concurrency: commandsAtOnce })
+          const ended = found.flat()
+          if (ended.length > 0) yield* carryOut(ended)
+          // After the acknowledgement, and only what it still says: its writer may have gone on.
+          settled = (yield* Effect.forEach(ended, settle, { concurrency: commandsAtOnce })).includes(true)
         }
       })
 
+    // Of one whose shard is away nothing is known; the others do not wait for it.
+    const endedOf = (key: string) => Effect.orElseSucceed(intents.ended(key), (): ReadonlyArray<EndedIntent> => [])
+    const settle = (ended: EndedIntent) => Effect.orElseSucceed(intents.settle(ended), () => false)
+
     /** One at a time for a key. What it fails with was told by who invalidates. */
-    const seeTo = (key: string): Effect.Effect<void> =>
+    const seeTo = (keys: ReadonlyArray<string>): Effect.Effect<void> =>
       Effect.suspend(() => {
-        if (running.has(key)) return Effect.void
-        running.add(key)
+        const mine = keys.filter((key) => !running.has(key))
+        for (const key of mine) running.add(key)
         return Effect.ensuring(
-          Effect.asVoid(Effect.exit(carryOutEnded(key))),
-          Effect.sync(() => running.delete(key))
+          Effect.asVoid(Effect.exit(carryOutEnded(mine))),
+          Effect.sync(() => {
+            for (const key of mine) running.delete(key)
+          })
         )
       })
 
@@ -147,8 +158,11 @@ export const makeIntents = ({
           if (Exit.isFailure(swept)) return turnMillis
           const { found, waitMillis } = swept.value
           if (found.length > 0) {
-            const keys = new Set(found.map(({ key }) => key))
-            yield* Effect.forEach(keys, seeTo, { concurrency: keysAtOnce, discard: true })
+            const keys = [...new Set(found.map(({ key }) => key))]
+            const parts = Array.from({ length: Math.ceil(keys.length / keysAtOnce) }, (_, i) =>
+              keys.slice(i * keysAtOnce, (i + 1) * keysAtOnce)
+            )
+            yield* Effect.forEach(parts, seeTo, { concurrency: "unbounded", discard: true })
             yield* Effect.exit(intents.forget(found))
           }
           if (waitMillis > 0) return Math.min(waitMillis, turnMillis)
@@ -174,7 +188,7 @@ export const makeIntents = ({
       Effect.suspend(() => {
         if (running.size >= maxRunning) return Effect.void
         // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
-        const apart = Effect.updateContext(seeTo(key), (_: Context.Context<never>) => context)
+        const apart = Effect.updateContext(seeTo([key]), (_: Context.Context<never>) => context)
         return Effect.asVoid(Effect.forkIn(apart, scope, { startImmediately: true }))
       })
 
@@ -183,14 +197,23 @@ export const makeIntents = ({
         const intent = bounded(wanted)
         if (intent === undefined) return undefined
         let begun = false
+        /** As far as is known. What is there under the token may be what it had put before. */
+        let isDown = false
         const put = Effect.suspend(() => {
           begun = true
-          return intents.put(key, token, intent, leaseMillis)
+          isDown = false
+          return Effect.map(intents.put(key, token, intent, leaseMillis), (there) => (isDown = there))
         })
         return {
           put: Effect.catch(put, (error) => Effect.as(note(error), false)),
           renew: Effect.ignore(
-            Effect.flatMap(intents.renew(key, token, leaseMillis), (there) => (there ? Effect.void : put))
+            Effect.suspend(() =>
+              isDown
+                ? Effect.flatMap(intents.renew(key, token, leaseMillis), (there) =>
+                    there ? Effect.succeed(true) : put
+                  )
+                : put
+            )
           ),
           // Also of one that is not known to be there: what was not answered in time may have been carried out.
           drop: Effect.suspend(() => (begun ? Effect.ignore(intents.drop(key, token)) : Effect.void))

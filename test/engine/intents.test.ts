@@ -3,59 +3,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Ref, Scope } from "effect"
-import { TestClock } from "effect/testing"
-import { CacheError, InvalidKey, NoRoom } from "../../src/CacheError.ts"
-import { makeIntents } from "../../src/engine/intents.ts"
-import type { CacheBackend, Intent, Intents } from "../../src/services/CacheBackend.ts"
+import { InvalidKey } from "../../src/CacheError.ts"
+import { eventually, scoped } from "../stores/redis/support.ts"
 import { sharedRedis } from "../support/client.ts"
-import { eventually, openStore, scoped } from "../stores/redis/support.ts"
+import { allOf, every, intentOf, noRoom, refusal, setupOf, withIntents } from "./intentsSetup.ts"
 
-const server = sharedRedis()
-const every = 10_000
-
-const intentOf = (name: string): Intent => ({ keys: [`${name}:key`], patterns: [`${name}:*`], tags: [name] })
-
-const refusal = (reason: CacheError["reason"]) => Effect.fail(new CacheError({ reason }))
-const noRoom = refusal(new NoRoom({ backend: "redis", operation: "intents", cause: new Error("full") }))
-
-/** A store with some of its primitives of intents changed. */
-const withIntents = (backend: CacheBackend["Service"], change: (right: Intents) => Partial<Intents>) => ({
-  ...backend,
-  intents: { ...backend.intents!, ...change(backend.intents!) }
-})
-
-const setup = Effect.gen(function*() {
-  const store = yield* Effect.flatMap(server, openStore)
-  const { backend } = store
-  const intents = backend.intents!
-  const seen: Array<string> = []
-  const hooks = { invalidate: (_: string): Effect.Effect<void, CacheError> => Effect.void }
-  const tell = (what: string, names: Iterable<string>) =>
-    Effect.suspend(() => {
-      const list = [...names]
-      if (list.length === 0) return Effect.void
-      return Effect.tap(hooks.invalidate(list.join()), () => Effect.sync(() => seen.push(`${what} ${list.join()}`)))
-    })
-  const client = (changed: CacheBackend["Service"] = backend, sweepMillis: number | undefined = undefined) =>
-    makeIntents({
-      backend: changed,
-      sweepMillis,
-      invalidateKeys: (keys) => tell("keys", keys),
-      invalidatePattern: (pattern) => tell("pattern", [pattern]),
-      invalidateTags: (tags) => tell("tags", tags)
-    })
-  /** What a writer that died has left, and that it has ended. */
-  const died = (key: string, token: string, intent = intentOf(token)) =>
-    Effect.andThen(
-      intents.put(key, token, intent, 1),
-      eventually(Effect.map(intents.ended(key), (ended) => ended.some((one) => one.token === token)))
-    )
-  const gone = (key: string) => eventually(Effect.map(intents.pending(key), (pending) => !pending))
-  const size = Effect.promise(() => store.client.zcard(`${store.namespace}:intents`))
-  return { ...store, intents, seen, hooks, client, died, gone, size }
-})
-
-const allOf = (name: string) => [`tags ${name}`, `keys ${name}:key`, `pattern ${name}:*`]
+const setup = setupOf(sharedRedis())
 
 describe("the intent of a write", () => {
   it.effect(
@@ -102,6 +55,32 @@ describe("the intent of a write", () => {
         yield* mine.drop
         assert.isFalse(yield* engine.pending("k"))
         assert.strictEqual(yield* Ref.get(told), 1)
+      })
+    )
+  )
+
+  it.effect(
+    "that replaces another and cannot be put down is put down when it is renewed",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client, intents } = yield* setup
+        let isFull = false
+        const engine = yield* client(
+          withIntents(backend, ({ put }) => ({ put: (...args) => (isFull ? noRoom : put(...args)) }))
+        )
+        const of = (name: string) => engine.of("k", "w:1", intentOf(name), 1, () => Effect.void)!
+        assert.isTrue(yield* of("a").put)
+        const later = of("b")
+        isFull = true
+        assert.isFalse(yield* later.put)
+        yield* later.renew
+        isFull = false
+        yield* later.renew
+        yield* eventually(Effect.map(intents.ended("k"), (ended) => ended.length === 1))
+        assert.deepStrictEqual(
+          (yield* intents.ended("k")).map(({ intent }) => intent),
+          [intentOf("b")]
+        )
       })
     )
   )
@@ -171,7 +150,7 @@ describe("who is granted the lease of a key", () => {
         yield* engine.granted("k")
         yield* Deferred.await(asked)
         hooks.invalidate = (what) =>
-          what === "w:1" ? refusal(new InvalidKey({ key: what, problem: "of a test" })) : Effect.void
+          what === "w:1:*" ? refusal(new InvalidKey({ key: what, problem: "of a test" })) : Effect.void
         assert.strictEqual((yield* intents.ended("k")).length, 1)
         // The first may be about to end still.
         yield* eventually(
@@ -181,7 +160,34 @@ describe("who is granted the lease of a key", () => {
           )
         )
         yield* gone("k")
-        assert.deepStrictEqual(seen, allOf("w:1").slice(1))
+        assert.deepStrictEqual(seen, allOf("w:1").slice(0, 2))
+      })
+    )
+  )
+
+  it.effect(
+    "keeps one whose tags are refused, because the epoch is at its end",
+    scoped(
+      Effect.gen(function*() {
+        const { client, died, gone, hooks, intents, seen } = yield* setup
+        const engine = yield* client()
+        yield* died("k", "w:1")
+        const asked = yield* Deferred.make<void>()
+        const refused = refusal(new InvalidKey({ key: "epoch", problem: "it is at its end" }))
+        hooks.invalidate = (what) =>
+          what === "w:1" ? Effect.andThen(Deferred.succeed(asked, undefined), refused) : Effect.void
+        yield* engine.granted("k")
+        yield* Deferred.await(asked)
+        assert.strictEqual((yield* intents.ended("k")).length, 1)
+        hooks.invalidate = () => Effect.void
+        yield* eventually(
+          Effect.andThen(
+            engine.granted("k"),
+            Effect.map(intents.pending("k"), (pending) => !pending)
+          )
+        )
+        yield* gone("k")
+        assert.deepStrictEqual(seen, allOf("w:1"))
       })
     )
   )
@@ -231,105 +237,6 @@ describe("who is granted the lease of a key", () => {
         yield* Scope.close(scope, Exit.void)
         yield* Deferred.await(stopped)
         assert.strictEqual((yield* intents.ended("k")).length, 1)
-      })
-    )
-  )
-})
-
-describe("the sweep", () => {
-  it.effect(
-    "carries out within its interval what was left beside keys that nobody loads, and forgets it",
-    scoped(
-      Effect.gen(function*() {
-        const { client, died, gone, intents, seen, size } = yield* setup
-        yield* client(undefined, every)
-        yield* died("k", "w:1")
-        yield* died("l", "w:2")
-        yield* intents.put("m", "w:live", intentOf("live"), 60_000)
-        yield* TestClock.adjust(every * 0.74)
-        assert.deepStrictEqual(seen, [])
-        yield* TestClock.adjust(every * 0.22)
-        yield* gone("k")
-        yield* gone("l")
-        assert.deepStrictEqual([...seen].sort(), [...allOf("w:1"), ...allOf("w:2")].sort())
-        // The living one, and whose turn it is.
-        yield* eventually(Effect.map(size, (count) => count === 2))
-        assert.isTrue(yield* intents.pending("m"))
-      })
-    )
-  )
-
-  it.effect(
-    "goes on at once where there are more than it takes",
-    scoped(
-      Effect.gen(function*() {
-        const { client, intents, seen, size } = yield* setup
-        const tokens = Array.from({ length: 250 }, (_, i) => `w:${i}`)
-        yield* Effect.forEach(
-          tokens,
-          (token) => intents.put(token, token, { keys: [], patterns: [], tags: [token] }, 1),
-          {
-            concurrency: 50
-          }
-        )
-        yield* eventually(Effect.map(intents.ended("w:249"), (ended) => ended.length === 1))
-        yield* client(undefined, every)
-        yield* TestClock.adjust(every)
-        yield* eventually(Effect.map(size, (count) => count <= 1))
-        assert.deepStrictEqual([...seen].sort(), tokens.map((token) => `tags ${token}`).sort())
-      })
-    )
-  )
-
-  it.effect(
-    "is silent while the store is away, and comes back",
-    scoped(
-      Effect.gen(function*() {
-        const { backend, client, died, gone, seen } = yield* setup
-        let away = true
-        let asked = 0
-        yield* client(
-          withIntents(backend, ({ sweep }) => ({
-            sweep: (...args) => {
-              asked++
-              return away ? noRoom : sweep(...args)
-            }
-          })),
-          every
-        )
-        yield* died("k", "w:1")
-        yield* TestClock.adjust(every * 5)
-        assert.isAtLeast(asked, 5)
-        assert.isAtMost(asked, 6)
-        away = false
-        yield* TestClock.adjust(every)
-        yield* gone("k")
-        assert.deepStrictEqual(seen, allOf("w:1"))
-      })
-    )
-  )
-
-  it.effect(
-    "stops with the client, and is not there when it is turned off",
-    scoped(
-      Effect.gen(function*() {
-        const { backend, client } = yield* setup
-        let asked = 0
-        const counting = withIntents(backend, () => ({
-          sweep: () =>
-            Effect.sync(() => {
-              asked++
-              return { found: [], waitMillis: 0 }
-            })
-        }))
-        const scope = yield* Scope.make()
-        yield* Scope.provide(client(counting, every), scope)
-        yield* client(counting)
-        yield* TestClock.adjust(every)
-        assert.strictEqual(asked, 1)
-        yield* Scope.close(scope, Exit.void)
-        yield* TestClock.adjust(every * 10)
-        assert.strictEqual(asked, 1)
       })
     )
   )

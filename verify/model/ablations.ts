@@ -478,7 +478,7 @@ const ofIntents: ReadonlyArray<Hunt> = [
   {
     rule: "others carry out an intent before they settle it",
     programs: ["intents"],
-    patches: [{ file: "src/engine/intents.ts", find: "yield* carryOut(ended.intent)", replace: "void ended" }]
+    patches: [{ file: "src/engine/intents.ts", find: "yield* carryOut(ended)", replace: "void carryOut" }]
   },
   {
     rule: "others carry out only what has ended",
