@@ -205,10 +205,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       ...removals
     })
     context.beside = intents.beside
-    const intentOf: WriteParts["intentOf"] = ({ intent, keys }, leaseMillis, note) => {
+    const intentOf: WriteParts["intentOf"] = ({ intent }, key, leaseMillis, note) => {
       if (intent === undefined) return undefined
       const token = context.makeToken()
-      return intents.of(Array.isArray(keys) ? (keys[0] ?? token) : token, token, intent, leaseMillis, note)
+      return intents.of(key ?? token, token, intent, leaseMillis, note)
     }
     const write = makeWrite({
       context,

@@ -28,7 +28,13 @@ export interface WriteParts {
   /** Holds the slots while the write runs, and ends them. */
   readonly during: During
   /** What is known of it to others before it begins; `undefined`: nothing. */
-  readonly intentOf: (request: WriteRequest, leaseMillis: number, note: Note) => WriteIntent | undefined
+  readonly intentOf: (
+    request: WriteRequest,
+    /** The first that it holds, as it is stored. */
+    key: string | undefined,
+    leaseMillis: number,
+    note: Note
+  ) => WriteIntent | undefined
   readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
   readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
   readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
@@ -87,7 +93,7 @@ const steps = Effect.fnUntraced(function*(
   yield* goOn
   const { leaseMillis } = slots
   const taken: Array<Slot> = []
-  const intent = parts.intentOf(request, leaseMillis, (error) => context.record(region, error))
+  const intent = parts.intentOf(request, good[0], leaseMillis, (error) => context.record(region, error))
   const put = intent?.put
   const writing =
     good.length === 0
@@ -95,7 +101,8 @@ const steps = Effect.fnUntraced(function*(
       : parts.during({ request, keys: good, slots, taken, put, goOn, run })
   const [exit] = yield* intent === undefined
     ? writing
-    : Effect.onError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
+    : // It fails where nothing was written. What is thrown says nothing of the database: then it is left to its end.
+      Effect.tapError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
 
   // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
   // because nobody knows what the database did.

@@ -156,16 +156,16 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Pa
       wait: undefined,
       memory: false
     })
-    if (keyOf === undefined) return (load: Load) => wrap(load, planOf, through(lists))
+    if (keyOf === undefined) return (load: Load) => wrap(load, planOf, through(lists, region))
     if (typeof keyOf !== "function") throw invalidOption("keyOf", keyOf, "a function of what was written")
     return (load: Load) => wrapWrite(load, planOf, lists, () => ({ keys: [], fills: false, keyOf }))
   }
   return isLoad(first) ? make(second as WriteSpec)(first) : make(first, second)
 }) as WriteThrough
 
-const through = (lists: AnyLists): Call => {
+const through = (lists: AnyLists, region: Plan["region"]): Call => {
   const listsOf = listed(lists)
-  const intent = intentOf(lists)
+  const intent = intentOf(lists, region)
   const fixed = { fills: true, intent, ownTags: lists.invalidateOwnTags, asksPrevious: asksPrevious(lists) }
   return (engine, { args, key, plan, receiver }) =>
     engine.write({ plan, args, receiver, keys: typeof key === "string" ? [key] : key, ...fixed }, listsOf)

@@ -44,8 +44,8 @@ export interface Lists<W> {
   /** Tags, as `invalidateTags` takes them. */
   readonly invalidateTags?: Listed<W> | undefined
   /**
-   * Whether the lists that are fixed are put down in the store before the write, so that others carry them out if this process dies
-   * between its write and them. Default: `true`. On Redis it costs two commands in the flush that begins the write, and two after it.
+   * Whether the lists that are fixed, and with `invalidateOwnTags` the fixed tags of its region, are put down in the store before the
+   * write, so that others carry them out if this process dies between its write and them. Default: `true`. On Redis it costs two commands in the flush that begins the write, and two after it.
    */
   readonly intent?: boolean | undefined
   /**
@@ -105,11 +105,12 @@ export const checkLists = (lists: AnyLists): AnyLists => {
 const none: ReadonlyArray<string> = []
 
 /** What is to be invalidated whatever the write returns: others are told of it before the write begins. */
-export const intentOf = (lists: AnyLists): Intent | undefined => {
+export const intentOf = (lists: AnyLists, { staticTags }: Plan["region"]): Intent | undefined => {
   const fixed = (list: AnyLists[keyof AnyLists]): ReadonlyArray<string> => (Array.isArray(list) ? list : none)
   const keys = fixed(lists.invalidateKeys).map(normalizeKey)
   const patterns = fixed(lists.invalidatePatterns)
-  const tags = fixed(lists.invalidateTags)
+  const own = lists.invalidateOwnTags === true ? staticTags : none
+  const tags = [...new Set([...fixed(lists.invalidateTags), ...own])]
   return lists.intent === false || keys.length + patterns.length + tags.length === 0
     ? undefined
     : { keys, patterns, tags }
@@ -179,7 +180,7 @@ export const wrapWrite = (
 ): unknown => {
   const plan = planOf(Effect.isEffect(write) ? () => write : (write as Plan["load"]))
   const madeOld = listed(lists)
-  const intent = intentOf(lists)
+  const intent = intentOf(lists, plan.region)
   const call = (args: ReadonlyArray<unknown>, receiver: unknown): AnyEffect =>
     Effect.withFiber((fiber) => {
       let request: ReturnType<RequestOf>

@@ -183,7 +183,9 @@ const callsOf = (parts: Parts, ending: Ending) => {
     )
 
   const clear = (here: Here) =>
-    note(here, removals.clear, (transaction, level) => transaction.note(level, { kind: "everything" }))
+    note(here, removals.clear, (transaction, level) => transaction.note(level, { kind: "everything" }), {
+      patterns: ["*"]
+    })
 
   /** What a read found, but for what this transaction made old. */
   const asSeen = (here: Here, key: string, found: Found): Found =>

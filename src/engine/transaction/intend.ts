@@ -3,6 +3,7 @@
  * this process dies. One for all of its calls, and beside no lease.
  */
 import { Effect } from "effect"
+import { maxItems } from "../../protocol/intent.ts"
 import type { Intent } from "../../services/CacheBackend.ts"
 import type { Intents } from "../intents.ts"
 import type { LoadContext } from "../land.ts"
@@ -10,6 +11,11 @@ import type { Region } from "../../region/region.ts"
 import type { Transaction } from "./transaction.ts"
 
 export type Intend = (transaction: Transaction, more: Partial<Intent>, region: Region) => Effect.Effect<void>
+
+/** More of a kind are never put down, and would be gone through again with each that is added. */
+const add = (to: Set<string>, items: ReadonlyArray<string>): void => {
+  for (const item of items) if (to.size < maxItems) to.add(item)
+}
 
 /** Keys that are held need none: their slots are empty, and stay so for a lease. */
 export const makeIntend =
@@ -19,9 +25,9 @@ export const makeIntend =
       const token = (transaction.token ??= context.makeToken())
       const all = transaction.intended
       const known = all.keys.size + all.patterns.size + all.tags.size
-      for (const key of keys) all.keys.add(key)
-      for (const pattern of patterns) all.patterns.add(pattern)
-      for (const tag of tags) all.tags.add(tag)
+      add(all.keys, keys)
+      add(all.patterns, patterns)
+      add(all.tags, tags)
       if (all.keys.size + all.patterns.size + all.tags.size === known) return Effect.void
       const intent = { keys: [...all.keys], patterns: [...all.patterns], tags: [...all.tags] }
       const note = (error: Parameters<LoadContext["record"]>[1]) => context.record(region, error)

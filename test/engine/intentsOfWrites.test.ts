@@ -1,0 +1,169 @@
+/**
+ * What the intents of writes say on Redis, where they stand, and when they are dropped.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Metric, References, Schema } from "effect"
+import { normalizeKey } from "../../src/CacheKey.ts"
+import { CacheClient, CacheRegion, writeAround, writeThrough } from "../../src/index.ts"
+import { CacheRedis } from "../../src/redis/index.ts"
+import { calls, openStore, scoped } from "../stores/redis/support.ts"
+import { buildClient, sharedRedis } from "../support/client.ts"
+import { makeDatabase } from "../support/sql.ts"
+
+const server = sharedRedis()
+
+const setup = Effect.gen(function*() {
+  const running = yield* server
+  const { backend, client: admin, namespace } = yield* openStore(running)
+  const layer = CacheRedis.layer({ url: running.url, namespace, timeout: "10 seconds" })
+  const client = yield* buildClient(layer, { sweepInterval: false })
+  /** The lists that are put down: keys, patterns, tags. */
+  const down = Effect.promise(async () => {
+    const found: Array<unknown> = []
+    for (const name of await admin.keys(`${namespace}:i:*`)) {
+      for (const text of await admin.hvals(name)) found.push(JSON.parse(text.slice(text.indexOf(":") + 1)))
+    }
+    return found
+  })
+  return { admin, client, down, intents: backend.intents! }
+})
+
+interface Id {
+  readonly id: string
+}
+
+const Row = CacheRegion.make({ key: "row:{id}", schema: Schema.String, ttl: "1 hour", tags: ["rows", "all"] })
+
+type Run = (write: Effect.Effect<string>) => Effect.Effect<unknown, unknown, CacheClient>
+
+describe("the intent of a write", () => {
+  const own = { invalidateOwnTags: true } as const
+  const all = [[], [], ["rows", "all"]]
+  const writes: Record<string, readonly [Run, expected: ReadonlyArray<unknown>]> = {
+    writeThrough: [(write) => writeThrough(Row, own)((_: Id) => write)({ id: "1" }), [all]],
+    "one that lists tags, too": [
+      (write) => writeThrough(Row, { ...own, invalidateTags: ["rows", "lists"] })((_: Id) => write)({ id: "1" }),
+      [[[], [], ["rows", "lists", "all"]]]
+    ],
+    "a create": [(write) => writeThrough(Row, { ...own, keyOf: (id) => ({ id }) })(() => write)(), [all]],
+    writeAround: [(write) => writeAround(Row, own)((_: Id) => write)({ id: "1" }), [all]],
+    "one without an intent": [
+      (write) => writeThrough(Row, { ...own, intent: false })((_: Id) => write)({ id: "1" }),
+      []
+    ],
+    "one that leaves them": [(write) => writeThrough(Row)((_: Id) => write)({ id: "1" }), []]
+  }
+  for (const [name, [run, expected]] of Object.entries(writes)) {
+    it.live(
+      `says the tags that are fixed in the region, where the write makes those old: ${name}`,
+      scoped(
+        Effect.gen(function*() {
+          const { client, down } = yield* setup
+          let found: ReadonlyArray<unknown> = ["it has not run"]
+          const write = Effect.map(down, (there) => {
+            found = there
+            return "1"
+          })
+          yield* client.run(run(write))
+          assert.deepStrictEqual(found, expected)
+          assert.deepStrictEqual(yield* down, [])
+        })
+      )
+    )
+  }
+
+  it.live(
+    "of keys that are too long stands beside the first as it is stored",
+    scoped(
+      Effect.gen(function*() {
+        const { client, intents } = yield* setup
+        const key = "k".repeat(20_000)
+        const write = writeAround({ keys: () => ["", key, "other"], invalidateTags: ["t"] })(() =>
+          Effect.orDie(intents.pending(normalizeKey(key)))
+        )
+        assert.isTrue(yield* client.run(write()))
+      })
+    )
+  )
+
+  it.live(
+    "stays where the write has run and its lists were not carried out",
+    scoped(
+      Effect.gen(function*() {
+        const { client, down } = yield* setup
+        let isBroken = false
+        const registry = new Map()
+        const get = registry.get.bind(registry)
+        registry.get = (key) => {
+          if (isBroken) throw new Error("the registry is broken")
+          return get(key)
+        }
+        const write = writeThrough(Row, { invalidateTags: ["t"] })((_: Id) =>
+          Effect.sync(() => {
+            isBroken = true
+            return "committed"
+          })
+        )
+        const exit = yield* Effect.exit(
+          client
+            .run(write({ id: "1" }))
+            .pipe(
+              Effect.provideService(Metric.MetricRegistry, registry),
+              Effect.provideService(References.MinimumLogLevel, "None")
+            )
+        )
+        assert.isTrue(Exit.hasDies(exit))
+        assert.deepStrictEqual(yield* down, [[[], [], ["t"]]])
+      })
+    )
+  )
+
+  it.live(
+    "goes where the write has failed, once its lists were carried out",
+    scoped(
+      Effect.gen(function*() {
+        const { client, down } = yield* setup
+        const write = writeThrough(Row, { invalidateTags: ["t"] })((_: Id) => Effect.die("a defect of the write"))
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(client.run(write({ id: "1" })))))
+        assert.deepStrictEqual(yield* down, [])
+      })
+    )
+  )
+})
+
+describe("the intent of a transaction", () => {
+  it.live(
+    "that clears is about every key",
+    scoped(
+      Effect.gen(function*() {
+        const { client, down } = yield* setup
+        const db = yield* makeDatabase()
+        const clears = Effect.andThen(
+          CacheClient.use((cache) => cache.clear),
+          down
+        )
+        assert.deepStrictEqual(yield* client.run(db.transaction(clears)), [[[], ["*"], []]])
+        assert.deepStrictEqual(yield* down, [])
+      })
+    )
+  )
+
+  it.live(
+    "of very many items is put down no more when it is full",
+    scoped(
+      Effect.gen(function*() {
+        const { admin, client, down } = yield* setup
+        const db = yield* makeDatabase()
+        const before = yield* calls(admin, "hset")
+        const tags = Effect.forEach(
+          Array.from({ length: 1_300 }, (_, i) => `t${i}`),
+          (tag) => CacheClient.use((cache) => cache.invalidateTags([tag])),
+          { discard: true }
+        )
+        const found = yield* client.run(db.transaction(Effect.andThen(tags, down)))
+        assert.deepStrictEqual(found, [[[], [], Array.from({ length: 1_000 }, (_, i) => `t${i}`)]])
+        assert.isAtMost((yield* calls(admin, "hset")) - before, 1_000)
+      })
+    )
+  )
+})
