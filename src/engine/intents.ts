@@ -59,7 +59,10 @@ const maxRunning = 64
 const perRound = 100
 const keysAtOnce = 25
 
-const commandsAtOnce = 8
+const commandsAtOnce = 4
+
+/** So many are in memory and no further key is asked for: each may be 64 KiB, and there may be many beside a key. */
+const maxTogether = 128
 
 /** With more than so many rounds in a row others get their turn. */
 const maxRounds = 100
@@ -125,8 +128,12 @@ export const makeIntents = ({
     const carryOutEnded = (keys: ReadonlyArray<string>): Effect.Effect<void, CacheError> =>
       Effect.gen(function*() {
         for (let settled = true; settled; ) {
-          const found = yield* Effect.forEach(keys, endedOf, { concurrency: commandsAtOnce })
-          const ended = found.flat()
+          const ended: Array<EndedIntent> = []
+          const ask = (key: string) => (ended.length < maxTogether ? endedOf(key) : Effect.succeed([]))
+          yield* Effect.forEach(keys, (key) => Effect.map(ask(key), (found) => ended.push(...found)), {
+            concurrency: commandsAtOnce,
+            discard: true
+          })
           if (ended.length > 0) yield* carryOut(ended)
           // After the acknowledgement, and only what it still says: its writer may have gone on.
           settled = (yield* Effect.forEach(ended, settle, { concurrency: commandsAtOnce })).includes(true)

@@ -78,6 +78,31 @@ describe("the sweep", () => {
   )
 
   it.effect(
+    "takes very many in parts",
+    scoped(
+      Effect.gen(function*() {
+        const { client, intents, seen, size } = yield* setup
+        const all = Array.from({ length: 20 }, (_, i) =>
+          Array.from({ length: 40 }, (_, j) => [`k${i}`, `w:${j}`] as const)
+        )
+        yield* Effect.forEach(
+          all.flat(),
+          ([key, token]) => intents.put(key, token, { keys: [], patterns: [], tags: [key + token] }, 1),
+          { concurrency: 50 }
+        )
+        yield* eventually(Effect.map(intents.ended("k19"), (ended) => ended.length === 32))
+        yield* client(undefined, every)
+        yield* TestClock.adjust(every)
+        yield* eventually(Effect.map(size, (count) => count <= 1))
+        assert.sameMembers(
+          [...new Set(seen)],
+          all.flat().map(([key, token]) => `tags ${key}${token}`)
+        )
+      })
+    )
+  )
+
+  it.effect(
     "is silent while the store is away, and comes back",
     scoped(
       Effect.gen(function*() {
