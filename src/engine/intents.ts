@@ -206,6 +206,7 @@ export const makeIntents = ({
         let begun = false
         /** As far as is known. What is there under the token may be what it had put before. */
         let isDown = false
+        let isDropped = false
         const put = Effect.suspend(() => {
           begun = true
           isDown = false
@@ -213,17 +214,18 @@ export const makeIntents = ({
         })
         return {
           put: Effect.catch(put, (error) => Effect.as(note(error), false)),
+          // One that has just been dropped is not put down anew by a renewal that was under way.
           renew: Effect.ignore(
-            Effect.suspend(() =>
-              isDown
-                ? Effect.flatMap(intents.renew(key, token, leaseMillis), (there) =>
-                    there ? Effect.succeed(true) : put
-                  )
-                : put
+            Effect.flatMap(
+              Effect.suspend(() => (isDown ? intents.renew(key, token, leaseMillis) : Effect.succeed(false))),
+              (there) => (there || isDropped ? Effect.void : put)
             )
           ),
           // Also of one that is not known to be there: what was not answered in time may have been carried out.
-          drop: Effect.suspend(() => (begun ? Effect.ignore(intents.drop(key, token)) : Effect.void))
+          drop: Effect.suspend(() => {
+            isDropped = begun
+            return begun ? Effect.ignore(intents.drop(key, token)) : Effect.void
+          })
         }
       },
 

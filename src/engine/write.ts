@@ -99,25 +99,29 @@ const steps = Effect.fnUntraced(function*(
     good.length === 0
       ? Effect.andThen(put ?? Effect.void, run(undefined))
       : parts.during({ request, keys: good, slots, taken, put, goOn, run })
-  const [exit] = yield* intent === undefined
-    ? writing
-    : // It fails where nothing was written. What is thrown says nothing of the database: then it is left to its end.
-      Effect.tapError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, writing), () => intent.drop)
-
-  // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
-  // because nobody knows what the database did.
-  let acknowledged = true
-  const missed: Note = (error) => {
-    acknowledged = false
-    return note(error)
-  }
-  const old = yield* madeOld(request, lists, exit, replacedBy(taken, store, region, parts.handOutStored))
-  for (const error of old.refused) yield* note(error)
-  const { created } = old
-  if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), missed)
-  yield* Effect.catch(parts.invalidateKeys(old.keys), missed)
-  for (const pattern of old.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
-  yield* Effect.catch(parts.invalidateTags(old.tags), missed)
+  const written = Effect.gen(function*() {
+    const [exit] = yield* writing
+    // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
+    // because nobody knows what the database did.
+    let acknowledged = true
+    const missed: Note = (error) => {
+      acknowledged = false
+      return note(error)
+    }
+    const old = yield* madeOld(request, lists, exit, replacedBy(taken, store, region, parts.handOutStored))
+    for (const error of old.refused) yield* note(error)
+    const { created } = old
+    if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), missed)
+    yield* Effect.catch(parts.invalidateKeys(old.keys), missed)
+    for (const pattern of old.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
+    yield* Effect.catch(parts.invalidateTags(old.tags), missed)
+    return { acknowledged, exit, old }
+  })
+  const { acknowledged, exit, old } = yield* intent === undefined
+    ? written
+    : // Renewed to the end of its lists, or others begin them, too. It fails where nothing was written. What is thrown says nothing
+      // of the database: then it is left to its end.
+      Effect.tapError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, written), () => intent.drop)
   // What was not acknowledged is left to its end as well: this process may not live to make up for it.
   if (intent !== undefined && acknowledged) yield* intent.drop
 

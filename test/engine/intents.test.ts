@@ -31,6 +31,9 @@ describe("the intent of a write", () => {
         assert.deepStrictEqual(yield* intents.ended("k"), [])
         yield* mine.drop
         assert.isFalse(yield* engine.pending("k"))
+        // A renewal that was about to begin.
+        yield* mine.renew
+        assert.isFalse(yield* engine.pending("k"))
       })
     )
   )

@@ -2,10 +2,12 @@
  * What the intents of writes say on Redis, where they stand, and when they are dropped.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Metric, References, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Metric, References, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { normalizeKey } from "../../src/CacheKey.ts"
-import { CacheClient, CacheRegion, writeAround, writeThrough } from "../../src/index.ts"
+import { CacheClient, CacheLayer, CacheRegion, writeAround, writeThrough } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
+import type { Intents } from "../../src/services/CacheBackend.ts"
 import { calls, openStore, scoped } from "../stores/redis/support.ts"
 import { buildClient, sharedRedis } from "../support/client.ts"
 import { makeDatabase } from "../support/sql.ts"
@@ -82,6 +84,44 @@ describe("the intent of a write", () => {
           Effect.orDie(intents.pending(normalizeKey(key)))
         )
         assert.isTrue(yield* client.run(write()))
+      })
+    )
+  )
+
+  it.effect(
+    "is renewed until its lists were carried out",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, locks, tags } = yield* Effect.flatMap(server, openStore)
+        const [asked, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        let renewals = 0
+        const intents: Intents = {
+          ...backend.intents!,
+          renew: (...args) =>
+            Effect.suspend(() => {
+              renewals++
+              return backend.intents!.renew(...args)
+            })
+        }
+        const removeMatching: typeof backend.removeMatching = (pattern) =>
+          Effect.andThen(
+            Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate)),
+            backend.removeMatching(pattern)
+          )
+        const layer = CacheLayer.make(Effect.succeed({ locks, tags, backend: { ...backend, intents, removeMatching } }))
+        const client = yield* buildClient(layer, { lockTtl: "9 seconds", sweepInterval: false })
+        const write = writeThrough(Row, { invalidatePatterns: ["list:*"] })((_: Id) => Effect.succeed("row"))
+        const writer = yield* Effect.forkChild(client.run(write({ id: "1" })))
+        yield* Deferred.await(asked)
+        for (let i = 0; i < 20; i++) {
+          yield* TestClock.adjust("3 seconds")
+          // As long as a trip: what was asked before it is answered.
+          assert.isTrue(yield* backend.intents!.pending("row:1"))
+        }
+        yield* Deferred.succeed(gate, undefined)
+        assert.isAbove(renewals, 1)
+        yield* Fiber.join(writer)
+        assert.isFalse(yield* backend.intents!.pending("row:1"))
       })
     )
   )
