@@ -56,7 +56,8 @@ const scoped = (options: ProcessesOptions): Effect.Effect<Processes, never, Scop
     let zone = 0
     let moves = 0
     const leftAt = Array.from({ length: zoneCount }, () => -Infinity)
-    const tell = (child: ChildProcess, order: Order) => child.connected && child.send(order)
+    // One that was killed a moment ago may not be known to be gone: what cannot be sent is told to the callback, and to nobody else.
+    const tell = (child: ChildProcess, order: Order) => child.connected && child.send(order, () => {})
 
     const moveOn = () => {
       const next = (zone + 1) % zoneCount
