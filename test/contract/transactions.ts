@@ -4,6 +4,7 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { CacheClient } from "effect-cache"
+import { joinsNothingFromBefore } from "../engine/transaction/acknowledged.ts"
 import { type Open, test } from "../engine/transaction/setup.ts"
 
 export const transactionRules = (open: Open): void => {
@@ -48,6 +49,10 @@ export const transactionRules = (open: Open): void => {
       )
       assert.strictEqual(yield* read("a"), 1)
     })
+  )
+
+  test(open, "rule: what a transaction has changed is settled before it is acknowledged", (world) =>
+    joinsNothingFromBefore(world)
   )
 
   test(open, "rule: a write is not filled that something in the transaction overtook", (world) =>

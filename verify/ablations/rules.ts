@@ -255,7 +255,7 @@ export const ablations: ReadonlyArray<Ablation> = [
   }
 ]
 
-/** Those of database transactions, of which the model knows nothing. */
+/** Those of database transactions. */
 export const transactionAblations: ReadonlyArray<Ablation> = [
   {
     rule: "a miss in a transaction is private",
@@ -290,10 +290,20 @@ export const transactionAblations: ReadonlyArray<Ablation> = [
     patches: [
       {
         file: transaction,
-        find: "if ([...held.by].every(({ committed }) => committed)) yield held",
-        replace: "yield held"
+        find: "if (by.some(({ committed }) => committed) && by.every((level) => level.committed || !level.isToCome)) yield held",
+        replace: "if (by.length > 0) yield held"
+      },
+      {
+        file: transaction,
+        find: "[...by].every(({ committed }) => committed)",
+        replace: "by.size > 0"
       }
     ]
+  },
+  {
+    rule: "what a transaction has changed is settled before it is acknowledged",
+    test: "rule: what a transaction has changed is settled before it is acknowledged",
+    patches: [{ file: transaction, find: "|| !level.isToCome)) yield held", replace: ")) yield held" }]
   },
   {
     rule: "a write is not filled that something in the transaction overtook",

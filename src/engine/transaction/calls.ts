@@ -3,7 +3,7 @@
  * outermost commit. See `docs/architecture/transactions.md`.
  */
 import { Effect, type Fiber, type Scope } from "effect"
-import type { CacheError } from "../../CacheError.ts"
+import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import { spanned } from "../../observe/span.ts"
 import type { Counters } from "../../observe/stats.ts"
@@ -15,7 +15,7 @@ import type { Intent } from "../../services/CacheBackend.ts"
 import type { Intents } from "../intents.ts"
 import type { LoadContext } from "../land.ts"
 import { loadAlone } from "../load.ts"
-import { distinct, listOf, normalKeys } from "../many.ts"
+import { distinct, listOf, normalEach, normalKeys } from "../many.ts"
 import { momentOf } from "../moment.ts"
 import type { Store } from "../store.ts"
 import { during, makeWrite, type WriteParts } from "../write.ts"
@@ -65,11 +65,17 @@ const callsOf = (parts: Parts, ending: Ending) => {
   const known = (here: Here): Transaction | undefined => {
     const there = byLevel.get(here.level)
     if (there !== undefined) return there
-    const newest = byPlace.get(placeOf(here))
-    if (newest === undefined || (here.client !== undefined && !newest.covers(here))) return undefined
-    byLevel.set(here.level, newest)
-    return newest
+    const newest = byPlace.get(here.level[0])
+    const found =
+      newest?.covers(here) === true ? newest : here.client === undefined ? byPlace.get(placeOf(here)) : undefined
+    if (found !== undefined) byLevel.set(here.level, found)
+    return found
   }
+
+  /** Whether it, or one that it is within, wrote or invalidated the entry of a key. */
+  const touches = (here: Here, key: string, tags: ReadonlyArray<string>): boolean =>
+    known(here)?.touches(key, tags) === true ||
+    here.around.some((level) => (byLevel.get(level) ?? byPlace.get(level[0]))?.touches(key, tags) === true)
 
   const transactionAt = (here: Here): Transaction => {
     const transaction = known(here) ?? new Transaction()
@@ -104,7 +110,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
       transaction.listen(here)
       // First: what a call holds or notes from here on is seen to when the transaction ends.
       let level = register(transaction, here)
-      const fills = level !== undefined && !here.isWithin
+      const fills = level !== undefined && here.around.length === 0
       // Of a fiber that outlived its savepoint: what it changes is of the transaction all the same.
       if (level === undefined && transaction.root !== undefined) level = register(transaction, transaction.root)
       return level === undefined
@@ -117,6 +123,9 @@ const callsOf = (parts: Parts, ending: Ending) => {
     const transaction = known(here)
     if (transaction !== undefined && !transaction.isOver) mark(transaction, transaction.level(here))
   }
+
+  const keysAtOnce = (here: Here, list: ReadonlyArray<string>): void =>
+    markAtOnce(here, (transaction, level) => transaction.note(level, { kind: "keys", list, only: undefined }))
 
   /** Runs a change where it is held back, or at once. */
   const change = <E>(
@@ -189,7 +198,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
 
   /** What a read found, but for what this transaction made old. */
   const asSeen = (here: Here, key: string, found: Found): Found =>
-    typeof found === "object" && known(here)?.touches(key, found.tags) === true ? "miss" : found
+    typeof found === "object" && touches(here, key, found.tags) ? "miss" : found
 
   /** Looks; a miss loads for this caller alone, and nothing is stored. */
   const read = (here: Here, request: Request, fiber: Fiber.Fiber<unknown, unknown>): AnyEffect => {
@@ -220,10 +229,11 @@ const callsOf = (parts: Parts, ending: Ending) => {
   const write = (here: Here, request: WriteRequest, lists: ListsOf): AnyEffect =>
     Effect.flatMap(join(here, request.plan.region), (joined) => {
       const { keys } = request
-      if (joined === undefined && Array.isArray(keys)) {
-        markAtOnce(here, (transaction, level) => transaction.note(level, { kind: "keys", list: keys, only: undefined }))
-      }
-      return makeWrite({
+      const marked =
+        joined !== undefined || keys instanceof CacheError
+          ? Effect.void
+          : Effect.map(normalEach(keys), ({ good }) => keysAtOnce(here, good))
+      const written = makeWrite({
         context,
         primary,
         local,
@@ -244,26 +254,27 @@ const callsOf = (parts: Parts, ending: Ending) => {
         invalidatePattern: (pattern) => invalidatePattern(here, pattern),
         invalidateTags: (tags) => invalidateTags(here, tags)
       })(joined === undefined ? { ...request, fills: false } : request, lists)
+      return Effect.andThen(marked, written)
     })
 
   /** Loads for this caller, and stores after the commit. */
   const refresh = (here: Here, request: Request): AnyEffect => {
     const { key, plan } = request
     const store = storeOf(plan.region)
-    return Effect.flatMap(join(here, plan.region), (joined) =>
-      joined === undefined
-        ? Effect.andThen(
-            Effect.ignore(removals.invalidateKeys([key], store === primary ? undefined : store)),
-            loadAlone(context, store, request)
-          )
-        : holds.refresh(joined, store, request)
-    )
+    return Effect.flatMap(join(here, plan.region), (joined) => {
+      if (joined !== undefined) return holds.refresh(joined, store, request)
+      keysAtOnce(here, [key])
+      return Effect.andThen(
+        Effect.ignore(removals.invalidateKeys([key], store === primary ? undefined : store)),
+        loadAlone(context, store, request)
+      )
+    })
   }
 
   const set = (here: Here, key: string, value: unknown, region: Region): Effect.Effect<void, CacheError, unknown> =>
     Effect.flatMap(join(here, region), (joined) => {
       if (joined !== undefined) return holds.set(joined, key, value, region)
-      markAtOnce(here, (transaction, level) => transaction.note(level, { kind: "keys", list: [key], only: undefined }))
+      keysAtOnce(here, [key])
       return removals.invalidateKeys([key])
     })
 

@@ -10,7 +10,7 @@ import type { Region } from "../../region/region.ts"
 import type { LoadContext } from "../land.ts"
 import type { Store } from "../store.ts"
 import { dropIntent } from "./intend.ts"
-import type { Held, Level, Noted, Transaction } from "./transaction.ts"
+import { hasCommitted, type Held, type Level, type Noted, type Transaction } from "./transaction.ts"
 
 /** Invalidations outside of a transaction; they count and tell their failures themselves. */
 export interface Removals {
@@ -126,7 +126,7 @@ export const makeEnding = Effect.fnUntraced(function*({
     const { at, slot, written } = held
     // The connection keeps its last transaction in memory, which needs no values.
     held.written = undefined
-    if (written === undefined || transaction.isLost) return slot.end
+    if (written === undefined || transaction.isLost || !hasCommitted(held)) return slot.end
     // Also of a level that is still to be carried out: what is stored until then was never committed.
     if (transaction.overtakes(slot.key, at, written.sealed.tags)) return slot.end
     return slot.fillSealed(written.region, written.sealed)

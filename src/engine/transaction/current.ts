@@ -30,8 +30,8 @@ export interface Here {
   readonly level: LevelKey
   /** The client whose transaction it is; `undefined`: it is not among the fiber's services. */
   readonly client: Client | undefined
-  /** It is within a transaction of another client. */
-  readonly isWithin: boolean
+  /** The levels of other clients' transactions that it is within. */
+  readonly around: ReadonlyArray<LevelKey>
   readonly services: Context.Context<never>
 }
 
@@ -44,10 +44,10 @@ export const transactionOf = (services: Context.Context<never>): Here | undefine
   if (current === undefined) return undefined
   let key = current
   let level: unknown = services.mapUnsafe.get(current)
-  let isWithin = false
+  const around: Array<LevelKey> = []
   for (const [name, value] of services.mapUnsafe) {
     if (name === current || !name.startsWith(connectionNames) || !isLevel(value)) continue
-    if (isLevel(level)) isWithin = true
+    if (isLevel(level)) around.push(value)
     else {
       // Of the innermost nothing is left after its commit, and its callbacks run within another client's.
       key = name
@@ -59,7 +59,7 @@ export const transactionOf = (services: Context.Context<never>): Here | undefine
   return {
     level,
     client: typeof client?.afterCommit === "function" && client.transactionService?.key === key ? client : undefined,
-    isWithin,
+    around,
     services
   }
 }

@@ -24,8 +24,11 @@ export interface Joined {
   readonly fills: boolean
 }
 
-/** Its end is seen to already: what a fiber does that outlives it is done at once. */
-export const isGone = ({ level, transaction }: Joined): boolean => transaction.isOver || level.committed
+/**
+ * It has committed, in whatever level, or its end is seen to already: what a fiber does that outlives it is done at once. A key that was
+ * settled is not held again, for nobody would settle it once more.
+ */
+export const isGone = ({ transaction }: Joined): boolean => transaction.isOver || transaction.committed
 
 interface Parts {
   readonly context: LoadContext

@@ -31,11 +31,31 @@ export type Noted =
   | { readonly kind: "pattern"; readonly pattern: string; readonly only: Only }
   | { readonly kind: "everything" }
 
+/** A savepoint, by its span. */
+class Savepoint implements Ending {
+  rolledBack = false
+  isReleased = false
+  readonly ended = (committed: boolean): void => {
+    this.isReleased = committed
+  }
+}
+
 /** The outermost, or a savepoint. */
 export class Level {
   /** The outermost has committed, and none of those around it was rolled back. */
   committed = false
   readonly noted: Array<Noted> = []
+  /** It and those that it is within; `undefined`: not all of them are heard. */
+  readonly #savepoints: ReadonlyArray<Savepoint> | undefined
+
+  constructor(savepoints: ReadonlyArray<Savepoint> | undefined) {
+    this.#savepoints = savepoints
+  }
+
+  /** When the outermost has committed: whether its own call is certain to come, if it has not come yet. */
+  get isToCome(): boolean {
+    return this.#savepoints?.every(({ isReleased }) => isReleased) === true
+  }
 }
 
 /** A key whose slot is held. */
@@ -54,15 +74,19 @@ export interface Held {
   settled: boolean
 }
 
+/** Whether all that changed it has committed. Otherwise nothing may be stored. */
+export const hasCommitted = ({ by }: Held): boolean => [...by].every(({ committed }) => committed)
+
 /** Among spans of several clients nobody knows which is the outermost of this one. */
-const outermostOf = ({ isWithin, level, services }: Here): Tracer.Span | undefined => {
-  if (isWithin) return undefined
+const outermostOf = ({ around, level, services }: Here): Tracer.Span | undefined => {
+  if (around.length > 0) return undefined
   const spans = spansOf(services)
   return spans.length === level[1] + 1 ? spans.at(-1) : undefined
 }
 
 export class Transaction implements Ending {
   readonly #levels = new Map<LevelKey, Level>()
+  readonly #savepoints = new WeakMap<Tracer.Span, Savepoint>()
   readonly #held = new Map<Store, Map<string, Held>>()
   /** Of the outermost level, once it was seen. */
   #root: Here | undefined
@@ -124,10 +148,27 @@ export class Transaction implements Ending {
     }
     let level = this.#levels.get(here.level)
     if (level === undefined) {
-      level = new Level()
+      level = new Level(this.#savepointsOf(here))
       this.#levels.set(here.level, level)
     }
     return level
+  }
+
+  #savepointsOf(here: Here): ReadonlyArray<Savepoint> | undefined {
+    const depth = here.level[1]
+    if (depth === 0) return []
+    if (outermostOf(here) === undefined) return undefined
+    const all: Array<Savepoint> = []
+    for (const span of spansOf(here.services).slice(0, depth)) {
+      let savepoint = this.#savepoints.get(span)
+      if (savepoint === undefined) {
+        savepoint = new Savepoint()
+        if (!listen(span, savepoint)) return undefined
+        this.#savepoints.set(span, savepoint)
+      }
+      all.push(savepoint)
+    }
+    return all
   }
 
   get root(): Here | undefined {
@@ -236,9 +277,15 @@ export class Transaction implements Ending {
     if (--held.running === 0) held.clashed = false
   }
 
-  /** Those that are held, and of whose levels all have committed. */
+  /**
+   * Those that are held and were changed in a level that has committed, once no more of their levels are to come. They are settled
+   * before the commit is acknowledged: what was loaded before it must not be joined after it, by a lease that still says the same.
+   */
   *decided(): Iterable<Held> {
-    for (const held of this.allHeld()) if ([...held.by].every(({ committed }) => committed)) yield held
+    for (const held of this.allHeld()) {
+      const by = [...held.by]
+      if (by.some(({ committed }) => committed) && by.every((level) => level.committed || !level.isToCome)) yield held
+    }
   }
 
   /** All that a level held, also what was given up. */

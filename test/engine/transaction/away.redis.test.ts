@@ -121,7 +121,8 @@ describe("leases", () => {
             yield* Effect.sleep(10)
           }
         })
-      return { ...world, other, leases, renewed, kill: Scope.close(scope, Exit.void) }
+      const evict = Effect.flatMap(leases, (all) => Effect.promise(() => admin.del(...all)))
+      return { ...world, other, leases, renewed, evict, kill: Scope.close(scope, Exit.void) }
     })
 
   it.live("are renewed for as long as the transaction lasts", () =>
@@ -159,6 +160,29 @@ describe("leases", () => {
         assert.strictEqual(yield* peek("a"), 7)
       })
     )
+  )
+
+  it.live(
+    "that were evicted: what was written is gone by the end, also where a savepoint wrote it that was rolled back",
+    () =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const { begin, evict, other, put, savepoint, transaction } = yield* withLease("1 minute")
+          yield* begin("a", 1)
+          yield* transaction(
+            Effect.gen(function*() {
+              yield* put({ id: "a", n: 7 })
+              yield* Effect.exit(savepoint(Effect.andThen(put({ id: "a", n: 8 }), Effect.fail("rolled back"))))
+              yield* evict
+              assert.strictEqual(yield* other.read("a"), 1)
+              assert.strictEqual(yield* other.peek("a"), 1)
+              // Its end is not heard of in the moment.
+            }).pipe(Effect.withSpan("root", { root: true }))
+          )
+          assert.isUndefined(yield* other.peek("a"))
+          assert.strictEqual(yield* other.read("a"), 7)
+        })
+      )
   )
 
   it.live("of a client that is killed end by themselves, and leave an empty slot", () =>

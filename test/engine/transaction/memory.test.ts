@@ -1,5 +1,6 @@
 import { CacheMemory } from "effect-cache"
 import { buildClient } from "../../support/client.ts"
+import { acknowledged } from "./acknowledged.ts"
 import { ends } from "./ends.ts"
 import { levels } from "./levels.ts"
 import { outliving } from "./outliving.ts"
@@ -11,3 +12,4 @@ reads(open)
 ends(open)
 levels(open)
 outliving(open)
+acknowledged(open)

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { CacheRedis } from "effect-cache/redis"
 import { buildClient, freshNamespace, sharedRedis } from "../../support/client.ts"
+import { acknowledged } from "./acknowledged.ts"
 import { ends } from "./ends.ts"
 import { levels } from "./levels.ts"
 import { outliving } from "./outliving.ts"
@@ -15,3 +16,4 @@ reads(open)
 ends(open)
 levels(open)
 outliving(open)
+acknowledged(open)

@@ -11,7 +11,7 @@ import { until } from "../../support/until.ts"
 
 export type Open = Effect.Effect<Client, unknown, Scope.Scope>
 
-type Services = CacheServices | SqlClient.SqlClient
+export type Services = CacheServices | SqlClient.SqlClient
 
 export interface Id {
   readonly id: string
