@@ -257,7 +257,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
       return Effect.andThen(marked, written)
     })
 
-  /** Loads for this caller, and stores after the commit. */
+  /** Loads for this caller, and empties the slot. */
   const refresh = (here: Here, request: Request): AnyEffect => {
     const { key, plan } = request
     const store = storeOf(plan.region)

@@ -152,7 +152,10 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
       return writing(joined, keys, slots, request, options, inlineWrite(slots.store, keys, run))
     }
 
-  /** Loads anew, which is a write of what was loaded. */
+  /**
+   * Loads anew, and leaves the slot empty: the snapshot of a transaction may be from before the lease was taken, and what it gives older than
+   * what others have acknowledged.
+   */
   const refresh = (joined: Joined, store: Store, request: Request) =>
     Effect.uninterruptibleMask((restore) => {
       const { key, plan } = request
@@ -164,7 +167,10 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
         return error !== undefined && plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.void
       })
       const load = inlineWrite(store, [key], (work) => runLoader(context, work, request, { restore, shared: true }))
-      return Effect.flatMap(writing(joined, [key], slots, request, { fills: true, note, goOn }, load), ([exit]) => exit)
+      return Effect.flatMap(
+        writing(joined, [key], slots, request, { fills: false, note, goOn }, load),
+        ([exit]) => exit
+      )
     })
 
   /** Notes failures, and keeps the first for the caller. */

@@ -147,7 +147,7 @@ describe("leases", () => {
   it.live("that are shorter than those of the client are renewed in time", () =>
     Effect.scoped(
       Effect.gen(function*() {
-        const { begin, db, peek, renewed, transaction } = yield* withLease("1 minute")
+        const { begin, db, peek, read, renewed, transaction } = yield* withLease("1 minute")
         yield* begin("a", 1)
         const get = stampedeProtect({ ...row, lockTtl: "1 second" })(({ id }: Id) => db.read(id))
         yield* transaction(
@@ -157,7 +157,8 @@ describe("leases", () => {
             yield* renewed(4)
           })
         )
-        assert.strictEqual(yield* peek("a"), 7)
+        assert.isUndefined(yield* peek("a"))
+        assert.strictEqual(yield* read("a"), 7)
       })
     )
   )
