@@ -48,75 +48,89 @@ export class Slot {
     this.token = asWriteToken(parts.context.makeToken())
   }
 
-  readonly #forget = Effect.suspend(() =>
-    Effect.forEach(this.#parts.others, ({ backend }) => Effect.ignore(backend.remove([this.key])), { discard: true })
-  )
+  get #forget() {
+    return Effect.suspend(() =>
+      Effect.forEach(this.#parts.others, ({ backend }) => Effect.ignore(backend.remove([this.key])), { discard: true })
+    )
+  }
 
   get leaseMillis(): number {
     return this.#parts.leaseMillis
   }
 
   /** Of a lease that is perhaps held still. */
-  readonly disown = Effect.suspend(() => {
-    const { leaseMillis, store } = this.#parts
-    return store.orphans.add(this.key, this.token, leaseMillis)
-  })
+  get disown() {
+    return Effect.suspend(() => {
+      const { leaseMillis, store } = this.#parts
+      return store.orphans.add(this.key, this.token, leaseMillis)
+    })
+  }
 
   /** Unlinks the entry and takes the lease, from whoever loads or beside who writes. */
-  readonly begin: Effect.Effect<void> = Effect.suspend(() => {
-    const { give, leaseMillis, note, store } = this.#parts
-    return Effect.andThen(
-      this.#forget,
-      // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
-      Effect.matchEffect(
-        Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write", give), () => this.disown),
-        {
-          onFailure: (error) => {
-            this.failed = true
-            return note(error)
-          },
-          onSuccess: ({ epoch, unlinked }) =>
-            Effect.sync(() => {
-              this.born = epoch
-              this.unlinked = unlinked
-            })
-        }
+  get begin(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { give, leaseMillis, note, store } = this.#parts
+      return Effect.andThen(
+        this.#forget,
+        // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
+        Effect.matchEffect(
+          Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write", give), () => this.disown),
+          {
+            onFailure: (error) => {
+              this.failed = true
+              return note(error)
+            },
+            onSuccess: ({ epoch, unlinked }) =>
+              Effect.sync(() => {
+                this.born = epoch
+                this.unlinked = unlinked
+              })
+          }
+        )
       )
-    )
-  })
+    })
+  }
 
   /** `false`: it is held no more. */
-  readonly renew = Effect.suspend(() => {
-    const { leaseMillis, store } = this.#parts
-    return store.backend.renew(this.key, this.token, leaseMillis)
-  })
+  get renew() {
+    return Effect.suspend(() => {
+      const { leaseMillis, store } = this.#parts
+      return store.backend.renew(this.key, this.token, leaseMillis)
+    })
+  }
 
   /** Leaves it empty, and gives the lease back. */
-  readonly leave: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.catch(Effect.asVoid(this.#parts.store.backend.release(this.key, this.token, "unlink")), () => this.#empty)
-  )
+  get leave(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.catch(Effect.asVoid(this.#parts.store.backend.release(this.key, this.token, "unlink")), () => this.#empty)
+    )
+  }
 
   /** Leaves it empty, and the lease to its time to live: nobody fills until then. */
-  readonly abandon: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.andThen(
-      this.#forget,
-      Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note)
+  get abandon(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.andThen(
+        this.#forget,
+        Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note)
+      )
     )
-  )
+  }
 
   /** The last resort when a take-over, a fill or a release went wrong: nothing may be left in the slot. */
-  readonly #empty: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.andThen(
-      Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note),
-      // An invalidation makes the lease void, and leaves it.
-      this.disown
+  get #empty(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.andThen(
+        Effect.catch(Effect.asVoid(this.#parts.store.backend.remove([this.key])), this.#parts.note),
+        // An invalidation makes the lease void, and leaves it.
+        this.disown
+      )
     )
-  )
+  }
 
   /** The end of a write that leaves nothing. */
-  readonly end: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.andThen(this.#forget, this.born === undefined ? this.#empty : this.leave)
-  )
+  get end(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.andThen(this.#forget, this.born === undefined ? this.#empty : this.leave))
+  }
 
   /** What is to be stored of a value. */
   seal(
