@@ -12,11 +12,6 @@ import type { Transaction } from "./transaction.ts"
 
 export type Intend = (transaction: Transaction, more: Partial<Intent>, region: Region) => Effect.Effect<void>
 
-/** More of a kind are never put down, and would be gone through again with each that is added. */
-const add = (to: Set<string>, items: ReadonlyArray<string>): void => {
-  for (const item of items) if (to.size < maxItems) to.add(item)
-}
-
 /** Keys that are held need none: their slots are empty, and stay so for a lease. */
 export const makeIntend =
   (context: LoadContext, intents: Intents): Intend =>
@@ -24,11 +19,20 @@ export const makeIntend =
     Effect.suspend(() => {
       const token = (transaction.token ??= context.makeToken())
       const all = transaction.intended
-      const known = all.keys.size + all.patterns.size + all.tags.size
-      add(all.keys, keys)
-      add(all.patterns, patterns)
+      // In the order in which `bounded` takes them: what comes behind so many has no room, and changes nothing.
+      let before = 0
+      let isNews = false
+      const add = (set: Set<string>, items: ReadonlyArray<string>): void => {
+        const known = set.size
+        before += known
+        // More of a kind are never put down, and would be gone through again with each that is added.
+        for (const item of items) if (set.size < maxItems) set.add(item)
+        if (set.size > known && before < maxItems) isNews = true
+      }
       add(all.tags, tags)
-      if (all.keys.size + all.patterns.size + all.tags.size === known) return Effect.void
+      add(all.patterns, patterns)
+      add(all.keys, keys)
+      if (!isNews) return Effect.void
       const intent = { keys: [...all.keys], patterns: [...all.patterns], tags: [...all.tags] }
       const note = (error: Parameters<LoadContext["record"]>[1]) => context.record(region, error)
       transaction.intent = intents.of(token, token, intent, context.defaultLeaseMillis, note)
