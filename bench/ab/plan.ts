@@ -7,11 +7,12 @@ import { memoryHit } from "../workloads/memoryHit.ts"
 import { memoryMiss, redisMiss } from "../workloads/miss.ts"
 import { redisHit } from "../workloads/redisHit.ts"
 import { stampede } from "../workloads/stampede.ts"
+import { memoryWrite, redisWrite } from "../workloads/write.ts"
 
 export const subject = "effect-cache"
 
 /** Those that import nothing of the library but its entry points. */
-const workloads = [memoryHit, memoryMiss, redisHit, redisMiss, batch, stampede]
+const workloads = [memoryHit, memoryMiss, redisHit, redisMiss, memoryWrite, redisWrite, batch, stampede]
 
 /** Where --only says nothing. */
 const usual = new Set([
@@ -22,6 +23,12 @@ const usual = new Set([
   "redis-hit/64-0tags-150B",
   "redis-miss/1",
   "redis-miss/64",
+  "memory-write/key",
+  "memory-write/tags",
+  "redis-write/key-1",
+  "redis-write/tags-1",
+  "redis-write/key-64",
+  "redis-write/tags-64",
   "batch/100",
   "stampede/1",
   "stampede/4"

@@ -13,12 +13,15 @@ import { memoryMiss, redisMiss } from "./miss.ts"
 import { redisHit } from "./redisHit.ts"
 import { stampede } from "./stampede.ts"
 import { startup } from "./startup.ts"
+import { memoryWrite, redisWrite } from "./write.ts"
 
 export const workloads: ReadonlyArray<Workload> = [
   memoryHit,
   memoryMiss,
   redisHit,
   redisMiss,
+  memoryWrite,
+  redisWrite,
   batch,
   stampede,
   invalidation,

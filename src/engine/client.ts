@@ -100,7 +100,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       defaultLeaseMillis: Duration.toMillis(options.settings.lockTtl),
       counters: (region) => counters.of(region.name),
       record,
-      beside: (_key, _token, trip) => trip
+      intended: () => {}
     }
 
     const { bypass, getOrLoad, handOut, handOutStored, hit, refresh } = makeReads({
@@ -204,7 +204,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       sweepMillis: sweepInterval === false ? undefined : Duration.toMillis(sweepInterval),
       ...removals
     })
-    context.beside = intents.beside
+    context.intended = intents.intended
     const intentOf: WriteParts["intentOf"] = ({ intent }, key, leaseMillis, note) => {
       if (intent === undefined) return undefined
       const token = context.makeToken()

@@ -81,8 +81,7 @@ const steps = Effect.fnUntraced(function*(
     flights.ask(flight)
     if (flight.abandoned) return yield* Effect.interrupt
     // Trip 2. The epoch is read before the load starts, or an invalidation during the load would go unseen.
-    const claim = store.claim(plan.region, key, flight.token, leaseMillis)
-    const trip = store.inPlace ? claim : context.beside(key, flight.token, claim)
+    const trip = store.claim(plan.region, key, flight.token, leaseMillis)
     const { epoch, found, holder, refused } = yield* orDisown(way, flight, trip)
     const granted = holder === flight.token
     if (typeof found === "object") {

@@ -4,9 +4,10 @@
  */
 import { Clock, type Context, Effect, Exit, Random, type Scope } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { liveClock } from "../internal/processTime.ts"
 import { bounded } from "../protocol/intent.ts"
-import type { CacheBackend, EndedIntent, Intent } from "../services/CacheBackend.ts"
+import type { CacheBackend, EndedIntent, Intent, IntentPlace } from "../services/CacheBackend.ts"
 import type { LoadContext } from "./land.ts"
 import { normalEach } from "./many.ts"
 
@@ -26,10 +27,18 @@ export interface WriteIntent {
    * interrupted, or `drop` after it all the same.
    */
   readonly put: Effect.Effect<boolean>
-  /** Whenever the lease is renewed. One that is gone is put down anew. */
-  readonly renew: Effect.Effect<void>
-  /** When all of it was carried out and acknowledged. Otherwise it is left to its end, and to others. */
+  /** Whenever the lease is renewed. One that is gone is put down anew. `undefined`: it is seen to elsewhere. */
+  readonly renew: Effect.Effect<void> | undefined
+  /**
+   * When all of it was carried out and acknowledged. Otherwise it is left to its end, and to others. It goes in the background, along
+   * with others': if this process dies before, it is carried out once more.
+   */
   readonly drop: Effect.Effect<void>
+}
+
+/** One that has nobody else to renew it. */
+export interface RenewedIntent extends WriteIntent {
+  readonly renew: Effect.Effect<void>
 }
 
 export interface Intents {
@@ -43,13 +52,9 @@ export interface Intents {
     intent: Intent,
     leaseMillis: number,
     note: (error: CacheError) => Effect.Effect<void>
-  ) => WriteIntent | undefined
-  /** To be asked in one flush with the lease of a load. */
-  readonly pending: (key: string) => Effect.Effect<boolean>
-  /** To be run when that lease was granted and there was one. It waits for nothing. */
-  readonly granted: (key: string) => Effect.Effect<void>
-  /** A trip that takes the lease of a key, with both. */
-  readonly beside: LoadContext["beside"]
+  ) => RenewedIntent | undefined
+  /** A fill has found that there are some beside its key: those that have ended are seen to in the background. */
+  readonly intended: LoadContext["intended"]
 }
 
 /** Keys that are seen to at once because they were loaded; more are left to the sweep. */
@@ -76,9 +81,7 @@ const jitter = 0.2
 
 const none: Intents = {
   of: () => undefined,
-  pending: () => Effect.succeed(false),
-  granted: () => Effect.void,
-  beside: (_key, _token, trip) => trip
+  intended: () => {}
 }
 
 /** A pause that keeps no process alive. */
@@ -189,15 +192,28 @@ export const makeIntents = ({
 
     if (sweepMillis !== undefined) yield* Effect.forkIn(sweepForever(sweepMillis), scope)
 
-    const pending = (key: string) => Effect.orElseSucceed(intents.pending(key), () => false)
-
-    const granted = (key: string) =>
+    let dropping: Array<IntentPlace> = []
+    const dropAll: Effect.Effect<void> = Effect.andThen(
+      Effect.yieldNow,
       Effect.suspend(() => {
-        if (running.size >= maxRunning) return Effect.void
-        // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
-        const apart = Effect.updateContext(seeTo([key]), (_: Context.Context<never>) => context)
-        return Effect.asVoid(Effect.forkIn(apart, scope, { startImmediately: true }))
+        const all = dropping
+        dropping = []
+        return Effect.asVoid(inSteps(all, stepSize, (step) => Effect.exit(intents.drop(step))))
       })
+    )
+    /** Those of a turn go together. A client that is being closed waits for them. */
+    const dropSoon = (place: IntentPlace): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        // A scope that is closed runs nothing: it ends by itself.
+        if (dropping.push(place) > 1 || scope.state._tag === "Closed") return Effect.void
+        const apart = Effect.updateContext(dropAll, (_: Context.Context<never>) => context)
+        return Effect.asVoid(Effect.forkIn(apart, scope, { uninterruptible: true }))
+      })
+
+    const intended = (key: string): void => {
+      // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
+      if (running.size < maxRunning) Effect.runForkWith(context)(Effect.forkIn(seeTo([key]), scope))
+    }
 
     return {
       of: (key, token, wanted, leaseMillis, note) => {
@@ -224,25 +240,11 @@ export const makeIntents = ({
           // Also of one that is not known to be there: what was not answered in time may have been carried out.
           drop: Effect.suspend(() => {
             isDropped = begun
-            return begun ? Effect.ignore(intents.drop(key, token)) : Effect.void
+            return begun ? dropSoon({ key, token }) : Effect.void
           })
         }
       },
 
-      pending,
-      granted,
-      beside: (key, token, trip) =>
-        Effect.withFiber((fiber) => {
-          // It has sent its command when it is there, so both are in one flush.
-          const asked = Effect.runForkWith(fiber.context)(pending(key))
-          return Effect.map(trip, (claim) => {
-            if (claim.holder === token) {
-              asked.addObserver((exit) => {
-                if (Exit.isSuccess(exit) && exit.value) Effect.runForkWith(context)(granted(key))
-              })
-            }
-            return claim
-          })
-        })
+      intended
     }
   })

@@ -9,7 +9,7 @@ import type { RegionCounters } from "../observe/stats.ts"
 import { paramsOf, type Plan, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { Sealed } from "./seal.ts"
-import type { Claim, Store } from "./store.ts"
+import type { Store } from "./store.ts"
 
 /** What a load needs of the client that runs it. */
 export interface LoadContext {
@@ -19,11 +19,9 @@ export interface LoadContext {
   readonly counters: (region: Region) => RegionCounters
   /** Counts and logs a cache failure that is not the caller's to see. */
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
-  /** Looks, along with a trip that takes the lease of a key, for what a dead writer of it left (`intents.ts`). */
-  beside: <R>(key: string, token: string, trip: Trip<R>) => Trip<R>
+  /** There is what writers of this key were going to invalidate: in the background it is seen to (`intents.ts`). */
+  intended: (key: string) => void
 }
-
-type Trip<R> = Effect.Effect<Claim, CacheError, R>
 
 /** How long a lease of a plan is taken for, in milliseconds. */
 export const leaseOf = (context: LoadContext, plan: Plan): number => plan.leaseMillis ?? context.defaultLeaseMillis
@@ -78,7 +76,8 @@ const fillLater = (landing: Landing, sealed: Effect.Effect<Sealed, CacheError, u
 
 const fill = (landing: Landing, sealed: Sealed): Effect.Effect<unknown, unknown, unknown> => {
   const { flight, request, store } = landing
-  const filled = store.fill(request.plan.region, flight.key, flight.token, sealed, "keep")
+  const { key, token } = flight
+  const filled = store.fill(request.plan.region, key, token, sealed, "keep", () => landing.context.intended(key))
   return isDone(filled) ? landed(landing, filled.value) : landLater(landing, filled)
 }
 

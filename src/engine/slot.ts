@@ -198,15 +198,18 @@ export const keeping = <A, E, R>(
   slots: ReadonlyArray<Slot>,
   leaseMillis: number,
   body: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  if (slots.length === 1) return withRenewal(store, slots[0]!.renew, leaseMillis, body)
+): Effect.Effect<A, E, R> => withRenewal(store, renewalOf(slots), leaseMillis, body)
+
+/** `false`: none of them is held any more. */
+export const renewalOf = (slots: ReadonlyArray<Slot>): Effect.Effect<boolean, CacheError> => {
+  if (slots.length === 1) return slots[0]!.renew
   let kept = slots
   const renewOne = (slot: Slot) =>
     Effect.map(
       Effect.catch(slot.renew, () => Effect.succeed(true)),
       (held) => (held ? [slot] : [])
     )
-  const renewAll = Effect.suspend(() =>
+  return Effect.suspend(() =>
     Effect.map(
       inSteps(kept, stepSize, (step) => Effect.forEach(step, renewOne, { concurrency: "unbounded" })),
       (steps) => {
@@ -215,5 +218,4 @@ export const keeping = <A, E, R>(
       }
     )
   )
-  return withRenewal(store, renewAll, leaseMillis, body)
 }

@@ -315,11 +315,12 @@ export class Store implements Primitives {
     key: string,
     token: string,
     sealed: Sealed,
-    onLost: "keep" | "unlink" | "empty"
+    onLost: "keep" | "unlink" | "empty",
+    intended?: () => void
   ): Effect.Effect<boolean, CacheError> {
     if (this.inPlace && onLost === "keep") return Exit.succeed(this.fillHere(key, token, sealed))
     const { tags, ttlMillis } = sealed
-    const fill = this.backend.fill(key, token, sealed, onLost)
+    const fill = this.backend.fill(key, token, sealed, onLost, intended)
     if (tags.length === 0) return fill
     this.#known.remember(key, tags, region)
     // An entry without its markers is stale.

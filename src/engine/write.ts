@@ -12,7 +12,7 @@ import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
 import { leavesValue, madeOld } from "./madeOld.ts"
 import { normalEach } from "./many.ts"
 import { giveOf, replacedBy } from "./replaced.ts"
-import { each, keeping, type Note, Slot, type SlotParts } from "./slot.ts"
+import { each, keeping, type Note, renewalOf, Slot, type SlotParts } from "./slot.ts"
 import type { Store } from "./store.ts"
 import { holders, type Work } from "./work.ts"
 
@@ -43,18 +43,18 @@ export interface WriteParts {
 /** What becomes of a write, and how long it took. */
 export type Ran = readonly [exit: Exit.Exit<unknown, unknown>, millis: number]
 
-/** A write that holds slots, at least one. */
+/** A write, and the slots that it holds. */
 export interface Holding {
   readonly request: WriteRequest
   readonly keys: ReadonlyArray<string>
   readonly slots: SlotParts
   /** Those that were taken over, told so. */
   readonly taken: Array<Slot>
-  /** To be run in one flush with the take-over. */
-  readonly put: Effect.Effect<unknown> | undefined
-  /** To be run when they are held: fails where nothing may be written. */
+  /** To be put down in one flush with the take-over, and renewed along with the leases. */
+  readonly intent: WriteIntent | undefined
+  /** To be run when the slots are held: fails where nothing may be written. */
   readonly goOn: Effect.Effect<void, CacheError>
-  readonly run: (work: Work) => Effect.Effect<Ran, never, unknown>
+  readonly run: (work: Work | undefined) => Effect.Effect<Ran, never, unknown>
 }
 
 export type During = (holding: Holding) => Effect.Effect<Ran, CacheError, unknown>
@@ -94,11 +94,10 @@ const steps = Effect.fnUntraced(function*(
   const { leaseMillis } = slots
   const taken: Array<Slot> = []
   const intent = parts.intentOf(request, good[0], leaseMillis, (error) => context.record(region, error))
-  const put = intent?.put
   const writing =
     good.length === 0
-      ? Effect.andThen(put ?? Effect.void, run(undefined))
-      : parts.during({ request, keys: good, slots, taken, put, goOn, run })
+      ? Effect.andThen(intent === undefined ? Effect.void : intent.put, run(undefined))
+      : parts.during({ request, keys: good, slots, taken, intent, goOn, run })
   const written = Effect.gen(function*() {
     const [exit] = yield* writing
     // After the write: an invalidation before it could be undone by a load of the old rows. Also when the write failed,
@@ -117,11 +116,11 @@ const steps = Effect.fnUntraced(function*(
     yield* Effect.catch(parts.invalidateTags(old.tags), missed)
     return { acknowledged, exit, old }
   })
+  // Renewed to the end of its lists, or others begin them, too. It fails where nothing was written. What is thrown says nothing
+  // of the database: then it is left to its end.
   const { acknowledged, exit, old } = yield* intent === undefined
     ? written
-    : // Renewed to the end of its lists, or others begin them, too. It fails where nothing was written. What is thrown says nothing
-      // of the database: then it is left to its end.
-      Effect.tapError(withRenewal(primary, Effect.as(intent.renew, true), leaseMillis, written), () => intent.drop)
+    : Effect.tapError(keepingIntent(primary, taken, intent, leaseMillis, written), () => intent.drop)
   // What was not acknowledged is left to its end as well: this process may not live to make up for it.
   if (intent !== undefined && acknowledged) yield* intent.drop
 
@@ -133,8 +132,23 @@ const steps = Effect.fnUntraced(function*(
   return yield* handOut(store, region, exit.value)
 })
 
+/** Keeps the intent of a write, and the leases along with it. */
+const keepingIntent = <A, E, R>(
+  store: Store,
+  slots: ReadonlyArray<Slot>,
+  { renew }: WriteIntent,
+  leaseMillis: number,
+  body: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  if (renew === undefined) return body
+  let leases: Effect.Effect<unknown, CacheError> | undefined
+  // The slots are not known before it has begun.
+  const both = Effect.suspend(() => Effect.andThen(Effect.ignore((leases ??= renewalOf(slots))), renew))
+  return withRenewal(store, Effect.as(both, true), leaseMillis, body)
+}
+
 /** A load of this process that waits for one of the leases is known to wait for the write. */
-export const during: During = ({ goOn, keys, put, request, run, slots: parts, taken }) => {
+export const during: During = ({ goOn, intent, keys, request, run, slots: parts, taken }) => {
   const { leaseMillis, store } = parts
   const slots = keys.map((key) => new Slot(parts, key))
   taken.push(...slots)
@@ -146,10 +160,12 @@ export const during: During = ({ goOn, keys, put, request, run, slots: parts, ta
     Effect.gen(function*() {
       for (const { token } of slots) holders.set(token, work)
       const begun = each(slots, (slot) => slot.begin)
-      yield* put === undefined ? begun : together(put, begun)
+      yield* intent === undefined ? begun : together(intent.put, begun)
       // Nothing was written yet, so failing here loses nothing.
       yield* goOn
-      const ran = yield* keeping(store, slots, leaseMillis, run(work))
+      const running = run(work)
+      // With an intent they are renewed along with that.
+      const ran = yield* intent?.renew === undefined ? keeping(store, slots, leaseMillis, running) : running
       yield* end(ran)
       return ran
     }).pipe(

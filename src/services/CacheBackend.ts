@@ -139,19 +139,21 @@ export interface Intent {
   readonly tags: ReadonlyArray<string>
 }
 
-/** An intent that has ended: its writer has neither dropped nor renewed it in time. */
-export interface EndedIntent {
+/** Beside which key, and whose. */
+export interface IntentPlace {
   readonly key: string
   readonly token: string
+}
+
+/** An intent that has ended: its writer has neither dropped nor renewed it in time. */
+export interface EndedIntent extends IntentPlace {
   /** Another one whenever it was put or renewed: by it `settle` tells whether it still is what was carried out. */
   readonly text: string
   readonly intent: Intent
 }
 
 /** Where an intent is, as the index has it. */
-export interface IndexedIntent {
-  readonly key: string
-  readonly token: string
+export interface IndexedIntent extends IntentPlace {
   /** Another one whenever the index was told of it. */
   readonly mark: string
 }
@@ -179,11 +181,8 @@ export interface Intents {
   /** Moves the end to `ttlMillis` from now, also where it has passed. `false`: it is not there. Needs no room. */
   readonly renew: (key: string, token: string, ttlMillis: number) => Effect.Effect<boolean, CacheError>
 
-  /** Removes what the token had put there: it was carried out by its writer. */
-  readonly drop: (key: string, token: string) => Effect.Effect<void, CacheError>
-
-  /** Whether there is any intent beside this key. One cheap command, which shares the flush of a miss. */
-  readonly pending: (key: string) => Effect.Effect<boolean, CacheError>
+  /** Removes what each of these tokens had put beside its key: it was carried out by its writer. */
+  readonly drop: (all: ReadonlyArray<IntentPlace>) => Effect.Effect<void, CacheError>
 
   /** Those beside this key that have ended; of very many, some. */
   readonly ended: (key: string) => Effect.Effect<ReadonlyArray<EndedIntent>, CacheError>
@@ -288,12 +287,15 @@ export class CacheBackend extends Context.Service<
      * - `"unlink"`, of a write, removes the entry and takes the token out of a lease of writes, which is void from then on; the
      *   last of them drops it. The lease of a load goes.
      * - `"empty"`, of a set, removes the entry and leaves the lease that is there.
+     *
+     * `intended`, where it is given, is called before a fill completes that has written, if there are intents beside the key.
      */
     readonly fill: (
       key: string,
       token: string,
       write: Write,
-      onLost: "keep" | "unlink" | "empty"
+      onLost: "keep" | "unlink" | "empty",
+      intended?: (() => void) | undefined
     ) => Effect.Effect<boolean, CacheError>
 
     /**

@@ -32,7 +32,7 @@ export type Call =
   | CallOf<Tags, "invalidate", "invalidation">
   | CallOf<Backend, "acquire" | "takeOver" | "takeOverFrom" | "renew" | "release" | "awaitRelease", "lease">
   | CallOf<Intents, "put" | "renew" | "drop" | "settle" | "forget", "lease", "intents.">
-  | CallOf<Intents, "pending" | "ended" | "sweep", "read", "intents.">
+  | CallOf<Intents, "ended" | "sweep", "read", "intents.">
 
 export type Operation = Call["operation"]
 
@@ -98,7 +98,6 @@ const intentsAround = (intents: Intents, f: Around): Intents => ({
   put: (...args) => f({ operation: "intents.put", kind: "lease", args }, intents.put(...args)),
   renew: (...args) => f({ operation: "intents.renew", kind: "lease", args }, intents.renew(...args)),
   drop: (...args) => f({ operation: "intents.drop", kind: "lease", args }, intents.drop(...args)),
-  pending: (...args) => f({ operation: "intents.pending", kind: "read", args }, intents.pending(...args)),
   ended: (...args) => f({ operation: "intents.ended", kind: "read", args }, intents.ended(...args)),
   settle: (...args) => f({ operation: "intents.settle", kind: "lease", args }, intents.settle(...args)),
   sweep: (...args) => f({ operation: "intents.sweep", kind: "read", args }, intents.sweep(...args)),

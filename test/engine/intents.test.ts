@@ -15,25 +15,25 @@ describe("the intent of a write", () => {
     "is put down, renewed, and dropped; of one with nothing to put down there is none",
     scoped(
       Effect.gen(function*() {
-        const { client, intents } = yield* setup
+        const { client, gone, intents, standsBeside } = yield* setup
         const engine = yield* client()
         const fail = () => Effect.die("told")
         assert.isUndefined(engine.of("k", "w:1", { keys: [], patterns: [], tags: [] }, 1_000, fail))
         const mine = engine.of("k", "w:1", intentOf("a"), 60_000, fail)!
         yield* mine.drop
         assert.isTrue(yield* mine.put)
-        assert.isTrue(yield* engine.pending("k"))
+        assert.isTrue(yield* standsBeside("k"))
         // Lost, as by an eviction: it is put down anew.
-        yield* intents.drop("k", "w:1")
+        yield* intents.drop([{ key: "k", token: "w:1" }])
         yield* mine.renew
-        assert.isTrue(yield* engine.pending("k"))
+        assert.isTrue(yield* standsBeside("k"))
         yield* mine.renew
         assert.deepStrictEqual(yield* intents.ended("k"), [])
         yield* mine.drop
-        assert.isFalse(yield* engine.pending("k"))
+        yield* gone("k")
         // A renewal that was about to begin.
         yield* mine.renew
-        assert.isFalse(yield* engine.pending("k"))
+        assert.isFalse(yield* standsBeside("k"))
       })
     )
   )
@@ -42,13 +42,12 @@ describe("the intent of a write", () => {
     "that cannot be put down is told of once, and fails nothing",
     scoped(
       Effect.gen(function*() {
-        const { backend, client } = yield* setup
+        const { backend, client, gone } = yield* setup
         const engine = yield* client(
           withIntents(backend, () => ({
             put: () => noRoom,
             renew: () => noRoom,
-            drop: () => noRoom,
-            pending: () => noRoom
+            drop: () => noRoom
           }))
         )
         const told = yield* Ref.make(0)
@@ -56,7 +55,7 @@ describe("the intent of a write", () => {
         assert.isFalse(yield* mine.put)
         yield* mine.renew
         yield* mine.drop
-        assert.isFalse(yield* engine.pending("k"))
+        yield* gone("k")
         assert.strictEqual(yield* Ref.get(told), 1)
       })
     )
@@ -92,31 +91,31 @@ describe("the intent of a write", () => {
     "that was not acknowledged is dropped all the same",
     scoped(
       Effect.gen(function*() {
-        const { backend, client, intents } = yield* setup
+        const { backend, client, gone, standsBeside } = yield* setup
         const engine = yield* client(
           withIntents(backend, ({ put }) => ({ put: (...args) => Effect.andThen(put(...args), noRoom) }))
         )
         const mine = engine.of("k", "w:1", intentOf("a"), 60_000, () => Effect.void)!
         assert.isFalse(yield* mine.put)
-        assert.isTrue(yield* intents.pending("k"))
+        assert.isTrue(yield* standsBeside("k"))
         yield* mine.drop
-        assert.isFalse(yield* intents.pending("k"))
+        yield* gone("k")
       })
     )
   )
 
   it.effect("is none on a store that keeps none", () =>
     Effect.gen(function*() {
-      const { client, backend } = yield* setup
+      const { backend, client, standsBeside } = yield* setup
       const engine = yield* client({ ...backend, intents: undefined }, every)
       assert.isUndefined(engine.of("k", "w:1", intentOf("a"), 1_000, () => Effect.void))
-      assert.isFalse(yield* engine.pending("k"))
-      yield* engine.granted("k")
+      assert.isFalse(yield* standsBeside("k"))
+      engine.intended("k")
     }).pipe(Effect.scoped)
   )
 })
 
-describe("who is granted the lease of a key", () => {
+describe("who fills a key", () => {
   it.effect(
     "carries out what has ended beside it, and nothing else, behind the caller's back",
     scoped(
@@ -129,8 +128,8 @@ describe("who is granted the lease of a key", () => {
         yield* intents.put("k", "w:live", intentOf("live"), 60_000)
         const gate = yield* Deferred.make<void>()
         hooks.invalidate = () => Deferred.await(gate)
-        yield* engine.granted("k")
-        yield* engine.granted("k")
+        engine.intended("k")
+        engine.intended("k")
         assert.deepStrictEqual(seen, [])
         yield* Deferred.succeed(gate, undefined)
         yield* eventually(Effect.map(intents.ended("k"), (ended) => ended.length === 0))
@@ -145,12 +144,12 @@ describe("who is granted the lease of a key", () => {
     "leaves what could not be carried out to the next, and settles what never can be",
     scoped(
       Effect.gen(function*() {
-        const { client, died, gone, hooks, intents, seen } = yield* setup
+        const { client, died, gone, hooks, intents, seen, standsBeside } = yield* setup
         const engine = yield* client()
         yield* died("k", "w:1")
         const asked = yield* Deferred.make<void>()
         hooks.invalidate = () => Effect.andThen(Deferred.succeed(asked, undefined), noRoom)
-        yield* engine.granted("k")
+        engine.intended("k")
         yield* Deferred.await(asked)
         hooks.invalidate = (what) =>
           what === "w:1:*" ? refusal(new InvalidKey({ key: what, problem: "of a test" })) : Effect.void
@@ -158,8 +157,8 @@ describe("who is granted the lease of a key", () => {
         // The first may be about to end still.
         yield* eventually(
           Effect.andThen(
-            engine.granted("k"),
-            Effect.map(intents.pending("k"), (pending) => !pending)
+            Effect.sync(() => engine.intended("k")),
+            Effect.map(standsBeside("k"), (stands) => !stands)
           )
         )
         yield* gone("k")
@@ -172,21 +171,21 @@ describe("who is granted the lease of a key", () => {
     "keeps one whose tags are refused, because the epoch is at its end",
     scoped(
       Effect.gen(function*() {
-        const { client, died, gone, hooks, intents, seen } = yield* setup
+        const { client, died, gone, hooks, intents, seen, standsBeside } = yield* setup
         const engine = yield* client()
         yield* died("k", "w:1")
         const asked = yield* Deferred.make<void>()
         const refused = refusal(new InvalidKey({ key: "epoch", problem: "it is at its end" }))
         hooks.invalidate = (what) =>
           what === "w:1" ? Effect.andThen(Deferred.succeed(asked, undefined), refused) : Effect.void
-        yield* engine.granted("k")
+        engine.intended("k")
         yield* Deferred.await(asked)
         assert.strictEqual((yield* intents.ended("k")).length, 1)
         hooks.invalidate = () => Effect.void
         yield* eventually(
           Effect.andThen(
-            engine.granted("k"),
-            Effect.map(intents.pending("k"), (pending) => !pending)
+            Effect.sync(() => engine.intended("k")),
+            Effect.map(standsBeside("k"), (stands) => !stands)
           )
         )
         yield* gone("k")
@@ -204,7 +203,7 @@ describe("who is granted the lease of a key", () => {
         yield* died("k", "w:1")
         const [asked, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
         hooks.invalidate = () => Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate))
-        yield* engine.granted("k")
+        engine.intended("k")
         yield* Deferred.await(asked)
         assert.isTrue(yield* intents.renew("k", "w:1", 60_000))
         yield* Deferred.succeed(gate, undefined)
@@ -233,7 +232,7 @@ describe("who is granted the lease of a key", () => {
             return Effect.onExit(goesOn, () => Deferred.succeed(stopped, undefined))
           })
         const caller = yield* Effect.forkChild(
-          Effect.provideService(Effect.uninterruptible(engine.granted("k")), Lent, "a connection")
+          Effect.provideService(Effect.uninterruptible(Effect.sync(() => engine.intended("k"))), Lent, "a connection")
         )
         yield* Fiber.join(caller)
         assert.isFalse(yield* Deferred.await(asked))

@@ -2,7 +2,9 @@
  * What the tests of intents share: a store, clients of it that tell what they invalidate, and writers that died.
  */
 import { Effect } from "effect"
+import type { Redis } from "ioredis"
 import { CacheError, NoRoom } from "../../src/CacheError.ts"
+import { escapeKey } from "../../src/CacheKey.ts"
 import { makeIntents } from "../../src/engine/intents.ts"
 import type { CacheBackend, Intent, Intents } from "../../src/services/CacheBackend.ts"
 import { eventually, openStore } from "../stores/redis/support.ts"
@@ -20,6 +22,10 @@ export const withIntents = (backend: CacheBackend["Service"], change: (right: In
   ...backend,
   intents: { ...backend.intents!, ...change(backend.intents!) }
 })
+
+/** Whether there are any beside the key. */
+export const besideIn = ({ client, namespace }: { readonly client: Redis; readonly namespace: string }, key: string) =>
+  Effect.promise(async () => (await client.exists(`${namespace}:i:{${escapeKey(key)}}`)) === 1)
 
 export const setupOf = Effect.fnUntraced(function*(server: Effect.Effect<RunningRedis>) {
   const store = yield* Effect.flatMap(server, openStore)
@@ -53,9 +59,10 @@ export const setupOf = Effect.fnUntraced(function*(server: Effect.Effect<Running
       intents.put(key, token, intent, 1),
       eventually(Effect.map(intents.ended(key), (ended) => ended.some((one) => one.token === token)))
     )
-  const gone = (key: string) => eventually(Effect.map(intents.pending(key), (pending) => !pending))
+  const standsBeside = (key: string) => besideIn(store, key)
+  const gone = (key: string) => eventually(Effect.map(standsBeside(key), (stands) => !stands))
   const size = Effect.promise(() => store.client.zcard(`${store.namespace}:intents`))
-  return { ...store, intents, seen, calls, hooks, client, died, gone, size }
+  return { ...store, intents, seen, calls, hooks, client, died, gone, size, standsBeside }
 })
 
 export const allOf = (name: string) => [`tags ${name}`, `keys ${name}:key`, `pattern ${name}:*`]

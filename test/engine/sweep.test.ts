@@ -16,7 +16,7 @@ describe("the sweep", () => {
     "carries out within its interval what was left beside keys that nobody loads, and forgets it",
     scoped(
       Effect.gen(function*() {
-        const { client, died, gone, intents, seen, size } = yield* setup
+        const { client, died, gone, intents, seen, size, standsBeside } = yield* setup
         yield* client(undefined, every)
         yield* died("k", "w:1")
         yield* died("l", "w:2")
@@ -29,7 +29,7 @@ describe("the sweep", () => {
         assert.deepStrictEqual([...seen].sort(), [...allOf("w:1"), ...allOf("w:2")].sort())
         // The living one, and whose turn it is.
         yield* eventually(Effect.map(size, (count) => count === 2))
-        assert.isTrue(yield* intents.pending("m"))
+        assert.isTrue(yield* standsBeside("m"))
       })
     )
   )

@@ -35,13 +35,12 @@ const kinds: Record<Operation, Kind> = {
   "intents.drop": "lease",
   "intents.settle": "lease",
   "intents.forget": "lease",
-  "intents.pending": "read",
   "intents.ended": "read",
   "intents.sweep": "read"
 }
 
 /** Memory keeps none. */
-const intentNames = ["put", "renew", "drop", "settle", "forget", "pending", "ended", "sweep"]
+const intentNames = ["put", "renew", "drop", "settle", "forget", "ended", "sweep"]
 
 type Members = Record<string, unknown>
 type Primitive =

@@ -149,8 +149,8 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: scripts,
-        find: 'redis.call("SET", KEYS[1], token, "PX", ttl)',
-        replace: 'redis.call("SET", KEYS[1], token, "NX", "PX", ttl)'
+        find: 'or string.sub(text, 2, 2) ~= ":" then\n  redis.call("SET", KEYS[1], token, "PX", ttl)',
+        replace: 'or string.sub(text, 2, 2) ~= ":" then\n  redis.call("SET", KEYS[1], token, "NX", "PX", ttl)'
       }
     ]
   },
@@ -178,8 +178,8 @@ export const ablations: ReadonlyArray<Ablation> = [
       {
         on: "redis",
         file: scripts,
-        find: "if not changes or text == token then\n  redis",
-        replace: 'if not changes or text == token or as == "write" then\n  redis'
+        find: "  if not changes then\n    redis",
+        replace: '  if not changes or as == "write" then\n    redis'
       }
     ]
   },

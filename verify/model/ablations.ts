@@ -462,7 +462,7 @@ const ofIntents: ReadonlyArray<Hunt> = [
   {
     rule: "a write puts its intent down before it begins",
     programs: ["intents"],
-    patches: [{ file: write, find: "const put = intent?.put", replace: "const put = intent && Effect.void" }]
+    patches: [{ file: write, find: "together(intent.put, begun)", replace: "begun" }]
   },
   {
     rule: "an intent is dropped after what it says was carried out",

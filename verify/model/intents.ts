@@ -54,16 +54,14 @@ export const intentsOf = (process: Process): Intents => {
     },
     renew: (key, token) =>
       process.one(beside(key, `${own(token)}: renew the intent`, () => table.beside.get(key)?.has(token) === true)),
-    drop: (key, token) =>
+    drop: (all) =>
       Effect.asVoid(
-        process.send<unknown>([
-          beside(key, `${own(token)}: drop the intent`, () => table.beside.get(key)?.delete(token)),
-          inIndex(`${own(token)}: drop it from the index`, () => table.index.delete(name(key, token)))
-        ])
-      ),
-    pending: (key) =>
-      process.one(
-        beside(key, `is there an intent beside ${key}`, () => (table.beside.get(key)?.size ?? 0) > 0, { reads: true })
+        process.send<unknown>(
+          all.flatMap(({ key, token }) => [
+            beside(key, `${own(token)}: drop the intent`, () => table.beside.get(key)?.delete(token)),
+            inIndex(`${own(token)}: drop it from the index`, () => table.index.delete(name(key, token)))
+          ])
+        )
       ),
     ended: (key) =>
       process.one(

@@ -39,8 +39,18 @@ export const primitivesOf = (process: Process): Primitives => {
       case "release":
         return step(call.args[0], `${own(call.args[1])}: release the lease`)
       case "fill": {
-        const [key, token, { stored }] = call.args
-        return step(key, `${own(token)}: fill v${((stored as CacheEntry).value as Row).version}`, true)
+        const [key, token, { stored }, , intended] = call.args
+        const label = `${own(token)}: fill v${((stored as CacheEntry).value as Row).version}`
+        const filled = process.one({
+          slot: key,
+          label,
+          needsRoom: true,
+          run: () => ({ value: server.run(self), isIntended: (server.table.beside.get(key)?.size ?? 0) > 0 })
+        })
+        return Effect.map(filled, ({ isIntended, value }) => {
+          if (value === true && isIntended) intended?.()
+          return value
+        })
       }
       default:
         return self
@@ -243,8 +253,8 @@ export const primitivesOf = (process: Process): Primitives => {
           ([holder]) => ({ holder: String(holder), unlinked })
         )
       },
-      fill: (key, token, write, onLost) =>
-        whenFull(steps.backend.fill(key, token, write, onLost), () => unfilled(key, token, onLost)),
+      fill: (key, token, write, onLost, intended) =>
+        whenFull(steps.backend.fill(key, token, write, onLost, intended), () => unfilled(key, token, onLost)),
       remove: (keys) => Effect.map(process.send(keys.flatMap(removal)), removed),
       removeMatching: (pattern) => Effect.as(pass(entryNames(matcherUnsafe(pattern))), 0),
       addTags: (key, tags) =>

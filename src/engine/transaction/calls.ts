@@ -247,7 +247,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
             ? undefined
             : {
                 put: Effect.as(intend(joined.transaction, intent, plan.region), true),
-                renew: Effect.void,
+                renew: undefined,
                 drop: Effect.void
               },
         invalidateKeys: (list) => invalidateKeys(here, list),

@@ -140,14 +140,14 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
   /** A write's slots are held until the transaction ends, and filled or left empty then. */
   const during =
     (joined: Joined): During =>
-    ({ goOn, keys, put = Effect.void, request, run, slots: { note, ...slots }, taken }) => {
+    ({ goOn, intent, keys, request, run, slots: { note, ...slots }, taken }) => {
       const known = Effect.sync(() => {
         for (const key of keys) {
           const held = joined.transaction.held(slots.store, key)
           if (held !== undefined) taken.push(held.slot)
         }
       })
-      const begin = Effect.andThen(known, Effect.andThen(goOn, put))
+      const begin = Effect.andThen(known, Effect.andThen(goOn, intent?.put ?? Effect.void))
       const options = { fills: leavesValue(request), note, goOn: begin }
       return writing(joined, keys, slots, request, options, inlineWrite(slots.store, keys, run))
     }

@@ -199,14 +199,23 @@ export const makeBackend = (
     renew: (key, token, ttlMillis) =>
       commands.script("renew", Scripts.renew, [names.lease(key), token, millisOf(ttlMillis)], isOne),
 
-    fill: (key, token, { stored, ttlMillis }, onLost) => {
+    fill: (key, token, { stored, ttlMillis }, onLost, intended) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      const args = [...slotOf(key), token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
+      const args = [token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
+      const keys = slotOf(key)
+      const filled = (reply: unknown): boolean => {
+        if (reply === Scripts.filledBesideIntents) intended?.()
+        return numberOf(reply) > 0
+      }
+      const whole = (on: Commands) =>
+        intended === undefined
+          ? on.script("fill", Scripts.fill, [...keys, ...args], filled)
+          : on.script("fill", Scripts.fillAsking, [...keys, names.intents(key), ...args], filled)
       const fill = (on: Commands) => {
         // What cannot look at the lease must not fill.
         const otherwise = () => unfilled(on, key, token, onLost)
-        return whenFull(oneByOne(on.script("fill", Scripts.fill, args, isOne), otherwise), otherwise)
+        return whenFull(oneByOne(whole(on), otherwise), otherwise)
       }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)
     },

@@ -31,23 +31,32 @@ end`
 const luaTextOf = `${luaOnly}
 local function textOf(name, token) return only(name, "hash") and redis.call("HGET", name, token) end`
 
+const luaEnd = `
+local function endIn(millis) return string.format("%.0f", clock() + millis * 1000) end`
+
 /** Behind a write that needs no room Redis lets a script do the others. */
 const luaKeep = `
 local function keep(name, millis)
   redis.call("PEXPIRE", name, math.max(redis.call("PTTL", name), tonumber(millis)))
-end
-local function endIn(millis) return string.format("%.0f", clock() + millis * 1000) end`
+end`
 
-/** KEYS: the hash. ARGV: token, ttl, what, how long the hash lives. */
+/**
+ * KEYS: the hash. ARGV: token, ttl, what, how long the hash lives. What is there under the name and is no hash is looked at only when it
+ * stands in the way.
+ */
 export const put = script(
   1,
   `
 ${luaClock}
-${luaOnly}
-${luaKeep}
-only(KEYS[1], "hash")
-redis.call("HSET", KEYS[1], ARGV[1], endIn(ARGV[2]) .. ":" .. ARGV[3])
-keep(KEYS[1], ARGV[4])
+${luaEnd}
+local text = endIn(ARGV[2]) .. ":" .. ARGV[3]
+local done = redis.pcall("HSET", KEYS[1], ARGV[1], text)
+if type(done) == "table" then
+  ${luaOnly}
+  only(KEYS[1], "hash")
+  redis.call("HSET", KEYS[1], ARGV[1], text)
+end
+if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[4]) then redis.call("PEXPIRE", KEYS[1], ARGV[4]) end
 return 1`
 )
 
@@ -58,6 +67,7 @@ export const renew = script(
 ${luaClock}
 ${luaTextOf}
 ${luaKeep}
+${luaEnd}
 local text = textOf(KEYS[1], ARGV[1])
 local from = text and string.find(text, ":", 1, true)
 if not from then return 0 end
@@ -71,13 +81,17 @@ export const index = script(
   1,
   `
 ${luaClock}
-${luaOnly}
-${luaKeep}
-only(KEYS[1], "zset")
-keep(KEYS[1], ARGV[3])
-redis.call("ZADD", KEYS[1], endIn(ARGV[2]), ARGV[1])
--- It may be new.
-keep(KEYS[1], ARGV[3])
+${luaEnd}
+local to = endIn(ARGV[2])
+local done = redis.pcall("ZADD", KEYS[1], to, ARGV[1])
+if type(done) == "table" then
+  ${luaOnly}
+  ${luaKeep}
+  only(KEYS[1], "zset")
+  keep(KEYS[1], ARGV[3])
+  redis.call("ZADD", KEYS[1], to, ARGV[1])
+end
+if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[3]) then redis.call("PEXPIRE", KEYS[1], ARGV[3]) end
 return 1`
 )
 

@@ -3,11 +3,11 @@
  */
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
-import { together } from "../../internal/together.ts"
 import { intentText, maxText, parseIntent, parsePlace, placeText } from "../../protocol/intent.ts"
 import type { EndedIntent, IndexedIntent, Intents, Sweep } from "../../services/CacheBackend.ts"
 import { all, type Commands, millisOf, type Names } from "./commands.ts"
 import * as Scripts from "./intentScripts.ts"
+import type { Script } from "./script.ts"
 import { isForbidden } from "./wire/describe.ts"
 import { type Argument, isOne } from "./wire/wire.ts"
 
@@ -43,15 +43,24 @@ const allowed = <A>(otherwise: A, self: Effect.Effect<A, CacheError>): Effect.Ef
 
 export const makeIntents = (commands: Commands, names: Names): Intents => {
   /** The index first: what it does not know of, nobody would find. */
-  const withIndex = <A>(
+  const withIndex = (
+    script: Script,
     key: string,
     token: string,
     ttlMillis: number,
-    hash: Effect.Effect<A, CacheError>
-  ): Effect.Effect<A, CacheError> => {
+    args: ReadonlyArray<Argument>
+  ): Effect.Effect<boolean, CacheError> => {
     const ttl = ttlOf(ttlMillis)
-    const args = [names.index, placeText(key, token), ttl, ttl + Scripts.keptMillis]
-    return Effect.map(together(commands.script("intents", Scripts.index, args, noop), hash), ([, done]) => done)
+    const place = [names.index, placeText(key, token), ttl, ttl + Scripts.keptMillis]
+    const both = all(2, (i, reply) =>
+      i === 0
+        ? commands.run("intents", Scripts.index, place, reply)
+        : commands.run("intents", script, [names.intents(key), token, ttl, ...args, ttl + Scripts.keptMillis], reply)
+    )
+    return allowed(
+      false,
+      Effect.map(both, ([, done]) => isOne(done))
+    )
   }
 
   /** What the index holds and is no place is taken out. */
@@ -77,31 +86,22 @@ export const makeIntents = (commands: Commands, names: Names): Intents => {
 
   return {
     put: (key, token, intent, ttlMillis) =>
+      Effect.suspend(() => withIndex(Scripts.put, key, token, ttlMillis, [intentText(intent)])),
+
+    renew: (key, token, ttlMillis) => Effect.suspend(() => withIndex(Scripts.renew, key, token, ttlMillis, [])),
+
+    drop: (places) =>
       Effect.suspend(() => {
-        const ttl = ttlOf(ttlMillis)
-        const args = [names.intents(key), token, ttl, intentText(intent), ttl + Scripts.keptMillis]
-        return allowed(false, withIndex(key, token, ttlMillis, commands.script("intents", Scripts.put, args, isOne)))
+        if (places.length === 0) return Effect.void
+        const index = [names.index, ...places.map(({ key, token }) => placeText(key, token))]
+        const dropped = all(1 + places.length, (i, reply) => {
+          if (i === 0) return commands.command(names.index, "intents", "zrem", index, reply)
+          const { key, token } = places[i - 1]!
+          const name = names.intents(key)
+          commands.command(name, "intents", "hdel", [name, token], reply)
+        })
+        return Effect.asVoid(allowed<unknown>(undefined, dropped))
       }),
-
-    renew: (key, token, ttlMillis) =>
-      Effect.suspend(() => {
-        const ttl = ttlOf(ttlMillis)
-        const args = [names.intents(key), token, ttl, ttl + Scripts.keptMillis]
-        return allowed(false, withIndex(key, token, ttlMillis, commands.script("intents", Scripts.renew, args, isOne)))
-      }),
-
-    drop: (key, token) =>
-      Effect.asVoid(
-        allowed<unknown>(
-          undefined,
-          together(
-            commands.one("intents", "zrem", [names.index, placeText(key, token)], noop),
-            commands.one("intents", "hdel", [names.intents(key), token], noop)
-          )
-        )
-      ),
-
-    pending: (key) => allowed(false, commands.one("intents", "exists", [names.intents(key)], isOne)),
 
     ended: (key) => {
       const args = [names.intents(key), micros(Scripts.maxTtlMillis), maxText + maxEnd, maxEnded]

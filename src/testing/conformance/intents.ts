@@ -31,20 +31,32 @@ const intentsCase = (
 const byToken = (all: ReadonlyArray<EndedIntent>) =>
   Object.fromEntries(all.map(({ intent, token }) => [token, intent] as const))
 
+/** Whether a load that is stored under this key is told of intents. */
+const isIntended = (backend: Backend, key: string) =>
+  Effect.gen(function*() {
+    let told = false
+    yield* backend.acquire(key, "asks", long)
+    const filled = yield* backend.fill(key, "asks", write(backend, 1), "keep", () => {
+      told = true
+    })
+    expect("the fill of who asks", filled).is(true)
+    return told
+  })
+
 export const intentCases: ReadonlyArray<Script> = [
   intentsCase(
     "one that is put down is there, and ends by itself",
-    Effect.fnUntraced(function*(intents, { advance }) {
-      expect("pending before", yield* intents.pending("k")).is(false)
+    Effect.fnUntraced(function*(intents, { advance }, backend) {
+      expect("told before", yield* isIntended(backend, "k")).is(false)
       expect("what has ended before", yield* intents.ended("k")).is([])
       yield* intents.put("k", "w:1", some, short)
       yield* intents.put("k", "w:2", other, long)
-      expect("pending", yield* intents.pending("k")).is(true)
-      expect("pending beside another key", yield* intents.pending("k2")).is(false)
+      expect("told", yield* isIntended(backend, "k")).is(true)
+      expect("told beside another key", yield* isIntended(backend, "k2")).is(false)
       yield* advance(pause)
       expect("what has ended", byToken(yield* intents.ended("k"))).is({ "w:1": some })
       expect("what has ended, asked again", byToken(yield* intents.ended("k"))).is({ "w:1": some })
-      expect("pending after the end", yield* intents.pending("k")).is(true)
+      expect("told after the end", yield* isIntended(backend, "k")).is(true)
     })
   ),
 
@@ -79,15 +91,16 @@ export const intentCases: ReadonlyArray<Script> = [
 
   intentsCase(
     "its writer takes its own out, and nobody else's",
-    Effect.fnUntraced(function*(intents) {
-      yield* intents.drop("k", "w:1")
+    Effect.fnUntraced(function*(intents, _, backend) {
+      yield* intents.drop([])
+      yield* intents.drop([{ key: "k", token: "w:1" }])
       yield* intents.put("k", "w:1", some, long)
       yield* intents.put("k", "w:2", some, long)
-      yield* intents.drop("k", "w:1")
+      yield* intents.drop([{ key: "k", token: "w:1" }])
       expect("the renewal of what was dropped", yield* intents.renew("k", "w:1", long)).is(false)
-      expect("pending with another", yield* intents.pending("k")).is(true)
-      yield* intents.drop("k", "w:2")
-      expect("pending with none", yield* intents.pending("k")).is(false)
+      expect("told with another", yield* isIntended(backend, "k")).is(true)
+      yield* intents.drop([{ key: "k", token: "w:2" }])
+      expect("told with none", yield* isIntended(backend, "k")).is(false)
     })
   ),
 
@@ -144,7 +157,7 @@ export const intentCases: ReadonlyArray<Script> = [
       yield* intents.put("n", "w:5", some, short)
       yield* intents.renew("n", "w:5", long)
       yield* intents.put("o", "w:6", some, short)
-      yield* intents.drop("o", "w:6")
+      yield* intents.drop([{ key: "o", token: "w:6" }])
       yield* advance(pause)
       const first = yield* intents.sweep(long, 10)
       expect("what is found", first.found.map(({ key, token }) => [key, token].join()).sort()).is([

@@ -32,7 +32,7 @@ it.effect("only what changes it is put down anew: not what is known, nor what ha
     assert.deepStrictEqual(yield* tell({ keys: ["another"] }), [])
     // Patterns and tags go before keys.
     assert.deepStrictEqual(yield* tell({ patterns: ["p:*"] }), [1])
-    assert.deepStrictEqual(yield* tell({ tags: Array.from({ length: 1_500 }, (_, i) => `${i}`) }), [1_500])
+    assert.deepStrictEqual(yield* tell({ tags: Array.from({ length: 1_500 }, (_, i) => `${i}`) }), [1_000])
     assert.deepStrictEqual(yield* tell({ tags: ["another"] }), [])
     assert.deepStrictEqual(yield* tell({ patterns: ["q:*"] }), [])
   })

@@ -37,7 +37,7 @@ it.live(
       }
       yield* intents.put(key, "w:during", intent, 1)
       assert.isTrue(yield* intents.renew(key, "w:live", 60_000))
-      assert.isTrue(yield* intents.pending(key))
+      assert.isTrue(yield* intents.renew(key, "w:during", 1))
       for (const each of finish) yield* each
       yield* intents.put(key, "w:after", intent, 1)
       const tokens = ["w:after", "w:before", "w:during"]
@@ -57,8 +57,8 @@ it.live(
       )
       assert.isTrue((yield* Effect.forEach(ended, intents.settle)).every((settled) => settled))
       yield* intents.forget(found)
-      yield* intents.drop(key, "w:live")
-      assert.isFalse(yield* intents.pending(key))
+      yield* intents.drop([{ key, token: "w:live" }])
+      assert.isFalse(yield* intents.renew(key, "w:live", 1))
     }).pipe(Effect.scoped),
   60_000
 )

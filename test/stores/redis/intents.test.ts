@@ -7,7 +7,7 @@ import { maxText } from "../../../src/protocol/intent.ts"
 import type { Intent, Intents } from "../../../src/services/CacheBackend.ts"
 import { keptMillis, maxPlace } from "../../../src/stores/redis/intentScripts.ts"
 import { sharedRedis } from "../../support/client.ts"
-import { calls, eventually, openStore, reasonOf, scoped } from "./support.ts"
+import { eventually, openStore, reasonOf, scoped } from "./support.ts"
 
 const server = sharedRedis()
 const intent: Intent = { keys: ["l"], patterns: ["l:*"], tags: ["t"] }
@@ -21,7 +21,9 @@ const setup = Effect.map(Effect.flatMap(server, openStore), (store) => {
     Effect.promise(() => client.call(name, ...args))
   /** Waits until all that was put down to end at once has ended. */
   const ended = (count: number) => eventually(Effect.map(intents.ended("k"), (found) => found.length === count))
-  return { ...store, intents, hash, index, call, ended }
+  /** Whether any stands beside the key. */
+  const stands = Effect.promise(async () => (await client.exists(hash)) === 1)
+  return { ...store, intents, hash, index, call, ended, stands }
 })
 
 const settleAll = (intents: Intents) =>
@@ -47,20 +49,8 @@ describe("intents on Redis", () => {
         yield* intents.put("k", "w:3", intent, 1)
         yield* intents.renew("k", "w:1", 1)
         assert.isAbove(yield* Effect.promise(() => client.pttl(hash)), keptMillis + 900_000)
-        for (const token of ["w:1", "w:2", "w:3"]) yield* intents.drop("k", token)
+        for (const token of ["w:1", "w:2", "w:3"]) yield* intents.drop([{ key: "k", token }])
         assert.strictEqual(yield* Effect.promise(() => client.exists(hash, index)), 0)
-      })
-    )
-  )
-
-  it.effect(
-    "are one command to ask for",
-    scoped(
-      Effect.gen(function*() {
-        const { client, intents } = yield* setup
-        const before = yield* calls(client, "exists")
-        yield* intents.pending("k")
-        assert.strictEqual((yield* calls(client, "exists")) - before, 1)
       })
     )
   )
@@ -109,7 +99,7 @@ describe("intents on Redis", () => {
     "a hash of very many is taken in parts, and comes to its end",
     scoped(
       Effect.gen(function*() {
-        const { call, hash, intents } = yield* setup
+        const { call, hash, intents, stands } = yield* setup
         for (let i = 0; i < 1_500; i += 500) {
           yield* call("HSET", hash, ...Array.from({ length: 500 }, (_, j) => [`w:${i + j}`, `1:[["k"],[],[]]`]).flat())
         }
@@ -121,7 +111,7 @@ describe("intents on Redis", () => {
           if (some.length === 0) break
         }
         assert.strictEqual(settled, 1_500)
-        assert.isFalse(yield* intents.pending("k"))
+        assert.isFalse(yield* stands)
       })
     ),
     30_000
@@ -198,7 +188,7 @@ describe("intents on Redis", () => {
     "a server that is full takes no new one, renews those that are there, and gives up what is done",
     scoped(
       Effect.gen(function*() {
-        const { call, ended, intents } = yield* setup
+        const { call, ended, intents, stands } = yield* setup
         yield* intents.put("k", "w:1", intent, 1)
         yield* intents.put("k", "w:2", intent, 60_000)
         yield* ended(1)
@@ -206,7 +196,7 @@ describe("intents on Redis", () => {
         yield* maxmemory(1)
         yield* Effect.gen(function*() {
           assert.strictEqual(yield* reasonOf(intents.put("k", "w:3", intent, 1_000)), "NoRoom")
-          assert.isTrue(yield* intents.pending("k"))
+          assert.isTrue(yield* stands)
           assert.isTrue(yield* intents.renew("k", "w:1", 60_000))
           assert.isTrue(yield* intents.renew("k", "w:1", 1))
           yield* ended(1)
@@ -218,9 +208,9 @@ describe("intents on Redis", () => {
           )
           assert.deepStrictEqual(yield* settleAll(intents), [true])
           yield* intents.forget(found)
-          yield* intents.drop("k", "w:2")
-          yield* intents.drop("k", "w:3")
-          assert.isFalse(yield* intents.pending("k"))
+          yield* intents.drop([{ key: "k", token: "w:2" }])
+          yield* intents.drop([{ key: "k", token: "w:3" }])
+          assert.isFalse(yield* stands)
         }).pipe(Effect.ensuring(maxmemory(0)))
       })
     )

@@ -2,7 +2,7 @@
  * Looks at a store on a real Redis from outside, and inside.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, Logger, type Scope } from "effect"
+import { Clock, Effect, Logger, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Redis, type RedisOptions as ClientOptions } from "ioredis"
 import { inspect } from "node:util"
@@ -57,16 +57,17 @@ export const scoped =
     Effect.scoped(test)
 
 /** Real time, for what a server does by itself. Polls, so that nothing depends on how fast this host is. */
-export const eventually = <E>(condition: Effect.Effect<boolean, E>) =>
-  TestClock.withLive(
-    Effect.gen(function*() {
-      for (let i = 0; i < 500; i++) {
-        if (yield* condition) return
-        yield* Effect.sleep(20)
-      }
-      assert.fail("it did not happen in time")
-    })
-  )
+export const eventually = <E>(condition: Effect.Effect<boolean, E>) => {
+  const polled = Effect.gen(function*() {
+    for (let i = 0; i < 500; i++) {
+      if (yield* condition) return
+      yield* Effect.sleep(20)
+    }
+    assert.fail("it did not happen in time")
+  })
+  // Also in tests that are live as a whole.
+  return Clock.clockWith((clock) => ("adjust" in clock ? TestClock.withLive(polled) : polled))
+}
 
 export const lookup = ({ fast }: Primitives["backend"], key: string, tags: ReadonlyArray<string>) =>
   Effect.callback<Lookup, CacheError>((resume) => fast!.lookup!(key, tags, resume))
