@@ -13,7 +13,8 @@ import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
 import { limitOf } from "./patience.ts"
-import type { Claim, Store } from "./store.ts"
+import type { Claim } from "./claim.ts"
+import type { Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 
 const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)

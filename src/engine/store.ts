@@ -16,6 +16,7 @@ import type { Region } from "../region/region.ts"
 import type { CacheBackend, FastPath, Give, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
+import { type Claim, claimOutside } from "./claim.ts"
 import { Flights } from "./flights.ts"
 import { KnownTags } from "./knownTags.ts"
 import { type Asking, askingOf, type Leave } from "./lookup.ts"
@@ -286,18 +287,9 @@ export class Store implements Primitives {
         Effect.map(tags.epoch, (epoch) => ({ holder, epoch, found: "miss", refused: undefined }))
       )
     }
-    let refused: CacheError | undefined
-    const acquire = whenFull(backend.acquire(key, token, ttlMillis), (error) => {
-      refused = error
-      return Effect.undefined
-    })
-    const { epoch } = this
-    return Effect.map(together(acquire, together(epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({
-      holder,
-      epoch,
-      found,
-      refused
-    }))
+    return claimOutside(backend.acquire(key, token, ttlMillis), this.epoch, (services, done) =>
+      this.look(region, key, services, done)
+    )
   }
 
   /** Takes the lease over from whoever holds it, but for writes, and reads the epoch in the same flush. */
@@ -374,16 +366,6 @@ interface Opened {
   readonly region: Region
   readonly entry: OpenEntry | CacheEntry
   readonly found: Effect.Effect<Found, never, unknown>
-}
-
-/** Who holds the lease, and the epoch and the entry of the same moment. */
-export interface Claim {
-  /** `undefined`: nobody is known to hold it, because the store has no room for a lease. `refused` is what it said. */
-  readonly holder: string | undefined
-  /** `NaN` where the store has no room for one that was lost. */
-  readonly epoch: number
-  readonly found: Found
-  readonly refused: CacheError | undefined
 }
 
 /** Made once: what is not there is told often. */

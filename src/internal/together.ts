@@ -3,6 +3,8 @@ import { Context, Effect, Fiber } from "effect"
 /** Whether a fork has run, until it first waits, when it is there. Nobody has promised that, so it is tried. */
 let atOnce: boolean | undefined
 
+export const forksAtOnce = (): boolean => (atOnce ??= tryFork())
+
 const tryFork = (): boolean => {
   let sent = false
   const sends = Effect.callback<void>((resume) => {
@@ -22,7 +24,7 @@ export const together = <A, B, E, E2, R, R2>(
   second: Effect.Effect<B, E2, R2>
 ): Effect.Effect<readonly [A, B], E | E2, R | R2> =>
   Effect.withFiber<readonly [A, B], E | E2, R | R2>((fiber) => {
-    if (!(atOnce ??= tryFork())) return inTurn(first, second)
+    if (!forksAtOnce()) return inTurn(first, second)
     // A fork of its own runs at once, until it has sent. Primitives end within their deadline, so if this fiber is
     // interrupted meanwhile, the fork is not left behind for longer than that.
     const left = Effect.runForkWith(fiber.context as never)(first as Effect.Effect<A, E>)

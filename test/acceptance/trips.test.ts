@@ -120,4 +120,35 @@ describe("round trips", () => {
       })
     )
   )
+
+  it.live("what a write is going to invalidate is put down in the flush that takes its lease over", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const { client, proxy, tripsOf } = yield* world
+        let before = 0
+        const trips = (intent: boolean) =>
+          Effect.gen(function*() {
+            const write = writeThrough(
+              { key: "row", schema: Schema.Number },
+              { invalidateTags: ["x", "y"], intent }
+            )(
+              Effect.sync(() => {
+                before = proxy.trips()
+                return 1
+              })
+            )
+            yield* client.run(write)
+            yield* client.settle
+            const all = yield* tripsOf(client.run(write))
+            yield* client.settle
+            return [before, all - before] as const
+          })
+        const [beforeBare, afterBare] = yield* trips(false)
+        const [beforeWrite, afterWrite] = yield* trips(true)
+        assert.deepStrictEqual([beforeBare, afterBare, beforeWrite], [1, 3, 1])
+        // It is taken out behind the answer, which may be sent before the trips are counted.
+        assert.isAtMost(afterWrite, afterBare + 1)
+      })
+    )
+  )
 })

@@ -202,20 +202,20 @@ export const makeBackend = (
     fill: (key, token, { stored, ttlMillis }, onLost, intended) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      const args = [token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
-      const keys = slotOf(key)
-      const filled = (reply: unknown): boolean => {
-        if (reply === Scripts.filledBesideIntents) intended?.()
-        return numberOf(reply) > 0
-      }
-      const whole = (on: Commands) =>
-        intended === undefined
-          ? on.script("fill", Scripts.fill, [...keys, ...args], filled)
-          : on.script("fill", Scripts.fillAsking, [...keys, names.intents(key), ...args], filled)
+      const asks = intended !== undefined
+      const keys = asks ? [names.lease(key), names.entry(key), names.intents(key)] : slotOf(key)
+      const args = [...keys, token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
+      const filled = asks
+        ? (reply: unknown): boolean => {
+            if (reply === Scripts.filledBesideIntents) intended()
+            return numberOf(reply) > 0
+          }
+        : isOne
       const fill = (on: Commands) => {
         // What cannot look at the lease must not fill.
         const otherwise = () => unfilled(on, key, token, onLost)
-        return whenFull(oneByOne(whole(on), otherwise), otherwise)
+        const whole = on.script("fill", asks ? Scripts.fillAsking : Scripts.fill, args, filled)
+        return whenFull(oneByOne(whole, otherwise), otherwise)
       }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)
     },
