@@ -12,6 +12,8 @@ import type { Group, OpenContext, Runner, Workload } from "../lib/workload.ts"
 /** Few keys, so that each write replaces an entry. */
 const keys = 64
 
+const warmWrites = 5_000
+
 const tags = ["tag0", "tag1", "tag2"]
 
 const open =
@@ -33,6 +35,8 @@ const open =
       run: <A>(effect: Effect.Effect<A, unknown, any>): Promise<A> => runtime.runPromise(effect)
     }
     const run = drive(reader, (i) => String(i % keys), Number(group.params["inFlight"]))
+    // A write goes through more code than a read, and takes more of them until it is compiled.
+    await run(warmWrites)
     return {
       kind: "block",
       run: async (count) => {

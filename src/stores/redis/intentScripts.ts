@@ -76,22 +76,26 @@ redis.call("HSET", KEYS[1], ARGV[1], endIn(ARGV[2]) .. string.sub(text, from))
 return 1`
 )
 
-/** KEYS: the index. ARGV: place, ttl, how long the index lives. */
+/** KEYS: the index. ARGV: how long the index lives, then places and their ttl. */
 export const index = script(
   1,
   `
 ${luaClock}
-${luaEnd}
-local to = endIn(ARGV[2])
-local done = redis.pcall("ZADD", KEYS[1], to, ARGV[1])
+local now = clock()
+local ends = {}
+for i = 2, #ARGV, 2 do
+  ends[#ends + 1] = string.format("%.0f", now + ARGV[i + 1] * 1000)
+  ends[#ends + 1] = ARGV[i]
+end
+local done = redis.pcall("ZADD", KEYS[1], unpack(ends))
 if type(done) == "table" then
   ${luaOnly}
   ${luaKeep}
   only(KEYS[1], "zset")
-  keep(KEYS[1], ARGV[3])
-  redis.call("ZADD", KEYS[1], to, ARGV[1])
+  keep(KEYS[1], ARGV[1])
+  redis.call("ZADD", KEYS[1], unpack(ends))
 end
-if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[3]) then redis.call("PEXPIRE", KEYS[1], ARGV[3]) end
+if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[1]) then redis.call("PEXPIRE", KEYS[1], ARGV[1]) end
 return 1`
 )
 

@@ -9,7 +9,7 @@ import { all, type Commands, millisOf, type Names } from "./commands.ts"
 import * as Scripts from "./intentScripts.ts"
 import type { Script } from "./script.ts"
 import { isForbidden } from "./wire/describe.ts"
-import { type Argument, isOne } from "./wire/wire.ts"
+import { type Argument, isOne, type Reply } from "./wire/wire.ts"
 
 /** Of one key at once. */
 const maxEnded = 32
@@ -41,8 +41,53 @@ const endedOf =
 const allowed = <A>(otherwise: A, self: Effect.Effect<A, CacheError>): Effect.Effect<A, CacheError> =>
   Effect.catch(self, (error) => (isForbidden(error) ? Effect.succeed(otherwise) : Effect.fail(error)))
 
+/** How many places go into the index with one command. */
+const placesAtOnce = 256
+
+/**
+ * What goes into the index in one turn goes with one command, in the flush of that turn: all writes of a namespace share the index, and a
+ * script for each is what they would wait for.
+ */
+class Indexed {
+  readonly #commands: Commands
+  readonly #index: string
+  #places: Array<readonly [place: string, ttl: number, reply: Reply]> = []
+
+  constructor(commands: Commands, index: string) {
+    this.#commands = commands
+    this.#index = index
+  }
+
+  add(place: string, ttl: number, reply: Reply): void {
+    // Before the flush: that is asked for in this turn, and by `nextTick` at the earliest.
+    if (this.#places.push([place, ttl, reply]) === 1) process.nextTick(this.#send)
+    else if (this.#places.length >= placesAtOnce) this.#send()
+  }
+
+  readonly #send = (): void => {
+    const places = this.#places
+    if (places.length === 0) return
+    this.#places = []
+    const life = places.reduce((longest, [, ttl]) => Math.max(longest, ttl), 0) + Scripts.keptMillis
+    const args = places.flatMap(([place, ttl]) => [place, ttl])
+    this.#commands.run("intents", Scripts.index, [this.#index, life, ...args], (...told) => {
+      for (const [, , reply] of places) {
+        try {
+          reply(...told)
+        } catch (error) {
+          // Who is told goes on at once, with code that may throw; the others must be told all the same.
+          queueMicrotask(() => {
+            throw error
+          })
+        }
+      }
+    })
+  }
+}
+
 export const makeIntents = (commands: Commands, names: Names): Intents => {
-  /** The index first: what it does not know of, nobody would find. */
+  const indexed = new Indexed(commands, names.index)
+
   const withIndex = (
     script: Script,
     key: string,
@@ -51,10 +96,9 @@ export const makeIntents = (commands: Commands, names: Names): Intents => {
     args: ReadonlyArray<Argument>
   ): Effect.Effect<boolean, CacheError> => {
     const ttl = ttlOf(ttlMillis)
-    const place = [names.index, placeText(key, token), ttl, ttl + Scripts.keptMillis]
     const both = all(2, (i, reply) =>
       i === 0
-        ? commands.run("intents", Scripts.index, place, reply)
+        ? indexed.add(placeText(key, token), ttl, reply)
         : commands.run("intents", script, [names.intents(key), token, ttl, ...args, ttl + Scripts.keptMillis], reply)
     )
     return allowed(
