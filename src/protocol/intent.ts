@@ -15,10 +15,22 @@ export const asciiJson = (value: unknown): string =>
 const emptyLength = 10
 
 /**
- * As much of an intent as is put down; `undefined`: there is nothing. Tags come first, then patterns, then keys: one tag may stand
+ * As much of an intent, which nobody changes any more, as is put down; `undefined`: there is nothing. Tags come first, then patterns, then keys: one tag may stand
  * for any number of entries.
  */
-export const bounded = ({ keys, patterns, tags }: Intent): Intent | undefined => {
+export const bounded = (intent: Intent): Intent | undefined => {
+  let kept = known.get(intent)
+  if (kept === undefined) known.set(intent, (kept = keptOf(intent)))
+  return kept === nothing ? undefined : kept
+}
+
+/** That of a pattern is the same for each of its writes. */
+const known = new WeakMap<Intent, Intent>()
+const texts = new WeakMap<Intent, string>()
+
+const nothing: Intent = { keys: [], patterns: [], tags: [] }
+
+const keptOf = ({ keys, patterns, tags }: Intent): Intent => {
   let items = maxItems
   let text = maxText - emptyLength
   const take = (list: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -31,12 +43,14 @@ export const bounded = ({ keys, patterns, tags }: Intent): Intent | undefined =>
       return true
     })
   const kept = { tags: take(tags), patterns: take(patterns), keys: take(keys) }
-  return items === maxItems ? undefined : kept
+  return items === maxItems ? nothing : kept
 }
 
-export const intentText = ({ keys, patterns, tags }: Intent): string => asciiJson([keys, patterns, tags])
-
-const nothing: Intent = { keys: [], patterns: [], tags: [] }
+export const intentText = (intent: Intent): string => {
+  let text = texts.get(intent)
+  if (text === undefined) texts.set(intent, (text = asciiJson([intent.keys, intent.patterns, intent.tags])))
+  return text
+}
 
 const isTexts = (list: unknown): list is ReadonlyArray<string> =>
   Array.isArray(list) && list.every((item) => typeof item === "string")
