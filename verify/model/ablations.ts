@@ -304,9 +304,9 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/store.ts",
-        find: "together(acquire, together(epoch, this.read(region, key))), ([holder, [epoch, found]]) => ({",
+        find: "claimOutside(backend.acquire(key, token, ttlMillis), this.epoch, (services, done) =>\n      this.look(region, key, services, done)\n    )",
         replace:
-          "Effect.flatMap(this.read(region, key), (found) => Effect.map(together(acquire, epoch), ([holder, at]) => [holder, [at, found]] as const)), ([holder, [epoch, found]]) => ({"
+          "Effect.flatMap(this.read(region, key), (found) => claimOutside(backend.acquire(key, token, ttlMillis), this.epoch, (_, done) => (done(Exit.succeed(found)), undefined)))"
       }
     ]
   },
