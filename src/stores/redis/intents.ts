@@ -69,8 +69,9 @@ class Indexed {
     if (places.length === 0) return
     this.#places = []
     const life = places.reduce((longest, [, ttl]) => Math.max(longest, ttl), 0) + Scripts.keptMillis
-    const args = places.flatMap(([place, ttl]) => [place, ttl])
-    this.#commands.run("intents", Scripts.index, [this.#index, life, ...args], (...told) => {
+    const args: Array<Argument> = [this.#index, life]
+    for (const [place, ttl] of places) args.push(place, ttl)
+    this.#commands.run("intents", Scripts.index, args, (...told) => {
       for (const [, , reply] of places) {
         try {
           reply(...told)
