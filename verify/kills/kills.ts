@@ -16,6 +16,7 @@ import {
   type ClientOptions,
   clientLayer,
   committedAt,
+  dead,
   lists,
   pages,
   regions,
@@ -40,7 +41,7 @@ export interface Story {
   /** Whether its own row was read meanwhile: who loads that is told of the intent beside it. */
   readonly rowIsRead: boolean
   readonly committed: boolean
-  /** For how long after its commit the old version was read, by what was read, in milliseconds. */
+  /** For how long after its commit and its death the old version was read, by what was read, in milliseconds. */
   readonly stale: Readonly<Record<Kind, number>>
 }
 
@@ -124,7 +125,7 @@ export const run = (options: KillsOptions): Effect.Effect<KillsResult, RedisServ
     let ids = 0
 
     /** Reads all that a write makes old, again and again, until it is interrupted. */
-    const watch = (id: string, rowIsRead: boolean, stale: Record<Kind, number>, acknowledgedAt: () => number) => {
+    const watch = (id: string, rowIsRead: boolean, lastStale: Record<Kind, number>, acknowledgedAt: () => number) => {
       const one = (context: Context.Context<CacheServices>, { kind, read }: ReturnType<typeof readsOf>[number]) =>
         Effect.gen(function*() {
           const start = startMicros()
@@ -136,8 +137,7 @@ export const run = (options: KillsOptions): Effect.Effect<KillsResult, RedisServ
             return
           }
           if (committed === undefined) return
-          const millis = (start - committed) / 1000
-          stale[kind] = Math.max(stale[kind], millis)
+          lastStale[kind] = Math.max(lastStale[kind], start)
           if (start > acknowledgedAt()) violations.push(`${key}: stale after the write was acknowledged`)
         })
       return Effect.gen(function*() {
@@ -156,24 +156,29 @@ export const run = (options: KillsOptions): Effect.Effect<KillsResult, RedisServ
       Effect.gen(function*() {
         const id = `${slow ? "slow" : "fast"}${++ids}`
         const rowIsRead = dice.chance(0.5)
-        const stale = { row: 0, lists: 0, pages: 0 }
+        const lastStale = { row: 0, lists: 0, pages: 0 }
         let acknowledgedAt = Infinity
         const writing = Effect.gen(function*() {
           // What is old must be there to be read.
           yield* Effect.forEach(readsOf(id, rowIsRead), ({ read }) => Effect.provideContext(read, clients[0]!))
           const writeMillis = slow ? leaseMillis * 0.6 : dice.below(10)
           const said = yield* permits.withPermit(runWriter({ ...client, folder, id, dieAt, writeMillis, intent }))
-          const last = said.at(-1)
-          if (last?.startsWith(acknowledged)) acknowledgedAt = Number(last.slice(acknowledged.length))
+          const [last, at] = said.at(-1)!.split(" ")
+          if (last === acknowledged) acknowledgedAt = Number(at)
           yield* Effect.sleep(boundMillis + slackMillis)
-          return { said, diedBefore: acknowledgedAt === Infinity ? last : undefined }
+          return last === dead
+            ? { said, diedBefore: said.at(-2)!, end: Number(at) }
+            : { said, diedBefore: undefined, end: 0 }
         })
-        const { diedBefore, said } = yield* Effect.raceFirst(
+        const { diedBefore, end, said } = yield* Effect.raceFirst(
           writing,
-          watch(id, rowIsRead, stale, () => acknowledgedAt)
+          watch(id, rowIsRead, lastStale, () => acknowledgedAt)
         )
-        const committed = committedAt(folder, id) !== undefined
-        const story: Story = { id, diedBefore, slow, rowIsRead, committed, stale }
+        const committed = committedAt(folder, id)
+        const since = Math.max(committed ?? 0, end)
+        const staleFor = (kind: Kind) => Math.max(0, (lastStale[kind] - since) / 1000)
+        const stale = { row: staleFor("row"), lists: staleFor("lists"), pages: staleFor("pages") }
+        const story: Story = { id, diedBefore, slow, rowIsRead, committed: committed !== undefined, stale }
         return { steps: said.length - 1, story }
       }).pipe(Effect.orDie)
 
@@ -200,7 +205,7 @@ export const run = (options: KillsOptions): Effect.Effect<KillsResult, RedisServ
       { concurrency: 40 }
     )
     stories.push(...killed.map(({ story }) => story))
-    const dead = stories.filter(({ diedBefore }) => diedBefore !== undefined).length
-    if (dead < kills) problems.push(`only ${dead} writers died`)
+    const died = stories.filter(({ diedBefore }) => diedBefore !== undefined).length
+    if (died < kills) problems.push(`only ${died} writers died`)
     return { options, stories, reads, violations, problems }
   })

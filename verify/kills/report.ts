@@ -42,7 +42,7 @@ export const describeRun = (result: KillsResult): string => {
   const dead = stories.filter(({ diedBefore }) => diedBefore !== undefined)
   return [
     `seed ${options.seed}, a lease of ${options.leaseMillis} ms, a sweep each ${options.sweepMillis} ms${options.intent ? "" : ", without intents"}, ${reads.toLocaleString("en-US")} reads`,
-    "the longest time after the commit for which the old version was read, in ms:",
+    "the longest time after commit and death for which the old version was read, in ms:",
     row(["it died before", "writers", "committed", "row", "lists", "pages"]),
     ...[...by].map(([name, some]) => line(name, some)),
     line("all that died", dead),

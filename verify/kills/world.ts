@@ -69,5 +69,6 @@ export const committedAt = (folder: string, id: string): number | undefined => {
 /** Where a writer says what it is about to do. */
 export const stepsFile = (folder: string, id: string): string => path.join(folder, `${id}.steps`)
 
-/** What a writer says last, when its write was acknowledged. */
+/** What a writer says last, with the moment of it: its write was acknowledged, or it dies. */
 export const acknowledged = "acknowledged"
+export const dead = "dead"

@@ -14,6 +14,7 @@ import {
   type ClientOptions,
   clientLayer,
   commit,
+  dead,
   lists,
   pagesOf,
   regions,
@@ -42,7 +43,9 @@ const say = (line: string) => fs.appendFileSync(stepsFile(folder, id), line + "\
 const step = (name: string) => {
   if (!isWriting) return
   say(name)
-  if (steps++ === dieAt) process.kill(process.pid, "SIGKILL")
+  if (steps++ !== dieAt) return
+  say(`${dead} ${startMicros()}`)
+  process.kill(process.pid, "SIGKILL")
 }
 
 /** The names of the commands in what is sent. */
