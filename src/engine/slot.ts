@@ -205,10 +205,14 @@ export const renewalOf = (slots: ReadonlyArray<Slot>): Effect.Effect<boolean, Ca
   if (slots.length === 1) return slots[0]!.renew
   let kept = slots
   const renewOne = (slot: Slot) =>
-    Effect.map(
-      Effect.catch(slot.renew, () => Effect.succeed(true)),
-      (held) => (held ? [slot] : [])
-    )
+    Effect.suspend(() => {
+      // It may be about to be taken, also while this is asked.
+      const isToCome = slot.born === undefined && !slot.failed
+      return Effect.map(
+        Effect.catch(slot.renew, () => Effect.succeed(true)),
+        (held) => (held || isToCome ? [slot] : [])
+      )
+    })
   return Effect.suspend(() =>
     Effect.map(
       inSteps(kept, stepSize, (step) => Effect.forEach(step, renewOne, { concurrency: "unbounded" })),

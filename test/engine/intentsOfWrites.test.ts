@@ -128,6 +128,53 @@ describe("the intent of a write", () => {
     )
   )
 
+  it.effect(
+    "renews the leases along with it, also those that were taken late",
+    scoped(
+      Effect.gen(function*() {
+        const store = yield* Effect.flatMap(server, openStore)
+        const { backend, locks, tags } = store
+        const [asked, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const [writes, written] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const renewed: Array<string> = []
+        const takeOver: typeof backend.takeOver = (key, ...args) =>
+          key === "late"
+            ? Effect.andThen(
+                Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate)),
+                backend.takeOver(key, ...args)
+              )
+            : backend.takeOver(key, ...args)
+        const renew: typeof backend.renew = (key, ...args) =>
+          Effect.tap(backend.renew(key, ...args), (held) =>
+            Effect.sync(() => {
+              if (held) renewed.push(key)
+            })
+          )
+        const layer = CacheLayer.make(Effect.succeed({ locks, tags, backend: { ...backend, renew, takeOver } }))
+        const client = yield* buildClient(layer, { lockTtl: "9 seconds", sweepInterval: false })
+        const write = writeAround({ keys: () => ["early", "late"], invalidateTags: ["t"] })(() =>
+          Effect.andThen(Deferred.succeed(writes, undefined), Deferred.await(written))
+        )
+        const writer = yield* Effect.forkChild(client.run(write()))
+        yield* Deferred.await(asked)
+        yield* TestClock.adjust("3 seconds")
+        yield* eventually(Effect.sync(() => renewed.includes("early")))
+        yield* Deferred.succeed(gate, undefined)
+        yield* Deferred.await(writes)
+        renewed.length = 0
+        for (let i = 0; i < 20; i++) {
+          yield* TestClock.adjust("3 seconds")
+          // As long as a trip: what was asked before it is answered.
+          assert.isTrue(yield* besideIn(store, "early"))
+        }
+        assert.include(renewed, "early")
+        assert.include(renewed, "late")
+        yield* Deferred.succeed(written, undefined)
+        yield* Fiber.join(writer)
+      })
+    )
+  )
+
   it.live(
     "stays where the write has run and its lists were not carried out",
     scoped(
