@@ -212,7 +212,9 @@ export const makeIntents = ({
 
     const intended = (key: string): void => {
       // Of the client, not of the caller: nothing of his, such as a connection that he was lent, may be used behind his back.
-      if (running.size < maxRunning) Effect.runForkWith(context)(Effect.forkIn(seeTo([key]), scope))
+      if (running.size >= maxRunning) return
+      // It has begun when it is there, or those of one turn would not be counted.
+      Effect.runForkWith(context)(Effect.forkIn(seeTo([key]), scope, { startImmediately: true }))
     }
 
     return {

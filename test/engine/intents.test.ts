@@ -215,6 +215,25 @@ describe("who fills a key", () => {
   )
 
   it.effect(
+    "sees to so many keys at once, also of one turn, and leaves more to the sweep",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, client } = yield* setup
+        let asked = 0
+        const ended = () =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.never
+          })
+        const engine = yield* client(withIntents(backend, () => ({ ended })))
+        for (let i = 0; i < 200; i++) engine.intended(`k${i}`)
+        for (let i = 0; i < 10; i++) yield* Effect.yieldNow
+        assert.strictEqual(asked, 64)
+      })
+    )
+  )
+
+  it.effect(
     "uses nothing of the caller's, and stops with the client",
     scoped(
       Effect.gen(function*() {
