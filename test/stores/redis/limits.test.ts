@@ -71,6 +71,8 @@ const late = (answer: Answer): Answer => {
 
 const MiB = 1_048_576
 
+const noop = () => undefined
+
 describe("a value that is too large for the deadline", () => {
   const fill = (bytes: number) => `x`.repeat(bytes)
 
@@ -89,7 +91,7 @@ describe("a value that is too large for the deadline", () => {
         for (let i = 0; i < times; i++) {
           yield* eventually(Effect.isSuccess(backend.read("k")))
           assert.strictEqual(
-            yield* reasonOf(backend.fill("page:7", "a", write(backend, fill(bytes)), "keep")),
+            yield* reasonOf(backend.fill("page:7", "a", write(backend, fill(bytes)), "keep", noop)),
             "TimedOut"
           )
         }

@@ -23,8 +23,8 @@ const MiB = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`
 const kindOf = (name: unknown): string => String(name).replace(/\{([^:}]*:)?.*\}?$/, "{$1…}")
 
 const namesOf = ({ args, name }: Job): string => {
-  // The last key of a script is the entry.
-  if (name !== "mget") return kindOf(name.startsWith("eval") ? args[1 + Number(args[1])] : args[0])
+  // The second key of a script is the entry, if it has more than one.
+  if (name !== "mget") return kindOf(name.startsWith("eval") ? args[1 + Math.min(Number(args[1]), 2)] : args[0])
   const kinds = [...new Set(args.map(kindOf))]
   return `${args.length} values, ${kinds.slice(0, 3).join(", ")}${kinds.length > 3 ? ", …" : ""}`
 }
