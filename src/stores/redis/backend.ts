@@ -207,8 +207,9 @@ export const makeBackend = (
       const args = [...keys, token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
       const filled = asks
         ? (reply: unknown): boolean => {
-            if (reply === Scripts.filledBesideIntents) intended()
-            return numberOf(reply) > 0
+            const told = numberOf(reply)
+            if (told === Scripts.filledBesideIntents) intended()
+            return told > 0
           }
         : isOne
       const fill = (on: Commands) => {

@@ -100,6 +100,16 @@ describe("closing", () => {
         assert.isFalse(yield* backend.renew("k", "b", 60_000))
         assert.isFalse(yield* backend.fill("k", "b", write(backend, 1), "keep"))
         assert.isTrue(yield* backend.fill("k", "a", write(backend, 1), "keep"))
+        yield* backend.intents!.put("i", "w:1", { keys: [], patterns: [], tags: ["t"] }, 60_000)
+        yield* backend.acquire("i", "a", 60_000)
+        let isIntended = false
+        const intended = () => {
+          isIntended = true
+        }
+        assert.isTrue(yield* backend.fill("i", "a", write(backend, 1), "keep", intended))
+        assert.isTrue(isIntended)
+        yield* backend.intents!.drop([{ key: "i", token: "w:1" }])
+        yield* backend.remove(["i"])
         assert.isTrue(yield* backend.addTags("k", ["t"]))
         assert.isFalse(yield* backend.addTags("nothing", ["t"]))
         assert.strictEqual(
