@@ -202,20 +202,19 @@ export const makeBackend = (
     fill: (key, token, { stored, ttlMillis }, onLost, intended) => {
       const bytes = bufferOf(stored)
       if (bytes === undefined) return refused("fill", "the entry is not encoded")
-      const asks = intended !== undefined
-      const keys = asks ? [names.lease(key), names.entry(key), names.intents(key)] : slotOf(key)
-      const args = [...keys, token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
-      const filled = asks
-        ? (reply: unknown): boolean => {
-            const told = numberOf(reply)
-            if (told === Scripts.filledBesideIntents) intended()
-            return told > 0
-          }
-        : isOne
+      const args = [token, bytes, millisOrNever(ttlMillis), onLost, names.channel(key)]
+      const plain = (on: Commands) => on.script("fill", Scripts.fill, [...slotOf(key), ...args], isOne)
+      const asking = (on: Commands, intended: () => void) =>
+        on.script("fill", Scripts.fillAsking, [...slotOf(key), names.intents(key), ...args], (reply) => {
+          const told = numberOf(reply)
+          if (told === Scripts.filledBesideIntents) intended()
+          return told > 0
+        })
       const fill = (on: Commands) => {
         // What cannot look at the lease must not fill.
         const otherwise = () => unfilled(on, key, token, onLost)
-        const whole = on.script("fill", asks ? Scripts.fillAsking : Scripts.fill, args, filled)
+        // While a slot moves, intents that are not there are enough to be refused.
+        const whole = intended === undefined ? plain(on) : oneByOne(asking(on, intended), () => plain(on))
         return whenFull(oneByOne(whole, otherwise), otherwise)
       }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)

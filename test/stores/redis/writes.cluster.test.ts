@@ -65,3 +65,23 @@ for (const begun of ["before", "during"] as const) {
     60_000
   )
 }
+
+it.live(
+  "what is loaded anew is stored while a slot moves, also by who asks for intents, of which there are none",
+  () =>
+    Effect.gen(function*() {
+      const cluster = yield* Effect.promise(() => runtime.runPromise(Shared))
+      const namespace = freshNamespace()
+      const { backend } = yield* makeRedisPrimitives({ url: cluster.url, namespace, timeout: "5 seconds" })
+      const entry = `${namespace}:e:{k}`
+      const from = yield* cluster.primaryOf(entry)
+      const to = (yield* cluster.primaries).find((node) => node !== from)!
+      yield* plant(backend, "k", write(backend, "old"))
+      yield* backend.acquire("k", "a", 60_000)
+      const finish = yield* cluster.openMigration(calculateSlot(entry), to)
+      assert.isTrue(yield* backend.fill("k", "a", write(backend, "new"), "keep", () => undefined))
+      assert.strictEqual(valueOf(backend, yield* backend.read("k")), "new")
+      yield* finish
+    }).pipe(Effect.scoped),
+  60_000
+)
