@@ -205,7 +205,7 @@ export const makeIntents = ({
     const dropSoon = (place: IntentPlace): Effect.Effect<void> =>
       Effect.suspend(() => {
         // A scope that is closed runs nothing: it ends by itself.
-        if (dropping.push(place) > 1 || scope.state._tag === "Closed") return Effect.void
+        if (scope.state._tag === "Closed" || dropping.push(place) > 1) return Effect.void
         const apart = Effect.updateContext(dropAll, (_: Context.Context<never>) => context)
         return Effect.asVoid(Effect.forkIn(apart, scope, { uninterruptible: true }))
       })
