@@ -193,21 +193,19 @@ export const makeIntents = ({
     if (sweepMillis !== undefined) yield* Effect.forkIn(sweepForever(sweepMillis), scope)
 
     let dropping: Array<IntentPlace> = []
-    const dropAll: Effect.Effect<void> = Effect.andThen(
-      Effect.yieldNow,
-      Effect.suspend(() => {
-        const all = dropping
-        dropping = []
-        return Effect.asVoid(inSteps(all, stepSize, (step) => Effect.exit(intents.drop(step))))
-      })
-    )
+    const dropAll: Effect.Effect<void> = Effect.suspend(() => {
+      const all = dropping
+      dropping = []
+      return Effect.asVoid(inSteps(all, stepSize, (step) => Effect.exit(intents.drop(step))))
+    })
     /** Those of a turn go together. A client that is being closed waits for them. */
     const dropSoon = (place: IntentPlace): Effect.Effect<void> =>
       Effect.suspend(() => {
         // A scope that is closed runs nothing: it ends by itself.
         if (scope.state._tag === "Closed" || dropping.push(place) > 1) return Effect.void
         const apart = Effect.updateContext(dropAll, (_: Context.Context<never>) => context)
-        return Effect.asVoid(Effect.forkIn(apart, scope, { uninterruptible: true }))
+        // The turn is the caller's: in a client that was built by `runSync` it would be that of a microtask.
+        return Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.yieldNow, apart), scope, { uninterruptible: true }))
       })
 
     const intended = (key: string): void => {
