@@ -52,10 +52,10 @@ try {
   console.log(`nothing taken out: ${whole.memory.passed + whole.redis.passed} passed, ${broken} failed`)
   if (broken > 0) wrong++
 
-  for (const { patches, rule, test } of [...ablations, ...transactionAblations].filter(({ rule }) =>
+  for (const { on, patches, rule, test } of [...ablations, ...transactionAblations].filter(({ rule }) =>
     rule.includes(process.argv[2] ?? "")
   )) {
-    const backends: ReadonlyArray<Backend> = ["memory", "redis"]
+    const backends: ReadonlyArray<Backend> = on === undefined ? ["memory", "redis"] : [on]
     const putBack = takeOut(folder, rule, patches)
     const counts = await runTests(folder, backends, test)
     for (const backend of backends) {
