@@ -1,7 +1,7 @@
 /**
  * Trip 2 of a store outside this process: the lease, the epoch and the entry, all sent in one evaluation and in this order.
  *
- * It is part of every miss, so it is put together by hand: what `together` builds around each of the three costs as much as they do.
+ * It is part of every miss, so it is put together by hand: with one `together` in another a miss allocated some percent more.
  */
 import { type Context, Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"

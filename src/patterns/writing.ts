@@ -45,8 +45,8 @@ export interface Lists<W> {
   readonly invalidateTags?: Listed<W> | undefined
   /**
    * Whether the lists that are fixed, and with `invalidateOwnTags` the fixed tags of its region, are put down in the store before the
-   * write, so that others carry them out if this process dies between its write and them. Default: `true`. On Redis it costs two commands
-   * in the flush that begins the write, and two behind it, for which nobody waits.
+   * write, so that others carry them out if this process dies between its write and them. Default: `true`. On Redis it costs at most two
+   * commands in the flush that begins the write, and two behind it, for which nobody waits.
    */
   readonly intent?: boolean | undefined
   /**

@@ -15,8 +15,8 @@ export const asciiJson = (value: unknown): string =>
 const emptyLength = 10
 
 /**
- * As much of an intent, which nobody changes any more, as is put down; `undefined`: there is nothing. Tags come first, then patterns, then keys: one tag may stand
- * for any number of entries.
+ * As much of an intent, which nobody changes any more, as is put down; `undefined`: there is nothing. Tags come first, then patterns,
+ * then keys: one tag may stand for any number of entries.
  */
 export const bounded = (intent: Intent): Intent | undefined => {
   let kept = known.get(intent)
