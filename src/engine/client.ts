@@ -13,6 +13,7 @@ import { Counters } from "../observe/stats.ts"
 import { checked, positiveMillis, strings, stringsOf } from "../region/checks.ts"
 import { makeUnsafe, type Region } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
+import { asWriteToken } from "../protocol/lease.ts"
 import type { Found } from "../protocol/verdict.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
@@ -207,7 +208,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     context.intended = intents.intended
     const intentOf: WriteParts["intentOf"] = ({ intent }, key, leaseMillis, note) => {
       if (intent === undefined) return undefined
-      const token = context.makeToken()
+      const token = asWriteToken(context.makeToken())
       return intents.of(key ?? token, token, intent, leaseMillis, note)
     }
     const write = makeWrite({

@@ -7,7 +7,7 @@ import type { CacheError } from "../CacheError.ts"
 import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { liveClock } from "../internal/processTime.ts"
 import { bounded } from "../protocol/intent.ts"
-import type { CacheBackend, EndedIntent, Intent, IntentPlace } from "../services/CacheBackend.ts"
+import type { CacheBackend, EndedIntent, Intent, IntentPlace, TakenOver } from "../services/CacheBackend.ts"
 import type { LoadContext } from "./land.ts"
 import { normalEach } from "./many.ts"
 
@@ -36,9 +36,13 @@ export interface WriteIntent {
   readonly drop: Effect.Effect<void>
 }
 
-/** One that has nobody else to renew it. */
-export interface RenewedIntent extends WriteIntent {
+/** One beside a lease, with nobody else to renew it. */
+export interface LeasedIntent extends WriteIntent {
   readonly renew: Effect.Effect<void>
+  /** The one of the lease. */
+  readonly token: string
+  /** `put` by a take-over that is told what to put down, or after it where that has not. What has failed is left to a renewal. */
+  readonly within: <A extends TakenOver, E>(takeOver: (intent: Intent) => Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
 export interface Intents {
@@ -52,7 +56,7 @@ export interface Intents {
     intent: Intent,
     leaseMillis: number,
     note: (error: CacheError) => Effect.Effect<void>
-  ) => RenewedIntent | undefined
+  ) => LeasedIntent | undefined
   /** A fill has found that there are some beside its key: those that have ended are seen to in the background. */
   readonly intended: LoadContext["intended"]
 }
@@ -223,13 +227,22 @@ export const makeIntents = ({
         /** As far as is known. What is there under the token may be what it had put before. */
         let isDown = false
         let isDropped = false
-        const put = Effect.suspend(() => {
-          begun = true
-          isDown = false
-          return Effect.map(intents.put(key, token, intent, leaseMillis), (there) => (isDown = there))
-        })
+        const begin = <A, E>(self: () => Effect.Effect<A, E>) =>
+          Effect.suspend(() => {
+            begun = true
+            isDown = false
+            return self()
+          })
+        const put = begin(() => Effect.map(intents.put(key, token, intent, leaseMillis), (there) => (isDown = there)))
+        const noted = Effect.catch(put, (error) => Effect.as(note(error), false))
         return {
-          put: Effect.catch(put, (error) => Effect.as(note(error), false)),
+          token,
+          put: noted,
+          within: (takeOver) =>
+            Effect.tap(
+              begin(() => takeOver(intent)),
+              ({ intended }) => (intended === true ? Effect.sync(() => void (isDown = true)) : noted)
+            ),
           // One that has just been dropped is not put down anew by a renewal that was under way.
           renew: Effect.ignore(
             Effect.flatMap(

@@ -11,7 +11,8 @@ import type { CacheError } from "../CacheError.ts"
 import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { asWriteToken } from "../protocol/lease.ts"
 import type { Region } from "../region/region.ts"
-import type { Give, Stored } from "../services/CacheBackend.ts"
+import type { Give, Intent, Stored } from "../services/CacheBackend.ts"
+import type { LeasedIntent } from "./intents.ts"
 import type { LoadContext } from "./land.ts"
 import { withRenewal } from "./load.ts"
 import type { Sealed } from "./seal.ts"
@@ -41,11 +42,14 @@ export class Slot {
   /** Of the entry that was unlinked, what was asked for. */
   unlinked: Stored | undefined = undefined
   readonly #parts: SlotParts
+  /** Is put down along with the lease. */
+  readonly #intent: LeasedIntent | undefined
 
-  constructor(parts: SlotParts, key: string) {
+  constructor(parts: SlotParts, key: string, intent?: LeasedIntent) {
     this.#parts = parts
+    this.#intent = intent
     this.key = key
-    this.token = asWriteToken(parts.context.makeToken())
+    this.token = intent?.token ?? asWriteToken(parts.context.makeToken())
   }
 
   get #forget() {
@@ -70,11 +74,13 @@ export class Slot {
   get begin(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { give, leaseMillis, note, store } = this.#parts
+      const take = (intent?: Intent) => store.takeOver(this.key, this.token, leaseMillis, "write", give, intent)
+      const taken = this.#intent === undefined ? take() : this.#intent.within(take)
       return Effect.andThen(
         this.#forget,
         // It may have been carried out all the same; the lease must not stay behind for its whole TTL.
         Effect.matchEffect(
-          Effect.onError(store.takeOver(this.key, this.token, leaseMillis, "write", give), () => this.disown),
+          Effect.onError(taken, () => this.disown),
           {
             onFailure: (error) => {
               this.failed = true

@@ -13,7 +13,7 @@ import { together } from "../internal/together.ts"
 import { twoPasses } from "../protocol/passes.ts"
 import { bearsStaticTags, type Found, judge, type MarkerOf, markersOf, type Verdict } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
-import type { CacheBackend, FastPath, Give, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
+import type { CacheBackend, FastPath, Give, Intent, LocalPrimitives, Lookup, Stored } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { TagIndex } from "../services/TagIndex.ts"
 import { type Claim, claimOutside } from "./claim.ts"
@@ -293,9 +293,21 @@ export class Store implements Primitives {
   }
 
   /** Takes the lease over from whoever holds it, but for writes, and reads the epoch in the same flush. */
-  takeOver(key: string, token: string, ttlMillis: number, as: "write" | "refresh" | "set", give?: Give) {
-    const taken = this.backend.takeOver(key, token, ttlMillis, as, give)
-    return Effect.map(together(taken, this.epoch), ([{ holder, unlinked }, epoch]) => ({ holder, unlinked, epoch }))
+  takeOver(
+    key: string,
+    token: string,
+    ttlMillis: number,
+    as: "write" | "refresh" | "set",
+    give?: Give,
+    intent?: Intent
+  ) {
+    const taken = this.backend.takeOver(key, token, ttlMillis, as, give, intent)
+    return Effect.map(together(taken, this.epoch), ([{ holder, intended, unlinked }, epoch]) => ({
+      holder,
+      unlinked,
+      intended,
+      epoch
+    }))
   }
 
   /**

@@ -3,11 +3,10 @@
  */
 import { Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
-import { together } from "../internal/together.ts"
 import type { Region } from "../region/region.ts"
 import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
-import type { WriteIntent } from "./intents.ts"
+import type { LeasedIntent, WriteIntent } from "./intents.ts"
 import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
 import { leavesValue, madeOld } from "./madeOld.ts"
 import { normalEach } from "./many.ts"
@@ -34,7 +33,7 @@ export interface WriteParts {
     key: string | undefined,
     leaseMillis: number,
     note: Note
-  ) => WriteIntent | undefined
+  ) => WriteIntent | LeasedIntent | undefined
   readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
   readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
   readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
@@ -50,8 +49,8 @@ export interface Holding {
   readonly slots: SlotParts
   /** Those that were taken over, told so. */
   readonly taken: Array<Slot>
-  /** To be put down in one flush with the take-over, and renewed along with the leases. */
-  readonly intent: WriteIntent | undefined
+  /** To be put down along with the first of the leases, and renewed along with all of them. */
+  readonly intent: WriteIntent | LeasedIntent | undefined
   /** To be run when the slots are held: fails where nothing may be written. */
   readonly goOn: Effect.Effect<void, CacheError>
   readonly run: (work: Work | undefined) => Effect.Effect<Ran, never, unknown>
@@ -150,7 +149,8 @@ const keepingIntent = <A, E, R>(
 /** A load of this process that waits for one of the leases is known to wait for the write. */
 export const during: During = ({ goOn, intent, keys, request, run, slots: parts, taken }) => {
   const { leaseMillis, store } = parts
-  const slots = keys.map((key) => new Slot(parts, key))
+  const leased = intent !== undefined && "within" in intent ? intent : undefined
+  const slots = keys.map((key, i) => new Slot(parts, key, i === 0 ? leased : undefined))
   taken.push(...slots)
   const end = ([exit, loadMillis]: Ran) =>
     leavesValue(request) && Exit.isSuccess(exit)
@@ -159,13 +159,12 @@ export const during: During = ({ goOn, intent, keys, request, run, slots: parts,
   return inlineWrite(store, keys, (work) =>
     Effect.gen(function*() {
       for (const { token } of slots) holders.set(token, work)
-      const begun = each(slots, (slot) => slot.begin)
-      yield* intent === undefined ? begun : together(intent.put, begun)
+      yield* each(slots, (slot) => slot.begin)
       // Nothing was written yet, so failing here loses nothing.
       yield* goOn
       const running = run(work)
       // With an intent they are renewed along with that.
-      const ran = yield* intent?.renew === undefined ? keeping(store, slots, leaseMillis, running) : running
+      const ran = yield* leased === undefined ? keeping(store, slots, leaseMillis, running) : running
       yield* end(ran)
       return ran
     }).pipe(

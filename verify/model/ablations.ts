@@ -74,7 +74,7 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/slot.ts",
-        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give)',
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give, intent)',
         replace: 'store.takeOver(this.key, this.token, leaseMillis, "refresh")'
       }
     ]
@@ -108,7 +108,7 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/slot.ts",
-        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give)',
+        find: 'store.takeOver(this.key, this.token, leaseMillis, "write", give, intent)',
         replace:
           "Effect.andThen(store.backend.remove([this.key]), Effect.map(store.epoch, (epoch) => ({ holder: this.token, epoch })))"
       }
@@ -120,8 +120,8 @@ const more: ReadonlyArray<Hunt> = [
     patches: [
       {
         file: "src/engine/write.ts",
-        find: "const begun = each(slots, (slot) => slot.begin)",
-        replace: "const begun = each(slots.slice(0, 1), (slot) => slot.begin)"
+        find: "yield* each(slots, (slot) => slot.begin)",
+        replace: "yield* each(slots.slice(0, 1), (slot) => slot.begin)"
       }
     ]
   },
@@ -462,7 +462,13 @@ const ofIntents: ReadonlyArray<Hunt> = [
   {
     rule: "a write puts its intent down before it begins",
     programs: ["intents"],
-    patches: [{ file: write, find: "together(intent.put, begun)", replace: "begun" }]
+    patches: [
+      {
+        file: "src/engine/slot.ts",
+        find: "this.#intent === undefined ? take() : this.#intent.within(take)",
+        replace: "take()"
+      }
+    ]
   },
   {
     rule: "an intent is dropped after what it says was carried out",

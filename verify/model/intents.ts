@@ -13,45 +13,52 @@ export class IntentTable {
   }
 }
 
+const beside = <A>(key: string, label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
+  slot: `i:${key}`,
+  label,
+  run,
+  ...more
+})
+const inIndex = <A>(label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
+  slot: "index",
+  label,
+  run,
+  ...more
+})
+const name = (key: string, token: string) => `${key} ${token}`
+
+/** Also along with a take-over. */
+export const putDown = (process: Process, key: string, token: string, intent: Intent): ReadonlyArray<Work<unknown>> => {
+  const { world } = process
+  const { table } = world.server
+  const own = world.nameToken(token, process)
+  return [
+    beside<unknown>(
+      key,
+      `${own}: put an intent down`,
+      () => {
+        let all = table.beside.get(key)
+        if (all === undefined) table.beside.set(key, (all = new Map()))
+        all.set(token, { key, token, text: table.mark(), intent })
+      },
+      { needsRoom: true }
+    ),
+    inIndex<unknown>(
+      `${own}: put it into the index`,
+      () => table.index.set(name(key, token), { key, token, mark: table.mark() }),
+      { needsRoom: true }
+    )
+  ]
+}
+
 export const intentsOf = (process: Process): Intents => {
   const { world } = process
   const { table } = world.server
   const own = (token: string): string => world.nameToken(token, process)
   const hasEnded = ({ token }: { readonly token: string }): boolean => world.holderOf(token)?.alive !== true
-  const name = (key: string, token: string) => `${key} ${token}`
-
-  const beside = <A>(key: string, label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
-    slot: `i:${key}`,
-    label,
-    run,
-    ...more
-  })
-  const inIndex = <A>(label: string, run: () => A, more: Partial<Work<A>> = {}): Work<A> => ({
-    slot: "index",
-    label,
-    run,
-    ...more
-  })
 
   return {
-    put: (key, token, intent: Intent) => {
-      const put = beside<unknown>(
-        key,
-        `${own(token)}: put an intent down`,
-        () => {
-          let all = table.beside.get(key)
-          if (all === undefined) table.beside.set(key, (all = new Map()))
-          all.set(token, { key, token, text: table.mark(), intent })
-        },
-        { needsRoom: true }
-      )
-      const indexed = inIndex<unknown>(
-        `${own(token)}: put it into the index`,
-        () => table.index.set(name(key, token), { key, token, mark: table.mark() }),
-        { needsRoom: true }
-      )
-      return Effect.as(process.send([put, indexed]), true)
-    },
+    put: (key, token, intent) => Effect.as(process.send(putDown(process, key, token, intent)), true),
     renew: (key, token) =>
       process.one(beside(key, `${own(token)}: renew the intent`, () => table.beside.get(key)?.has(token) === true)),
     drop: (all) =>

@@ -11,7 +11,7 @@ import { together } from "../../src/internal/together.ts"
 import type { FastPath, Lookup, Stored } from "../../src/services/CacheBackend.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
 import { around } from "../../src/stores/around.ts"
-import { intentsOf } from "./intents.ts"
+import { intentsOf, putDown } from "./intents.ts"
 import type { Process, Work } from "./process.ts"
 import type { Row } from "./server.ts"
 
@@ -221,7 +221,7 @@ export const primitivesOf = (process: Process): Primitives => {
       fast: world.program.store === "plain" ? undefined : fast,
       read: (key) => read(entryOf(key)),
       // As a script would not, but two commands do: the lease, then the entry.
-      takeOver: (key, token, _ttl, as, give) => {
+      takeOver: (key, token, _ttl, as, give, intent) => {
         let holder: string | undefined
         let unlinked: Stored | undefined
         const take: Work<unknown> = {
@@ -247,10 +247,11 @@ export const primitivesOf = (process: Process): Primitives => {
           run: (variant) => (holder === undefined || (as === "set" && holder === token) ? false : entry.run(variant))
         }
         const rescue = as === "write" ? [lease!, entry] : [lease!]
-        const taken = process.send(as === "refresh" ? [take] : [take, after])
+        const down = intent === undefined ? [] : putDown(process, key, token, intent)
+        const taken = process.send(as === "refresh" ? [take] : [take, after, ...down])
         return Effect.map(
           whenFull(taken, () => Effect.as(process.send(rescue), [token])),
-          ([holder]) => ({ holder: String(holder), unlinked })
+          (replies) => ({ holder: String(replies[0]), unlinked, intended: down.length > 0 && replies.length > 2 })
         )
       },
       fill: (key, token, write, onLost, intended) =>

@@ -7,16 +7,23 @@ import { CacheError, InvalidKey } from "../../CacheError.ts"
 import { isNoRoom, whenFull } from "../../internal/noRoom.ts"
 import { encodeTag, MAX_TAG_BYTES } from "../../entry/layout.ts"
 import { inSteps, stepSize, sum } from "../../internal/inSteps.ts"
-import { type BackendUsage, CacheBackend, type Give, type Stored, type TakenOver } from "../../services/CacheBackend.ts"
+import {
+  type BackendUsage,
+  CacheBackend,
+  type Give,
+  type Intent,
+  type Stored,
+  type TakenOver
+} from "../../services/CacheBackend.ts"
 import * as Scripts from "./backendScripts.ts"
 import { all, type Commands, millisOf, millisOrNever, type Names } from "./commands.ts"
 import type { Replicated } from "./durable.ts"
 import type { Hints } from "./hints.ts"
-import { makeIntents } from "./intents.ts"
+import { IntentIndex, makeIntents, putArgs } from "./intents.ts"
 import { bytesOf, readLookup, readLookups, readOne } from "./lookups.ts"
 import { removeScanned } from "./scan.ts"
 import type { RedisTagIndex } from "./tagIndex.ts"
-import { isServerError, unavailable } from "./wire/describe.ts"
+import { isForbidden, isServerError, unavailable } from "./wire/describe.ts"
 import { isOne, numberOf } from "./wire/wire.ts"
 
 const noop = () => undefined
@@ -53,6 +60,7 @@ export const makeBackend = (
   }
 ): CacheBackend["Service"] => {
   const { replicated } = options
+  const intentIndex = new IntentIndex(commands, names)
 
   const refused = (operation: string, problem: string) => Effect.fail(unavailable(operation, problem))
 
@@ -69,6 +77,18 @@ export const makeBackend = (
     steps: () => Effect.Effect<A, CacheError>
   ): Effect.Effect<A, CacheError> =>
     Effect.catch(whole, (error) => (isServerError(error, "TRYAGAIN") ? steps() : Effect.fail(error)))
+
+  /**
+   * The same of what is done with intents by the way: while a slot moves, those that are not there are enough to be refused, and so
+   * is a user who may not touch them.
+   */
+  const orWithout = <A>(
+    whole: Effect.Effect<A, CacheError>,
+    without: () => Effect.Effect<A, CacheError>
+  ): Effect.Effect<A, CacheError> =>
+    Effect.catch(whole, (error) =>
+      isServerError(error, "TRYAGAIN") || isForbidden(error) ? without() : Effect.fail(error)
+    )
 
   const unlink = (on: Commands, name: string) => on.one("remove", "unlink", [name], numberOf)
 
@@ -161,15 +181,36 @@ export const makeBackend = (
         holder === null ? token : String(holder)
       ),
 
-    takeOver: (key, token, ttlMillis, as, give) => {
+    takeOver: (key, token, ttlMillis, as, give, intent) => {
       const args = [token, millisOf(ttlMillis), as] as const
       const unlinks = ({ holder }: TakenOver): boolean => as === "write" || (as === "set" && holder !== token)
       const unlinked = (on: Commands, taken: TakenOver): Effect.Effect<TakenOver, CacheError> =>
         Effect.map(takeEntry(on, key, give), (unlinked) => ({ ...taken, unlinked }))
-      const whole = (on: Commands) =>
+      const plain = (on: Commands) =>
         give === undefined || as !== "write"
           ? on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], heldBy)
           : on.script("takeOver", Scripts.takeOverGiving, [...slotOf(key), ...args, give], takenOver, null)
+      const intending = (on: Commands, intent: Intent) => {
+        const told = [...args, give ?? "", ...putArgs(intent, ttlMillis)]
+        // The index may be on another server: what becomes of it is not what becomes of the lease.
+        const both = all(2, (i, reply) =>
+          i === 0
+            ? intentIndex.add(key, token, ttlMillis, (error) => reply(undefined, error === undefined))
+            : on.run(
+                "takeOver",
+                Scripts.takeOverIntending,
+                [...slotOf(key), names.intents(key), ...told],
+                reply,
+                give === undefined ? "utf8" : null
+              )
+        )
+        return Effect.map(both, ([indexed, reply]): TakenOver => {
+          const [done, unlinked] = Array.isArray(reply) ? reply : [reply]
+          return { holder: token, unlinked, intended: indexed === true && isOne(done) }
+        })
+      }
+      const whole = (on: Commands) =>
+        intent === undefined || as !== "write" ? plain(on) : orWithout(intending(on, intent), () => plain(on))
       const taken = (on: Commands) =>
         oneByOne(whole(on), () =>
           Effect.flatMap(
@@ -213,8 +254,7 @@ export const makeBackend = (
       const fill = (on: Commands) => {
         // What cannot look at the lease must not fill.
         const otherwise = () => unfilled(on, key, token, onLost)
-        // While a slot moves, intents that are not there are enough to be refused.
-        const whole = intended === undefined ? plain(on) : oneByOne(asking(on, intended), () => plain(on))
+        const whole = intended === undefined ? plain(on) : orWithout(asking(on, intended), () => plain(on))
         return whenFull(oneByOne(whole, otherwise), otherwise)
       }
       return onLost === "keep" ? fill(commands) : replicated(fill, lost)
@@ -274,7 +314,7 @@ export const makeBackend = (
         })
       }),
 
-    intents: makeIntents(commands, names),
+    intents: makeIntents(commands, names, intentIndex),
 
     // The epoch first: what is filled from now on with an older one is stale if it bears a tag, and what bears none is
     // found by the second pass, because a fill turns a lease into an entry behind the cursor's back. Locks are no entries.

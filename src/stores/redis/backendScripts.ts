@@ -4,6 +4,7 @@
  */
 import * as Layout from "../../entry/layout.ts"
 import { andMore, maxListed } from "../../protocol/lease.ts"
+import { luaPut } from "./intentScripts.ts"
 import { type Script, script } from "./script.ts"
 
 /** What a script with the lease of a load needs, and no more: each function of a script is made anew with each call. */
@@ -144,24 +145,44 @@ local function section(bytes, known)
 end`
 
 /**
- * The same of a write, with a fourth argument: how much of the entry it gives back. A header is cut behind what says how the rest is
- * compressed. Returns the token, and of what is an entry what was asked for.
+ * Unlinks the entry, and has in `bytes` as much of it as the fourth argument asks for, or nothing where it was none. A header is cut
+ * behind what says how the rest is compressed.
  */
+const luaGive = `
+local bytes = redis.pcall("GET", KEYS[2])
+redis.call("UNLINK", KEYS[2])
+if type(bytes) ~= "string" then bytes = nil
+elseif ARGV[4] == "header" then
+  ${luaSection}
+  local _, _, _, _, last = section(bytes)
+  bytes = last and string.sub(bytes, 1, last - 1 + ${Layout.COMPRESSION_BYTES})
+end`
+
+/** The same of a write, with a fourth argument: how much of the entry it gives back. Returns the token, and that. */
 export const takeOverGiving = script(
   2,
   `
 ${luaTakeOver}
-if not KEYS[2] then return {token} end
-local bytes = redis.pcall("GET", KEYS[2])
-redis.call("UNLINK", KEYS[2])
-if type(bytes) ~= "string" then return {token} end
-if ARGV[4] == "header" then
-  ${luaSection}
-  local _, _, _, _, last = section(bytes)
-  if not last then return {token} end
-  bytes = string.sub(bytes, 1, last - 1 + ${Layout.COMPRESSION_BYTES})
-end
+${luaGive}
 return {token, bytes}`
+)
+
+/**
+ * The same, with KEYS[3], the intents of the key, and behind the fourth argument, which may be empty: the ttl of the intent, what it
+ * says, how long the hash lives. Returns whether the intent is there, and what the fourth asks for.
+ */
+export const takeOverIntending = script(
+  3,
+  `
+${luaTakeOver}
+${luaPut("KEYS[3]", "token", "ARGV[5]", "ARGV[6]", "ARGV[7]")}
+done = type(done) == "table" and 0 or 1
+if ARGV[4] == "" then
+  redis.call("UNLINK", KEYS[2])
+  return done
+end
+${luaGive}
+return {done, bytes}`
 )
 
 /** KEYS: the lease. ARGV: the token that may hold it, its successor, ttl. One that is sent twice finds its own. */

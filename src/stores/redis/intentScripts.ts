@@ -41,23 +41,27 @@ local function keep(name, millis)
 end`
 
 /**
- * KEYS: the hash. ARGV: token, ttl, what, how long the hash lives. What is there under the name and is no hash is looked at only when it
- * stands in the way.
+ * Puts an intent down in the hash of this name. Its arguments are names of Lua: token, ttl, what, how long the hash lives. What is there
+ * and is no hash is looked at only when it stands in the way. `done` is the failure where there was one, and a number otherwise.
  */
+export const luaPut = (name: string, token: string, ttl: string, what: string, life: string): string => `
+${luaClock}
+local text = string.format("%.0f", clock() + ${ttl} * 1000) .. ":" .. ${what}
+local done = redis.pcall("HSET", ${name}, ${token}, text)
+if type(done) == "table" then
+  ${luaOnly}
+  only(${name}, "hash")
+  done = redis.pcall("HSET", ${name}, ${token}, text)
+end
+if type(done) ~= "table" and redis.call("PTTL", ${name}) < tonumber(${life}) then redis.call("PEXPIRE", ${name}, ${life}) end
+`
+
+/** KEYS: the hash. ARGV: token, ttl, what, how long the hash lives. */
 export const put = script(
   1,
   `
-${luaClock}
-${luaEnd}
-local text = endIn(ARGV[2]) .. ":" .. ARGV[3]
-local done = redis.pcall("HSET", KEYS[1], ARGV[1], text)
-if type(done) == "table" then
-  ${luaOnly}
-  only(KEYS[1], "hash")
-  redis.call("HSET", KEYS[1], ARGV[1], text)
-end
-if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[4]) then redis.call("PEXPIRE", KEYS[1], ARGV[4]) end
-return 1`
+${luaPut("KEYS[1]", "ARGV[1]", "ARGV[2]", "ARGV[3]", "ARGV[4]")}
+return type(done) == "table" and done or 1`
 )
 
 /** KEYS: the hash. ARGV: token, ttl, how long the hash lives. */

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { intentText, maxText, parseIntent, parsePlace, placeText } from "../../protocol/intent.ts"
-import type { EndedIntent, IndexedIntent, Intents, Sweep } from "../../services/CacheBackend.ts"
+import type { EndedIntent, IndexedIntent, Intent, Intents, Sweep } from "../../services/CacheBackend.ts"
 import { all, type Commands, millisOf, type Names } from "./commands.ts"
 import * as Scripts from "./intentScripts.ts"
 import type { Script } from "./script.ts"
@@ -20,6 +20,12 @@ const maxEnd = 17
 const noop = () => undefined
 
 const ttlOf = (ttlMillis: number): number => Math.min(millisOf(ttlMillis), Scripts.maxTtlMillis)
+
+/** What a script is told of one that is put down: its ttl, what it says, how long the hash lives. */
+export const putArgs = (intent: Intent, ttlMillis: number): ReadonlyArray<Argument> => {
+  const ttl = ttlOf(ttlMillis)
+  return [ttl, intentText(intent), ttl + Scripts.keptMillis]
+}
 
 const micros = (millis: number): number => Math.ceil(millis * 1000)
 
@@ -48,19 +54,19 @@ const placesAtOnce = 256
  * What goes into the index in one turn goes with one command, in the flush of that turn: all writes of a namespace share the index, and a
  * script for each is what they would wait for.
  */
-class Indexed {
+export class IntentIndex {
   readonly #commands: Commands
   readonly #index: string
   #places: Array<readonly [place: string, ttl: number, reply: Reply]> = []
 
-  constructor(commands: Commands, index: string) {
+  constructor(commands: Commands, { index }: Names) {
     this.#commands = commands
     this.#index = index
   }
 
-  add(place: string, ttl: number, reply: Reply): void {
+  add(key: string, token: string, ttlMillis: number, reply: Reply): void {
     // Before the flush: that is asked for in this turn, and by `nextTick` at the earliest.
-    if (this.#places.push([place, ttl, reply]) === 1) process.nextTick(this.#send)
+    if (this.#places.push([placeText(key, token), ttlOf(ttlMillis), reply]) === 1) process.nextTick(this.#send)
     else if (this.#places.length >= placesAtOnce) this.#send()
   }
 
@@ -86,9 +92,7 @@ class Indexed {
   }
 }
 
-export const makeIntents = (commands: Commands, names: Names): Intents => {
-  const indexed = new Indexed(commands, names.index)
-
+export const makeIntents = (commands: Commands, names: Names, index: IntentIndex): Intents => {
   const withIndex = (
     script: Script,
     key: string,
@@ -96,11 +100,10 @@ export const makeIntents = (commands: Commands, names: Names): Intents => {
     ttlMillis: number,
     args: ReadonlyArray<Argument>
   ): Effect.Effect<boolean, CacheError> => {
-    const ttl = ttlOf(ttlMillis)
     const both = all(2, (i, reply) =>
       i === 0
-        ? indexed.add(placeText(key, token), ttl, reply)
-        : commands.run("intents", script, [names.intents(key), token, ttl, ...args, ttl + Scripts.keptMillis], reply)
+        ? index.add(key, token, ttlMillis, reply)
+        : commands.run("intents", script, [names.intents(key), token, ...args], reply)
     )
     return allowed(
       false,
@@ -131,16 +134,20 @@ export const makeIntents = (commands: Commands, names: Names): Intents => {
 
   return {
     put: (key, token, intent, ttlMillis) =>
-      Effect.suspend(() => withIndex(Scripts.put, key, token, ttlMillis, [intentText(intent)])),
+      Effect.suspend(() => withIndex(Scripts.put, key, token, ttlMillis, putArgs(intent, ttlMillis))),
 
-    renew: (key, token, ttlMillis) => Effect.suspend(() => withIndex(Scripts.renew, key, token, ttlMillis, [])),
+    renew: (key, token, ttlMillis) =>
+      Effect.suspend(() => {
+        const ttl = ttlOf(ttlMillis)
+        return withIndex(Scripts.renew, key, token, ttlMillis, [ttl, ttl + Scripts.keptMillis])
+      }),
 
     drop: (places) =>
       Effect.suspend(() => {
         if (places.length === 0) return Effect.void
-        const index = [names.index, ...places.map(({ key, token }) => placeText(key, token))]
+        const indexed = [names.index, ...places.map(({ key, token }) => placeText(key, token))]
         const dropped = all(1 + places.length, (i, reply) => {
-          if (i === 0) return commands.command(names.index, "intents", "zrem", index, reply)
+          if (i === 0) return commands.command(names.index, "intents", "zrem", indexed, reply)
           const { key, token } = places[i - 1]!
           const name = names.intents(key)
           commands.command(name, "intents", "hdel", [name, token], reply)

@@ -2,7 +2,7 @@
  * What a backend that keeps intents must do with them. One that keeps none passes.
  */
 import { Effect, type Scope } from "effect"
-import type { EndedIntent, Intent, Intents } from "../../services/CacheBackend.ts"
+import type { EndedIntent, Give, Intent, Intents } from "../../services/CacheBackend.ts"
 import type { Backend } from "./backendCase.ts"
 import type { ConformanceStore, Script } from "./case.ts"
 import { expect } from "./expect.ts"
@@ -57,6 +57,39 @@ export const intentCases: ReadonlyArray<Script> = [
       expect("what has ended", byToken(yield* intents.ended("k"))).is({ "w:1": some })
       expect("what has ended, asked again", byToken(yield* intents.ended("k"))).is({ "w:1": some })
       expect("told after the end", yield* isIntended(backend, "k")).is(true)
+    })
+  ),
+
+  intentsCase(
+    "a take-over that says that it has put one down has",
+    Effect.fnUntraced(function*(intents, { advance }, backend) {
+      const take = (key: string, token: string, ttlMillis: number, give?: Give) =>
+        Effect.map(backend.takeOver(key, token, ttlMillis, "write", give, some), ({ holder, intended, unlinked }) => {
+          expect("the holder", holder).is(token)
+          return { intended: intended === true, unlinked }
+        })
+      yield* backend.acquire("k", "fills", long)
+      yield* backend.fill("k", "fills", write(backend, 1), "keep")
+      const first = yield* take("k", "w:1", short, "header")
+      expect("something was unlinked", first.unlinked !== undefined).is(true)
+      expect("the entry", yield* backend.read("k")).is(undefined)
+      // Beside another write, too, and without an entry.
+      const second = yield* take("k", "w:2", long)
+      const third = yield* take("k", "w:3", short, "entry")
+      expect("what was unlinked of no entry", [second.unlinked, third.unlinked]).is([undefined, undefined])
+      yield* advance(pause)
+      const down = Object.entries({ "w:1": first, "w:3": third }).filter(([, { intended }]) => intended)
+      expect("what has ended", byToken(yield* intents.ended("k"))).is(
+        Object.fromEntries(down.map(([token]) => [token, some] as const))
+      )
+      expect("the renewal of the one that has not", yield* intents.renew("k", "w:2", long)).is(second.intended)
+      const { found } = yield* intents.sweep(long, 10)
+      expect("what the index has", found.map(({ token }) => token).sort()).is(down.map(([token]) => token))
+      // Of others nothing is put down.
+      yield* backend.takeOver("l", "w:1", short, "set", undefined, some)
+      yield* backend.takeOver("m", "w:1", short, "refresh", undefined, some)
+      yield* advance(pause)
+      expect("of a set and a refresh", [yield* intents.ended("l"), yield* intents.ended("m")]).is([[], []])
     })
   ),
 

@@ -15,7 +15,9 @@ const noRegion = makeUnsafe({ key: "none", schema: undefined })
 it.effect("only what changes it is put down anew: not what is known, nor what has no room in it", () =>
   Effect.gen(function*() {
     const puts: Array<Intent> = []
-    const of: Intents["of"] = (_key, _token, intent) => ({
+    const of: Intents["of"] = (_key, token, intent) => ({
+      token,
+      within: (takeOver) => takeOver(intent),
       put: Effect.sync(() => puts.push(intent) > 0),
       renew: Effect.void,
       drop: Effect.void

@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { maxText } from "../../../src/protocol/intent.ts"
 import type { Intent, Intents } from "../../../src/services/CacheBackend.ts"
 import { keptMillis, maxPlace } from "../../../src/stores/redis/intentScripts.ts"
+import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
 import { sharedRedis } from "../../support/client.ts"
 import { eventually, openStore, reasonOf, scoped } from "./support.ts"
 
@@ -51,6 +52,65 @@ describe("intents on Redis", () => {
         assert.isAbove(yield* Effect.promise(() => client.pttl(hash)), keptMillis + 900_000)
         for (const token of ["w:1", "w:2", "w:3"]) yield* intents.drop([{ key: "k", token }])
         assert.strictEqual(yield* Effect.promise(() => client.exists(hash, index)), 0)
+      })
+    )
+  )
+
+  it.effect(
+    "are put down by the take-over in one script, which wants them neither whole nor possible",
+    scoped(
+      Effect.gen(function*() {
+        const { backend, call, client, hash, index, intents } = yield* setup
+        const lease = `${hash.slice(0, -"i:{k}".length)}l:{k}`
+        const take = (give?: "header") => backend.takeOver("k", "w:1", 5_000, "write", give, intent)
+        const all = Effect.promise(() => client.exists(lease, hash, index))
+        for (const give of [undefined, "header"] as const) {
+          assert.deepStrictEqual(yield* take(give), { holder: "w:1", unlinked: undefined, intended: true })
+          assert.match(String(yield* call("HGET", hash, "w:1")), /^\d{16}:\[\["l"\],\["l:\*"\],\["t"\]\]$/)
+          assert.isAbove(yield* Effect.promise(() => client.pttl(hash)), keptMillis)
+          assert.isAtMost(yield* Effect.promise(() => client.pttl(lease)), 5_000)
+          assert.strictEqual(yield* all, 3)
+          yield* intents.drop([{ key: "k", token: "w:1" }])
+          // What is no hash goes.
+          yield* call("SET", hash, "x")
+          assert.isTrue((yield* take(give)).intended)
+          yield* intents.drop([{ key: "k", token: "w:1" }])
+          yield* call("UNLINK", lease)
+        }
+        const maxmemory = (value: number) => call("CONFIG", "SET", "maxmemory", value)
+        yield* maxmemory(1)
+        const full = yield* Effect.ensuring(take(), maxmemory(0))
+        assert.strictEqual(full.holder, "w:1")
+        assert.notStrictEqual(full.intended, true)
+        // A lease may be longer than an intent.
+        const days = 3 * 86_400_000
+        yield* backend.takeOver("k", "w:2", days, "write", undefined, intent)
+        const end = Number(String(yield* call("HGET", hash, "w:2")).slice(0, 16)) / 1000
+        assert.isAtMost(end, Date.now() + 86_400_000)
+        assert.isAbove(yield* Effect.promise(() => client.pttl(lease)), 86_400_000)
+      })
+    )
+  )
+
+  it.effect(
+    "of a user who may not touch them: he takes over and fills without",
+    scoped(
+      Effect.gen(function*() {
+        const running = yield* server
+        const { client, namespace } = yield* openStore(running)
+        const username = `without-intents:${namespace}`
+        const rules = ["on", ">pw", "resetkeys", ...["e", "l"].map((kind) => `~${namespace}:${kind}:*`), "allchannels"]
+        yield* Effect.promise(() => client.call("ACL", "SETUSER", username, ...rules, "+@all"))
+        const options = { url: running.url, username, password: "pw", namespace, timeout: "10 seconds" } as const
+        const { backend } = yield* makeRedisPrimitives(options)
+        const taken = yield* backend.takeOver("k", "w:1", 5_000, "write", "entry", intent)
+        assert.deepStrictEqual([taken.holder, taken.intended], ["w:1", undefined])
+        assert.isFalse(yield* backend.intents!.put("k", "w:1", intent, 5_000))
+        assert.isTrue(
+          yield* backend.fill("k", "w:1", { stored: new Uint8Array(30), ttlMillis: 1_000 }, "unlink", () => {
+            assert.fail("told of intents")
+          })
+        )
       })
     )
   )
