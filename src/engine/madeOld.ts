@@ -59,14 +59,7 @@ export const madeOld = (
       }
     }
     let lists = listsOf(written)
-    const waited =
-      waiting === undefined
-        ? Effect.void
-        : Effect.map(waiting as ReturnType<Replaced["value"]>, (found) => {
-            previous = found
-            lists = listsOf(written)
-          })
-    return Effect.flatMap(waited, () => {
+    const made = () => {
       const { keys, patterns, refused = [], tags, thrown } = lists
       const own = new Set(tags)
       if (request.ownTags === true) {
@@ -82,6 +75,12 @@ export const madeOld = (
         refused: [...before, ...refused, ...normal.refused],
         thrown: created.thrown ?? thrown
       }))
+    }
+    if (waiting === undefined) return made()
+    return Effect.flatMap(waiting as ReturnType<Replaced["value"]>, (found) => {
+      previous = found
+      lists = listsOf(written)
+      return made()
     })
   })
 

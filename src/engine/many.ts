@@ -41,11 +41,17 @@ export const normalKeys = (keys: Iterable<string>): Effect.Effect<ReadonlyArray<
     )
   )
 
+interface NormalEach {
+  readonly good: ReadonlyArray<string>
+  readonly refused: ReadonlyArray<CacheError>
+}
+
+const noKeys = Effect.succeed<NormalEach>({ good: [], refused: [] })
+
 /** The same, each by itself: what is no key is told of, and left out. */
-export const normalEach = (
-  keys: ReadonlyArray<string>
-): Effect.Effect<{ readonly good: ReadonlyArray<string>; readonly refused: ReadonlyArray<CacheError> }> =>
-  Effect.suspend(() => {
+export const normalEach = (keys: ReadonlyArray<string>): Effect.Effect<NormalEach> => {
+  if (keys.length === 0) return noKeys
+  return Effect.suspend(() => {
     const good = new Set<string>()
     const refused: Array<CacheError> = []
     const some = (step: ReadonlyArray<string>) =>
@@ -60,3 +66,4 @@ export const normalEach = (
       })
     return Effect.map(inSteps([...keys], stepSize, some), () => ({ good: [...good], refused }))
   })
+}

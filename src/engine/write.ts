@@ -110,9 +110,9 @@ const steps = Effect.fnUntraced(function*(
     for (const error of old.refused) yield* note(error)
     const { created } = old
     if (created !== undefined) yield* Effect.catch(parts.invalidateKeys([created]), missed)
-    yield* Effect.catch(parts.invalidateKeys(old.keys), missed)
+    if (old.keys.length > 0) yield* Effect.catch(parts.invalidateKeys(old.keys), missed)
     for (const pattern of old.patterns) yield* Effect.catch(parts.invalidatePattern(pattern), missed)
-    yield* Effect.catch(parts.invalidateTags(old.tags), missed)
+    if (old.tags.length > 0) yield* Effect.catch(parts.invalidateTags(old.tags), missed)
     return { acknowledged, exit, old }
   })
   // Renewed to the end of its lists, or others begin them, too. It fails where nothing was written. What is thrown says nothing
