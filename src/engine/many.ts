@@ -46,11 +46,21 @@ interface NormalEach {
   readonly refused: ReadonlyArray<CacheError>
 }
 
-const noKeys = Effect.succeed<NormalEach>({ good: [], refused: [] })
+const nothing: ReadonlyArray<never> = []
+const noKeys = Effect.succeed<NormalEach>({ good: nothing, refused: nothing })
+
+const normalOne = (key: string): NormalEach => {
+  try {
+    return { good: [normalizeKey(key)], refused: nothing }
+  } catch (error) {
+    return { good: nothing, refused: [error as CacheError] }
+  }
+}
 
 /** The same, each by itself: what is no key is told of, and left out. */
 export const normalEach = (keys: ReadonlyArray<string>): Effect.Effect<NormalEach> => {
   if (keys.length === 0) return noKeys
+  if (keys.length === 1) return Effect.succeed(normalOne(keys[0]!))
   return Effect.suspend(() => {
     const good = new Set<string>()
     const refused: Array<CacheError> = []

@@ -8,8 +8,13 @@ export const maxItems = 1_000
 export const maxText = 64 * 1024
 
 /** JSON that is ASCII, so that its characters are its bytes, and no half of a surrogate pair is lost on the way. */
-export const asciiJson = (value: unknown): string =>
-  JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+export const asciiJson = (value: unknown): string => {
+  const text = JSON.stringify(value)
+  return isAscii.test(text) ? text : text.replace(/[^ -~]/g, asEscape)
+}
+
+const isAscii = /^[ -~]*$/
+const asEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /** `[[],[],[]]` */
 const emptyLength = 10

@@ -191,7 +191,6 @@ export const makeBackend = (
           ? on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], heldBy)
           : on.script("takeOver", Scripts.takeOverGiving, [...slotOf(key), ...args, give], takenOver, null)
       const intending = (on: Commands, intent: Intent) => {
-        const told = [...args, give ?? "", ...putArgs(intent, ttlMillis)]
         // The index may be on another server: what becomes of it is not what becomes of the lease.
         const both = all(2, (i, reply) =>
           i === 0
@@ -199,7 +198,7 @@ export const makeBackend = (
             : on.run(
                 "takeOver",
                 Scripts.takeOverIntending,
-                [...slotOf(key), names.intents(key), ...told],
+                [...slotOf(key), names.intents(key), ...args, give ?? "", ...putArgs(intent, ttlMillis)],
                 reply,
                 give === undefined ? "utf8" : null
               )
