@@ -3,7 +3,8 @@
  *
  * A template is text with placeholders, named (`"user:{userId}"`) or numbered (`"items:{0}:{1}"`). Parts made of ASCII
  * letters, digits and `-_.~@`, or of letters and digits of widely used scripts, stand in the key as they are; everything
- * else is percent-encoded. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
+ * else is percent-encoded. A placeholder with a `?` (`"list:{tenant}:{cursor?}"`) may have no part: absent and `undefined`
+ * are one, and stand as `%-`, which no text does. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
  * whole key.
  */
 import { describe } from "./internal/invalidOption.ts"
@@ -14,12 +15,25 @@ import { builder, parseTemplate, patternOf } from "./key/template.ts"
 /** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
 export type KeyPart = string | number | bigint | boolean
 
-/** The names of the placeholders of a template: `"user:{id}"` gives `"id"`. */
-export type PlaceholderNames<T extends string> = string extends T
+/** The placeholders as they are written: `"list:{tenant}:{cursor?}"` gives `"tenant" | "cursor?"`. */
+export type AsWritten<T extends string> = string extends T
   ? string
   : T extends `${string}{${infer Name}}${infer Rest}`
-    ? Name | PlaceholderNames<Rest>
+    ? Name | AsWritten<Rest>
     : never
+type Unmarked<W extends string> = W extends `${infer Name}?` ? Name : W
+type Marked<W extends string> = W extends `${infer Name}?` ? Name : never
+type Needed<W extends string> = W extends `${string}?` ? never : W
+
+/** The names of the placeholders of a template: `"user:{id}"` gives `"id"`, and so does `"user:{id?}"`. */
+export type PlaceholderNames<T extends string> = Unmarked<AsWritten<T>>
+
+type Simplify<P> = { [K in keyof P]: P[K] } & {}
+
+/** The parts of placeholders by name, optional where a `?` says so. */
+export type PartsOf<W extends string> = [Marked<W>] extends [never]
+  ? { readonly [K in W]: KeyPart }
+  : Simplify<{ readonly [K in Needed<W>]: KeyPart } & { readonly [K in Marked<W>]?: KeyPart | undefined }>
 
 /** Templates that are not known when compiling, in whole or in part. */
 type IsWide<T extends string> = {} extends { readonly [K in T]: 1 } ? true : false
@@ -28,37 +42,35 @@ type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
 
 /** The object whose properties fill the named placeholders of a template. */
 export type ParamsOf<T extends string> =
-  IsWide<T> extends true ? Readonly<Record<string, KeyPart>> : { readonly [K in Names<T>]: KeyPart }
+  IsWide<T> extends true
+    ? Readonly<Record<string, KeyPart>>
+    : PartsOf<Exclude<AsWritten<T>, `${number}` | `${number}?`>>
 
 // biome-ignore lint/suspicious/noExplicitAny: the arguments a key does not need; a function that takes a Date does not take `unknown`
 type Anything = any
 
 // One row a placeholder: the argument at that place is a part when the template names it, and there must be one when it
-// names a later one.
+// names a later one. One that may be absent need not be there.
 type Tail<P extends string, Place extends string, Later extends ReadonlyArray<Anything>> = Place extends P
   ? readonly [KeyPart, ...Later]
-  : number extends Later["length"]
-    ? Later extends readonly [Anything, ...Anything]
+  : `${Place}?` extends P
+    ? readonly [(KeyPart | undefined)?, ...Later]
+    : Later extends readonly [Anything, ...Anything]
       ? readonly [Anything, ...Later]
-      : Later
-    : Later
-type PositionalArgs<P extends string> = Tail<
+      : Required<Later> extends readonly [Anything, ...Anything]
+        ? readonly [Anything?, ...Later]
+        : Later
+type Rows<P extends string, End extends ReadonlyArray<Anything>> = Tail<
   P,
   "0",
   Tail<
     P,
     "1",
-    Tail<
-      P,
-      "2",
-      Tail<
-        P,
-        "3",
-        Tail<P, "4", Tail<P, "5", Tail<P, "6", Tail<P, "7", Tail<P, "8", Tail<P, "9", ReadonlyArray<Anything>>>>>>>
-      >
-    >
+    Tail<P, "2", Tail<P, "3", Tail<P, "4", Tail<P, "5", Tail<P, "6", Tail<P, "7", Tail<P, "8", Tail<P, "9", End>>>>>>>>
   >
 >
+
+type PositionalArgs<T extends string> = Rows<Extract<AsWritten<T>, `${number}` | `${number}?`>, ReadonlyArray<Anything>>
 
 /**
  * What the arguments of a function must offer, for its calls to be cached under a template: a first argument with the
@@ -70,9 +82,11 @@ export type ArgsOf<T extends string> =
     : [PlaceholderNames<T>] extends [never]
       ? ReadonlyArray<Anything>
       : [Positions<T>] extends [never]
-        ? readonly [ParamsOf<T>, ...Anything]
+        ? {} extends ParamsOf<T>
+          ? readonly [(ParamsOf<T> | undefined)?, ...Anything]
+          : readonly [ParamsOf<T>, ...Anything]
         : [Names<T>] extends [never]
-          ? PositionalArgs<Positions<T>>
+          ? PositionalArgs<T>
           : readonly [{ readonly "a template has either names or numbers": never }, ...Anything]
 
 /** What fills a template: an object by name, or a list by position. */
@@ -82,14 +96,14 @@ export type KeyParams<T extends string> =
     : [Positions<T>] extends [never]
       ? ParamsOf<T>
       : [Names<T>] extends [never]
-        ? PositionalArgs<Positions<T>>
+        ? PositionalArgs<T>
         : never
 
 /** A template made ready: parsed and checked once, cheap to fill in. */
 export interface CompiledKey {
   readonly template: string
   readonly prefix: string
-  /** The names of the placeholders in order, each once; positional ones are `"0"`, `"1"`... */
+  /** The names of the placeholders in order, each once, without their `?`; positional ones are `"0"`, `"1"`... */
   readonly placeholders: ReadonlyArray<string>
   /** True when placeholders are numbers: parts come from the argument list rather than from one object. */
   readonly positional: boolean
@@ -102,8 +116,9 @@ export interface CompiledKey {
 /**
  * Parses a template. `prefix` is text put in front of it, without `{`, `}`, `*` and `%`.
  *
- * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number from 0 to 9, both
- * kinds occur, or the text holds a `%`.
+ * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number from 0 to 9, each
+ * perhaps with a `?`, when both kinds occur, when one is with a `?` in one place and without in another, or when the text holds
+ * a `%`.
  */
 export const compileUnsafe = (template: string, options?: { readonly prefix?: string | undefined }): CompiledKey => {
   const prefix = options?.prefix ?? ""
@@ -131,9 +146,11 @@ export type BuildOptions<T extends string> =
     : [PlaceholderNames<T>] extends [never]
       ? [options?: AnyParts]
       : [Positions<T>] extends [never]
-        ? [options: Prefix & { readonly params: ParamsOf<T> }]
+        ? {} extends ParamsOf<T>
+          ? [options?: Prefix & { readonly params?: ParamsOf<T> | undefined }]
+          : [options: Prefix & { readonly params: ParamsOf<T> }]
         : [Names<T>] extends [never]
-          ? [options: Prefix & { readonly args: PositionalArgs<Positions<T>> & ReadonlyArray<KeyPart> }]
+          ? [options: Prefix & { readonly args: PositionalArgs<T> & ReadonlyArray<KeyPart | undefined> }]
           : [never]
 
 /** The options of `buildCachePattern`: any part may be left out. */
@@ -165,8 +182,11 @@ const compiled = (template: string, prefix: string): CompiledKey => {
 /**
  * The key for a template and its parts: `"user:{id}"` with `{ id: "123" }` is `"user:123"`.
  *
- * Throws `CacheError` (`InvalidKey`) for a malformed template, and for a part that is missing or not a string, a finite
- * number, a bigint or a boolean.
+ * A placeholder with a `?` may have no part: absent and `undefined` are one part, which no text is. The key of `{}` and that
+ * of `{ cursor: "" }` differ.
+ *
+ * Throws `CacheError` (`InvalidKey`) for a malformed template, and for a part that is missing (also `undefined`) where the
+ * placeholder has no `?`, or is not a string, a finite number, a bigint or a boolean.
  *
  * @example
  * ```ts
@@ -175,6 +195,7 @@ const compiled = (template: string, prefix: string): CompiledKey => {
  * assert.equal(buildCacheKey("user:{userId}", { params: { userId: "123" } }), "user:123")
  * assert.equal(buildCacheKey("items:{0}:{1}", { args: ["category", "page1"] }), "items:category:page1")
  * assert.equal(buildCacheKey("user:{id}", { params: { id: "a:b" }, prefix: "v2:" }), "v2:user:a%3Ab")
+ * assert.equal(buildCacheKey("list:{tenant}:{cursor?}", { params: { tenant: 7 } }), "list:7:%-")
  * ```
  */
 export const buildCacheKey = <const T extends string>(template: T, ...rest: BuildOptions<T>): string => {
@@ -186,6 +207,9 @@ export const buildCacheKey = <const T extends string>(template: T, ...rest: Buil
 /**
  * The pattern of all keys of a template that hold the given parts. Parts are encoded as in a key, so that a `*` in one is
  * no wildcard: the safe way to put what a user typed into a pattern. A `*` in the template itself is a wildcard.
+ *
+ * A part that is left out or `undefined` stands for any, also for that of a `{cursor?}` which is absent in the key: a forgotten
+ * part removes too much, never too little. Where all other parts are given, the key itself names the one without it.
  *
  * Throws `CacheError` (`InvalidKey`) as `buildCacheKey` does, except that a part may be missing.
  *

@@ -1,5 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type ArgsOf, buildCacheKey, compileUnsafe, type ParamsOf } from "../src/CacheKey.ts"
+import {
+  type ArgsOf,
+  buildCacheKey,
+  buildCachePattern,
+  compileUnsafe,
+  matcherUnsafe,
+  normalizeKey,
+  type ParamsOf
+} from "../src/CacheKey.ts"
 import { joined, hostile, words, invalid } from "./support/keys.ts"
 
 describe("templates", () => {
@@ -183,6 +191,145 @@ describe("templates", () => {
   })
 })
 
+describe("a part that may be absent", () => {
+  it("is one part, whether it is missing or undefined, and no text", () => {
+    const list = compileUnsafe("list:{tenant}:{cursor?}")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1 }), "list:1:%-")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1, cursor: undefined }), "list:1:%-")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1, cursor: "" }), "list:1:")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1, cursor: "a" }), "list:1:a")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1, cursor: "%-" }), "list:1:%25-")
+    assert.strictEqual(list.buildUnsafe({ tenant: 1, cursor: "undefined" }), "list:1:undefined")
+    assert.deepEqual([list.placeholders, list.positional, list.pattern], [["tenant", "cursor"], false, "list:*:*"])
+    const places = compileUnsafe("l:{0}:{1?}")
+    assert.strictEqual(places.buildUnsafe(["a"]), "l:a:%-")
+    assert.strictEqual(places.buildUnsafe(["a", undefined]), "l:a:%-")
+    assert.strictEqual(places.buildUnsafe(["a", "b", "c"]), "l:a:b")
+    assert.strictEqual(compileUnsafe("{a?}").buildUnsafe({}), "%-")
+    assert.strictEqual(compileUnsafe("{a?}").buildUnsafe({ a: "" }), "%.")
+    assert.strictEqual(compileUnsafe("{a?}{b?}{c?}").buildUnsafe({ b: "x" }), "%-%.x%.%-")
+    assert.strictEqual(buildCacheKey("l:{cursor?}"), "l:%-")
+    assert.strictEqual(buildCacheKey("l:{0?}:{1}", { args: [undefined, "x"] }), "l:%-:x")
+  })
+
+  it("is still refused where it is no part, and where it must be there", () => {
+    const list = compileUnsafe("list:{tenant}:{cursor?}")
+    for (const cursor of [null, Number.NaN, {}, [], Symbol("s"), () => 1]) {
+      assert.strictEqual(invalid(() => list.buildUnsafe({ tenant: 1, cursor })).placeholder, "cursor")
+    }
+    assert.strictEqual(invalid(() => list.buildUnsafe({ cursor: "a" })).placeholder, "tenant")
+    for (const nothing of [undefined, null, "text", 1]) invalid(() => list.buildUnsafe(nothing as never))
+  })
+
+  it("is absent where an object has it only from Object", () => {
+    for (const name of ["constructor", "toString", "valueOf", "__proto__", "hasOwnProperty"]) {
+      assert.strictEqual(compileUnsafe(`k:{${name}?}`).buildUnsafe({}), "k:%-")
+      assert.strictEqual(compileUnsafe(`k:{${name}?}`).buildUnsafe(Object.create(null)), "k:%-")
+      assert.strictEqual(compileUnsafe(`k:{${name}?}`).buildUnsafe(JSON.parse(`{"${name}":"v"}`)), "k:v")
+      invalid(() => compileUnsafe(`k:{${name}?}`).buildUnsafe(JSON.parse(`{"${name}":{}}`)))
+    }
+    class Page {
+      get cursor() {
+        return "c"
+      }
+    }
+    assert.strictEqual(compileUnsafe("k:{cursor?}:{constructor?}").buildUnsafe(new Page() as never), "k:c:%-")
+  })
+
+  it("is written with one ? behind the name", () => {
+    for (const template of ["{?}", "{a??}", "{?a}", "{a ?}", "{0??}", "{10?}", "{a?b}", "{a?}:{0}", "{0?}:{a}"]) {
+      assert.strictEqual(invalid(() => compileUnsafe(template)).key, template)
+    }
+    for (const template of ["{a}:{a?}", "{a?}:{a}", "{0?}:{1}:{0}"]) {
+      assert.include(invalid(() => compileUnsafe(template)).problem, "with a ? in one place and without in another")
+    }
+    assert.strictEqual(compileUnsafe("{a?}:{a?}").buildUnsafe({}), "%-:%-")
+  })
+
+  it("of a pattern that leaves it out it is any", () => {
+    for (const params of [{ tenant: "7" }, { tenant: "7", cursor: undefined }]) {
+      const matches = matcherUnsafe(buildCachePattern("list:{tenant}:{cursor?}", { params }))
+      for (const cursor of [undefined, "", "a", "%-"]) {
+        assert.isTrue(matches(buildCacheKey("list:{tenant}:{cursor?}", { params: { tenant: "7", cursor } })))
+      }
+      assert.isFalse(matches(buildCacheKey("list:{tenant}:{cursor?}", { params: { tenant: "8" } })))
+    }
+    assert.strictEqual(buildCachePattern("list:{tenant}:{cursor?}", { params: { cursor: "%-" } }), "list:*:%25-")
+    assert.strictEqual(buildCachePattern("l:{0?}:{1}", { args: [undefined, "*"] }), "l:*:%2A")
+  })
+
+  it("of a long key it is not cut in two", () => {
+    for (let pad = 455; pad < 475; pad++) {
+      const start = "a".repeat(pad)
+      for (const key of [
+        compileUnsafe("{0}:{1?}:{2}").buildUnsafe([start, undefined, "b".repeat(200)]),
+        normalizeKey(`${start}:%-:${"b".repeat(200)}`)
+      ]) {
+        assert.notMatch(key.slice(0, -45), /%$/)
+        assert.isTrue(matcherUnsafe(buildCachePattern("{0}:{1?}:{2}", { args: [start] }))(key))
+      }
+    }
+  })
+
+  it("no two lists of parts share a key: every short one, and the absent", () => {
+    const parts = [undefined, ...words(["-", "x", "%", ".", "~", "2", "D"], 2)]
+    for (const t of ["", "-", "x", ":", "2", "D", ".", "~", "--", "-x", "--.", ".-"]) {
+      for (const [before, after] of [
+        ["", ""],
+        ["-", "-"],
+        ["", "~"]
+      ] as const) {
+        for (const template of [`${before}{0?}${t}{1?}${after}`, `${before}{0}${t}{1?}${after}`]) {
+          const key = compileUnsafe(template)
+          const first = template.includes("{0?}") ? parts : parts.slice(1)
+          const seen = new Set<string>()
+          for (const a of first) for (const b of parts) seen.add(key.buildUnsafe([a, b]))
+          assert.strictEqual(seen.size, first.length * parts.length, template)
+        }
+      }
+    }
+    const three = [undefined, ...words(["-", "%", ".", "x"], 1)]
+    for (const template of ["{0?}{1?}{2?}", "{0?}-{1?}{2?}", "{0?}x{1?}-{2?}", "{0?}-x{1?}x{2?}"]) {
+      const key = compileUnsafe(template)
+      const seen = new Set<string>()
+      for (const a of three) for (const b of three) for (const c of three) seen.add(key.buildUnsafe([a, b, c]))
+      assert.strictEqual(seen.size, three.length ** 3, template)
+    }
+  })
+
+  it.prop(
+    "no two lists of parts share a key: hostile parts, and the absent",
+    [joined(["-", "x", "A", "2", "D", ":", ".", "~", "é"]), hostile, hostile, hostile],
+    ([t, a, b, c]) => {
+      for (const template of [`k:{0?}${t}{1?}`, "{0?}{1?}", `{0?}${t}{1?}-`]) {
+        const key = compileUnsafe(template)
+        const lists = [
+          [a, b],
+          [a, undefined],
+          [undefined, b],
+          [undefined, undefined],
+          [c, a],
+          [c, undefined],
+          [undefined, a],
+          [b, "%-"],
+          ["%-", b]
+        ] as const
+        const keys = new Map<string, string>()
+        for (const list of lists) {
+          const built = key.buildUnsafe(list)
+          const said = JSON.stringify(list.map((part) => part ?? null))
+          assert.strictEqual(keys.get(built) ?? said, said)
+          keys.set(built, said)
+          for (const some of [[], [list[0]], [undefined, list[1]], list]) {
+            assert.isTrue(matcherUnsafe(buildCachePattern(template, { args: some as never }))(built))
+          }
+        }
+      }
+    },
+    { arbitrary: { runs: 300 } }
+  )
+})
+
 describe("types", () => {
   it("follow the template", () => {
     const wide: string = "user:{id}"
@@ -231,7 +378,22 @@ describe("types", () => {
     fits("items:{0}:{1}")((_a: string, _b: Date) => {})
     // @ts-expect-error both kinds
     fits("{0}:{a}")((_a: string) => {})
+    fits("l:{tenant}:{cursor?}")((_: { readonly tenant: string; readonly cursor?: string | undefined }) => {})
+    fits("l:{tenant}:{cursor?}")((_: { readonly tenant: string; readonly cursor: string | undefined }) => {})
+    fits("l:{cursor?}")((_?: { readonly cursor?: string }) => {})
+    fits("l:{0}:{1?}")((_a: string, _b?: string) => {})
+    fits("l:{2?}")((_a: Date, _b: Date, _c?: number) => {})
+    // @ts-expect-error may be null
+    fits("l:{cursor?}")((_: { readonly cursor: string | null }) => {})
+    // @ts-expect-error the first must be there
+    fits("l:{0}:{1?}")((_a?: string, _b?: string) => {})
+    invalid(() => {
+      // @ts-expect-error the tenant must be there
+      buildCacheKey("l:{tenant}:{cursor?}", { params: { cursor: "a" } })
+    })
     const params: ParamsOf<"a:{x}:{y}"> = { x: 1, y: "" }
+    const some: ParamsOf<"a:{x}:{y?}"> = { x: 1 }
+    assert.isDefined(some)
     assert.isDefined(params)
   })
 })

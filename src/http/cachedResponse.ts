@@ -327,7 +327,7 @@ export interface CachedResponse {
  * By a plain name, `"users:list"`, the key is `http:<name>:<path>?<query>`, so one name serves a route with parameters,
  * and `invalidatePattern("http:users:list:*")` removes them all. Names are made of letters, digits and `_ . ~ @ : / -`.
  * A key with placeholders, `"page:{slug}"`, is filled from the parameters of route and query, and is exactly the key of
- * the entry; parameters that it does not name make no difference. A request that lacks one of them, or has one twice, is
+ * the entry; parameters that it does not name make no difference. A request that lacks one of them (but for `{page?}`), or has one twice, is
  * not cached: its handler runs (`BYPASS`), whatever `onCacheError` says. What `vary` and `authenticated` name is added to
  * either behind a `#`. Paths count as sent, hosts do not: name `"host"` in `vary` where a handler looks at it.
  *

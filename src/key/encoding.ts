@@ -12,6 +12,9 @@ const maxKeyBytes = 512
 const shortMark = "%~"
 const digestLength = 43
 
+/** What stands for a part that is not there: no character's escape, so no text's. */
+export const absentPart = "%-"
+
 /** What is left of a long key stays readable up to here. */
 const headBytes = maxKeyBytes - shortMark.length - digestLength
 
@@ -146,7 +149,7 @@ const byteLength = (text: string): number => {
 
 // One character as a reader sees it: a whole percent-encoded one, another escape, or a code point.
 const token =
-  /%u[0-9A-F]{4}|%(?:[CD][0-9A-F]%|E[0-9A-F](?:%[89AB][0-9A-F]){1}%|F[0-7](?:%[89AB][0-9A-F]){2}%)[89AB][0-9A-F]|%[0-9A-F]{2}|%[.~]|[^]/uy
+  /%u[0-9A-F]{4}|%(?:[CD][0-9A-F]%|E[0-9A-F](?:%[89AB][0-9A-F]){1}%|F[0-7](?:%[89AB][0-9A-F]){2}%)[89AB][0-9A-F]|%[0-9A-F]{2}|%[-.~]|[^]/uy
 
 /** What is a character of one byte by itself: ASCII, but for what begins an escape. */
 const wholeTable: PlainTable = Uint8Array.from({ length: 128 }, (_, code) => (code === 37 ? 0 : 1))

@@ -4,12 +4,13 @@
  * **Why two lists of parts never give one key.** A key is read from left to right as a run of tokens: an escape, which
  * is `%` and what its next character announces, or else one character. That reading is unique: a template holds no `%`,
  * and a part holds it only in escapes. A part gives characters of a fixed set, without the `reserved` ones, and escapes
- * of characters. Between two placeholders stands text with at least one character that no part gives as a token: one
+ * of characters; an optional part that is absent gives `%-` alone, which is no character's escape. Between two placeholders stands text with at least one character that no part gives as a token: one
  * outside the set, or a reserved one; or, when there is no text, the divider `%.`, which is no character's escape. So the
  * first such token after a part tells where that part and the text after it meet, and then the next part begins. Within a
  * part each token stands for one character.
  */
 import {
+  absentPart,
   encodePart,
   invalidKey,
   isLong,
@@ -27,6 +28,8 @@ export interface Template {
   readonly source: string
   /** The placeholders as they occur, repeated ones too. */
   readonly names: ReadonlyArray<string>
+  /** Those of them that may be absent. */
+  readonly optional: ReadonlySet<string>
   readonly positional: boolean
   /** The text around the placeholders: one more than those. */
   readonly texts: ReadonlyArray<string>
@@ -34,7 +37,7 @@ export interface Template {
   readonly reserved: ReadonlyArray<string>
 }
 
-const placeholder = /^(?:[A-Za-z_][A-Za-z0-9_]*|[0-9])$/
+const placeholder = /^((?:[A-Za-z_][A-Za-z0-9_]*|[0-9]))(\??)$/
 const isIndex = (name: string): boolean => name.charCodeAt(0) < 58
 
 const checkText = (text: string, source: string): string => {
@@ -55,19 +58,25 @@ export const parseTemplate = (template: string, prefix: string): Template => {
   checkText(prefix, prefix)
   const texts: Array<string> = []
   const names: Array<string> = []
+  const optional = new Set<string>()
   let rest = template
   for (let open = rest.indexOf("{"); open >= 0; open = rest.indexOf("{")) {
     const close = rest.indexOf("}", open)
     if (close < 0) throw invalidKey(template, "a { is not closed")
-    const name = rest.slice(open + 1, close)
-    if (name === "") throw invalidKey(template, "{} does not name a placeholder")
-    if (!placeholder.test(name)) {
+    const inner = rest.slice(open + 1, close)
+    if (inner === "") throw invalidKey(template, "{} does not name a placeholder")
+    const [, name, mark] = placeholder.exec(inner) ?? []
+    if (name === undefined) {
       throw invalidKey(
         template,
-        "a placeholder is a name of letters, digits and _, or a number from 0 to 9",
-        name.slice(0, 80)
+        "a placeholder is a name of letters, digits and _, or a number from 0 to 9, with a ? behind it where it may be absent",
+        inner.slice(0, 80)
       )
     }
+    if (names.includes(name) && optional.has(name) !== (mark === "?")) {
+      throw invalidKey(template, "is with a ? in one place and without in another", name)
+    }
+    if (mark === "?") optional.add(name)
     texts.push(rest.slice(0, open))
     names.push(name)
     rest = rest.slice(close + 1)
@@ -90,8 +99,10 @@ export const parseTemplate = (template: string, prefix: string): Template => {
     if (texts[i] === "") texts[i] = divider
     else reserve(texts[i]!, reserved)
   }
-  return { source: prefix + template, names, positional, texts, table: partTableWithout(reserved), reserved }
+  return { source: prefix + template, names, optional, positional, texts, table: partTableWithout(reserved), reserved }
 }
+
+type Parts = Readonly<Record<string, unknown>> | ReadonlyArray<unknown>
 
 const describe = (value: unknown): string =>
   value === null
@@ -106,8 +117,11 @@ const describe = (value: unknown): string =>
             ? "undefined"
             : `a ${typeof value}`
 
+/** What an object has from its prototype: an optional part may be called "constructor", and be absent. */
+const isInherited = (parts: Parts, name: string): boolean => name in Object.prototype && !Object.hasOwn(parts, name)
+
 /** The text of a part, which is its identity, as it stands in the key. */
-const encode = (template: Template, name: string, value: unknown): string => {
+const encode = (template: Template, name: string, value: unknown, parts: Parts): string => {
   const text =
     typeof value === "string"
       ? value
@@ -115,6 +129,7 @@ const encode = (template: Template, name: string, value: unknown): string => {
         ? String(value)
         : undefined
   if (text === undefined) {
+    if (template.optional.has(name) && (value === undefined || isInherited(parts, name))) return absentPart
     throw invalidKey(
       template.source,
       `is ${describe(value)}, expected a string, a finite number, a bigint or a boolean`,
@@ -124,7 +139,6 @@ const encode = (template: Template, name: string, value: unknown): string => {
   return encodePart(text, template.table, template.reserved)
 }
 
-type Parts = Readonly<Record<string, unknown>> | ReadonlyArray<unknown>
 type Build = (parts: Parts) => string
 
 const valueOf = (template: Template, parts: Parts, name: string): unknown => {
@@ -150,7 +164,7 @@ export const builder = (template: Template): Build => {
     const empty = before + between === "" ? divider : before + between
     return (parts) => {
       const value = valueOf(template, parts, first)
-      const part = typeof value === "string" && isPlain(value, table) ? value : encode(template, first, value)
+      const part = typeof value === "string" && isPlain(value, table) ? value : encode(template, first, value, parts)
       return part === "" ? finish(empty) : finish(before + part + between)
     }
   }
@@ -162,9 +176,9 @@ export const builder = (template: Template): Build => {
       const b = (parts as Readonly<Record<string, unknown>>)[second]
       return finish(
         before +
-          (typeof a === "string" && isPlain(a, table) ? a : encode(template, first, a)) +
+          (typeof a === "string" && isPlain(a, table) ? a : encode(template, first, a, parts)) +
           between +
-          (typeof b === "string" && isPlain(b, table) ? b : encode(template, second, b)) +
+          (typeof b === "string" && isPlain(b, table) ? b : encode(template, second, b, parts)) +
           after
       )
     }
@@ -172,19 +186,19 @@ export const builder = (template: Template): Build => {
   return (parts) => {
     let key = before
     for (let i = 0; i < names.length; i++) {
-      key += encode(template, names[i]!, valueOf(template, parts, names[i]!)) + texts[i + 1]!
+      key += encode(template, names[i]!, valueOf(template, parts, names[i]!), parts) + texts[i + 1]!
     }
     return finish(key)
   }
 }
 
-/** The pattern of the keys that hold the given parts; what is not given may be anything. */
+/** The pattern of the keys that hold the given parts; what is not given, or is `undefined`, may be anything, also absent. */
 export const patternOf = (template: Template, parts: Parts): string => {
   let pattern = template.texts[0]!
   template.names.forEach((name, i) => {
     // Own properties only: a placeholder may be called "constructor".
     const value = Object.hasOwn(parts, name) ? valueOf(template, parts, name) : undefined
-    pattern += (value === undefined ? "*" : encode(template, name, value)) + template.texts[i + 1]!
+    pattern += (value === undefined ? "*" : encode(template, name, value, parts)) + template.texts[i + 1]!
   })
   // As in a key: with no text at all, an empty part gives the divider.
   return pattern === "" ? divider : pattern

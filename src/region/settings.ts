@@ -2,12 +2,12 @@
  * The options of a region, as types.
  */
 import type { Duration, Schema } from "effect"
-import type { KeyPart, PlaceholderNames } from "../CacheKey.ts"
+import type { AsWritten, PartsOf, PlaceholderNames } from "../CacheKey.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
 export type RegionParams<T extends string> = [PlaceholderNames<T>] extends [never]
   ? Readonly<Record<never, never>>
-  : { readonly [K in PlaceholderNames<T>]: KeyPart }
+  : PartsOf<AsWritten<T>>
 
 /** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
 export type OnCacheError = "bypass" | "fail"
@@ -48,7 +48,7 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
 /** The options of `CacheRegion.make`, and of a pattern with inline options. */
 export interface RegionOptions<T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">
   extends RegionSettings<NoInfer<A>, NoInfer<T>, F> {
-  /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, or plain text. */
+  /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, `"list:{tenant}:{cursor?}"`, or plain text. */
   readonly key: T
   /** Any codec: values are stored as its JSON form and come back decoded. */
   readonly schema: Schema.Codec<A, I, RD, RE>

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Context, Schema } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { HttpServerRequest } from "effect/http"
 import { compileName, keyUnsafe } from "../../src/http/key.ts"
 import { policyUnsafe } from "../../src/http/options.ts"
 import { directivesOf, noneMatches } from "../../src/http/semantics.ts"
@@ -35,6 +35,13 @@ const hostile = Schema.Array(
     "\ud800"
   ])
 )
+const ofQuery = (template: string, search: Record<string, string>): string =>
+  keyUnsafe(
+    compileName(template),
+    policyUnsafe({ ttl: 1000 }),
+    { url: "/", originalUrl: "/", headers: {}, cookies: {} } as unknown as HttpServerRequest.HttpServerRequest,
+    Context.make(HttpServerRequest.ParsedSearchParams, search) as Context.Context<never>
+  )
 const word = Arbitrary.map(Arbitrary.schema(hostile), (pieces) => pieces.slice(0, 6).join(""))
 
 type Four = readonly [path: string, query: string, a: string, b: string]
@@ -55,6 +62,13 @@ const key = ([path, query, a, b]: Four): string => {
 }
 
 describe("keys of requests", () => {
+  it("a query parameter with a ? may be missing, which is not to be sent empty", () => {
+    assert.strictEqual(ofQuery("list:{page?}", {}), "list:%-")
+    assert.strictEqual(ofQuery("list:{page?}", { page: "" }), "list:")
+    assert.strictEqual(ofQuery("list:{page?}", { page: "%-" }), "list:%25-")
+    assert.throws(() => ofQuery("list:{page}", {}), /InvalidKey/)
+  })
+
   it.prop(
     "are equal only for equal requests",
     [word, word, word, word, word, word, word, word],

@@ -27,6 +27,7 @@ export const hostile = joined([
   "%",
   "%.",
   "%~",
+  "%-",
   "%25",
   "%2",
   "%uD800",
