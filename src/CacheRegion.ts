@@ -2,14 +2,42 @@
  * Regions: what is cached. A region is defined once (key, schema, lifetime, tags) and shared by readers and writers, so
  * that they cannot drift apart.
  */
+import type { Effect } from "effect"
+import type { CacheError } from "./CacheError.ts"
+import { controlsOf, type PatternParams, type RegionArgs } from "./region/controls.ts"
 import { resolveUnsafe } from "./region/region.ts"
 import type { OnCacheError, RegionOptions } from "./region/settings.ts"
+import type { CacheClient } from "./services/CacheClient.ts"
 
 export type { OnCacheError, RegionOptions, RegionParams, RegionSettings, Tags, Ttl } from "./region/settings.ts"
 
-/** A region: the options it was made of, checked. Can be given wherever options can. */
+/**
+ * What a region can do. A class to the compiler alone: of a class it knows that `{ ...Users }` has none of its methods, which
+ * would be those of the key and the prefix that `Users` has, whatever the copy says.
+ */
+export declare abstract class RegionControls<T extends string> {
+  /** The key of these parameters; `.key` is the template. Throws `CacheError` (`InvalidKey`). */
+  keyFor(this: void, ...params: RegionArgs<T>): string
+  /**
+   * The pattern of all keys that have these parameters; what is left out or `undefined` may be anything. For
+   * `invalidatePattern`, and for the lists of writes. Throws `CacheError` (`InvalidKey`).
+   */
+  pattern(this: void, some?: PatternParams<T>): string
+  /** Removes the entry of these parameters, as `invalidateKey` does. Fails with `InvalidKey` when they make no key. */
+  invalidate(this: void, ...params: RegionArgs<T>): Effect.Effect<void, CacheError, CacheClient>
+  /** Removes all entries of the region, as `invalidatePattern` does: its cost grows with the store. */
+  get clear(): Effect.Effect<void, CacheError, CacheClient>
+}
+
+/**
+ * A region: the options it was made of, checked, with what it can do. It can be given wherever options can, and to `get`,
+ * `getMany` and `set` of `CacheClient`.
+ *
+ * `{ ...Users, ttl: "1 minute" }` has its options and none of its methods; `CacheRegion.make` makes a region of it again.
+ */
 export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass">
-  extends RegionOptions<T, A, I, RD, RE, F> {
+  extends RegionOptions<T, A, I, RD, RE, F>,
+    RegionControls<T> {
   readonly _tag: "CacheRegion"
 }
 
@@ -34,16 +62,22 @@ export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F e
  * const getUser = cacheAside(Users)(({ userId }: { readonly userId: string }) =>
  *   Effect.succeed({ id: userId, tenantId: "7" })
  * )
- * const user = await Effect.runPromise(getUser({ userId: "1" }).pipe(Effect.provide(CacheMemory.layer())))
+ * const program = Effect.gen(function*() {
+ *   yield* getUser({ userId: "1" })
+ *   yield* Users.invalidate({ userId: "1" })
+ *   return yield* getUser({ userId: "1" })
+ * })
+ * const user = await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))
  * assert.equal(user.tenantId, "7")
+ * assert.equal(Users.keyFor({ userId: "a:b" }), "user:a%3Ab")
+ * assert.equal(Users.pattern(), "user:*")
  * ```
  */
 const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
   options: RegionOptions<T, A, I, RD, RE, F>
 ): CacheRegion<T, A, I, RD, RE, F> => {
-  const region = { _tag: "CacheRegion", ...options } as const
-  resolveUnsafe(region)
-  return region
+  const region = { ...options, _tag: "CacheRegion" } as const
+  return Object.defineProperties(region, controlsOf(resolveUnsafe(region))) as never
 }
 
 export const CacheRegion = { make } as const

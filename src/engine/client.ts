@@ -5,14 +5,12 @@ import { Duration, Effect, type Fiber, Option, type Scope } from "effect"
 import type { CacheSettings } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
-import type { AnyCodec } from "../internal/erased.ts"
 import { inSteps } from "../internal/inSteps.ts"
 import { makeTokens } from "../internal/token.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
-import { checked, positiveMillis, strings, stringsOf } from "../region/checks.ts"
-import { makeUnsafe, type Region } from "../region/region.ts"
-import { codecOf } from "../schema/codec.ts"
+import { checked, stringsOf } from "../region/checks.ts"
+import type { Region } from "../region/region.ts"
 import { asWriteToken } from "../protocol/lease.ts"
 import type { Found } from "../protocol/verdict.ts"
 import { CacheClient } from "../services/CacheClient.ts"
@@ -20,10 +18,11 @@ import type { Primitives } from "../services/CachePrimitives.ts"
 import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine, type WriteRequest } from "./contract.ts"
+import { anonymous, given, givenMany, givenValue } from "./given.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import { makeIntents } from "./intents.ts"
 import type { LoadContext } from "./land.ts"
-import { normalKeys, readStep } from "./many.ts"
+import { readStep } from "./many.ts"
 import { momentOf } from "./moment.ts"
 import { makeReads } from "./read.ts"
 import { makeReports } from "./report.ts"
@@ -50,32 +49,8 @@ export interface ClientOptions {
   readonly same?: StoreOptions["same"]
 }
 
-/** The label of what `CacheClient.get` and `set` do, which belong to no region. */
-const manual = "(client)"
-
-const anonymous = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
-
 /** Of several keys the first. */
 const keyOf = ({ keys }: WriteRequest): string => (Array.isArray(keys) ? (keys[0] ?? "") : String(keys))
-
-/** A region for a key that belongs to none. */
-const regionOf = (
-  schema: AnyCodec,
-  options?: {
-    readonly ttl?: Duration.Input | undefined
-    readonly tags?: ReadonlyArray<string> | undefined
-  }
-): Region => {
-  const codec = codecOf(schema)
-  return {
-    ...anonymous,
-    codec: codec as Region["codec"],
-    fingerprint: codec.fingerprint,
-    stamp: 0,
-    ttl: options?.ttl === undefined ? undefined : positiveMillis("ttl", options.ttl),
-    staticTags: options?.tags === undefined ? [] : [...new Set(strings("tags", options.tags))]
-  }
-}
 
 export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["Service"], never, Scope.Scope> =
   Effect.fnUntraced(function*(options: ClientOptions) {
@@ -131,14 +106,14 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     }
 
     const getMany = (region: Region, keys: ReadonlyArray<string>, fiber: Fiber.Fiber<unknown, unknown>) => {
-      const attributes = { "cache.region": manual, "cache.count": keys.length, "cache.layer": layer }
+      const attributes = { "cache.region": region.name, "cache.count": keys.length, "cache.layer": layer }
       const here = transactionOf(fiber.context)
       const step = (some: ReadonlyArray<string>) =>
         Effect.flatMap(primary.lookMany(region, some), (found) =>
           handOutAll(here === undefined ? found : found.map((one, i) => transactions.asSeen(here, some[i]!, one)))
         )
       const handOutAll = (entries: ReadonlyArray<Found>) => {
-        const stats = counters.of(manual)
+        const stats = counters.of(region.name)
         const moment = momentOf(fiber.context)
         const values: Array<Option.Option<unknown>> = []
         const copies: Array<Effect.Effect<void, never, unknown>> = []
@@ -173,7 +148,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
      * itself, by an invalidation, a newer write or the loss of its lease, it stores nothing and empties the slot: whose value is
      * the newest is not known, and the old one must not outlive it. The lease that is there then is another's, and stays.
      */
-    const setNow = (key: string, value: unknown, region: Region) =>
+    const setNow = (key: string, value: unknown, region: Region, params: unknown) =>
       Effect.uninterruptible(
         Effect.gen(function*() {
           const token = context.makeToken()
@@ -185,7 +160,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             // Beside writes it is not known whose value is the newest: nothing is stored, by none of them.
             if (holder !== token) return false
             const origin = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
-            const sealed = yield* primary.sealer.sealNow(region, key, value, undefined, origin)
+            const sealed = yield* primary.sealer.sealNow(region, key, value, params, origin)
             return yield* primary.fill(region, key, token, sealed, "empty")
           })
           // A step that failed may have been carried out all the same.
@@ -286,35 +261,29 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       invalidateTags: (tags) =>
         within((here) => transactions.invalidateTags(here, tags), removals.invalidateTags(tags)),
       clear: within(transactions.clear, removals.clear),
-      get: (key, schema) =>
-        Effect.flatMap(
-          checked(() => [normalizeKey(key), regionOf(schema)] as const),
-          ([normal, region]) =>
-            Effect.withFiber((fiber) =>
-              Effect.tap(peek(region, normal) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
-                Effect.sync(() => {
-                  const stats = counters.of(manual)
-                  if (Option.isSome(found)) stats.hit(momentOf(fiber.context))
-                  else stats.miss("miss", fiber.context)
-                })
-              )
+      get: (of, by) =>
+        Effect.flatMap(given(of, by), ({ key, region }) =>
+          Effect.withFiber((fiber) =>
+            Effect.tap(peek(region, key) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
+              Effect.sync(() => {
+                const stats = counters.of(region.name)
+                if (Option.isSome(found)) stats.hit(momentOf(fiber.context))
+                else stats.miss("miss", fiber.context)
+              })
             )
+          )
         ),
-      getMany: (keys, schema) =>
-        Effect.flatMap(
-          checked(() => regionOf(schema)),
-          (region) =>
-            Effect.flatMap(normalKeys(keys), (normal) =>
-              Effect.withFiber((fiber) => getMany(region, normal, fiber) as never)
-            )
+      getMany: (of, by) =>
+        Effect.flatMap(givenMany(of, by), ({ keys, region }) =>
+          Effect.withFiber((fiber) => getMany(region, keys, fiber) as never)
         ),
-      set: (key, value, setOptions) =>
+      set: (of, second, third) =>
         Effect.flatMap(
-          checked(() => [normalizeKey(key), regionOf(setOptions.schema, setOptions)] as const),
-          ([normal, region]) =>
+          givenValue(of, second, third),
+          ({ key, params, region, value }) =>
             within(
-              (here) => transactions.set(here, normal, value, region),
-              setNow(normal, value, region)
+              (here) => transactions.set(here, key, value, region, params),
+              setNow(key, value, region, params)
             ) as Effect.Effect<void, CacheError, never>
         ),
       tag: (key, tags) =>

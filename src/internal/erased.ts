@@ -12,3 +12,6 @@ export type AnyFunction = (...args: ReadonlyArray<any>) => AnyEffect
 
 // biome-ignore lint/suspicious/noExplicitAny: any codec whatever
 export type AnyCodec = Schema.Codec<any, any, any, any>
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments that no key is made of; a function that takes a Date does not take `unknown`
+export type Anything = any

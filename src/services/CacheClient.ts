@@ -2,9 +2,10 @@
  * The cache of a program, for manual work: read, store, tag, invalidate, measure. Where entries live is the business of
  * `CacheBackend` and `TagIndex`.
  *
- * Functions such as `invalidateKey`, `invalidateTags` and `tagCacheKey` call these methods. Cached functions do not: they go to
- * the engine behind the client. So the `invalidateKeys` of a decorated client is not asked by `.invalidate`, `.clear` or
- * `writeThrough`. `docs/testing.md` shows how to mock and to decorate a client.
+ * Functions such as `invalidateKey`, `invalidateTags` and `tagCacheKey`, and `.invalidate` and `.clear` of a region, call these
+ * methods. Cached functions do not: they go to
+ * the engine behind the client. So the `invalidateKeys` of a decorated client is not asked by their `.invalidate` and
+ * `.clear`, nor by `writeThrough`. `docs/testing.md` shows how to mock and to decorate a client.
  *
  * **What it promises**
  *
@@ -16,6 +17,8 @@
  */
 import { Context, type Duration, type Effect, type Option, type Schema } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import type { KeyParams } from "../CacheKey.ts"
+import type { AnyCodec } from "../internal/erased.ts"
 import type { CacheCounters, CacheStats } from "./CacheStats.ts"
 
 /** What `set` stores a value with. */
@@ -27,40 +30,82 @@ export interface SetOptions<A, I, RD, RE> {
   readonly tags?: ReadonlyArray<string> | undefined
 }
 
-/** The cache of a program, for manual work: read, store, tag, invalidate, measure. */
+/** A region, as `CacheRegion.make` makes it: what `get`, `getMany` and `set` take in place of a key and a schema. */
+export interface AnyRegion {
+  readonly _tag: "CacheRegion"
+  readonly key: string
+  readonly schema: AnyCodec
+}
+/** One of two, by whether `Of` is a region or a key, or keys. One signature, because of two the compiler says only that none fits. */
+type If<Of, OfRegion, OfKey> = [Of] extends [Iterable<string>] ? OfKey : OfRegion
+type KeyOf<Of> = Of extends AnyRegion ? KeyParams<Of["key"]> : never
+type SchemaOf<Of> = Of extends AnyRegion ? Of["schema"] : never
+type ValueOf<Of, A> = If<Of, SchemaOf<Of>["Type"], A>
+
+/**
+ * The cache of a program, for manual work: read, store, tag, invalidate, measure.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Option, Schema } from "effect"
+ * import { CacheClient, CacheMemory, CacheRegion } from "effect-cache"
+ *
+ * const Names = CacheRegion.make({ key: "name:{id}", schema: Schema.String, ttl: "5 minutes" })
+ * const program = Effect.gen(function*() {
+ *   const cache = yield* CacheClient
+ *   yield* cache.set(Names, { id: "1" }, "Ada")
+ *   yield* cache.set("name:2", "Grace", { schema: Schema.String, ttl: "1 minute" })
+ *   yield* cache.set(Names, { id: "3" }, "Edsger")
+ *   yield* Names.invalidate({ id: "3" })
+ *   return yield* cache.getMany(Names, [{ id: "1" }, { id: "2" }, { id: "3" }])
+ * })
+ * const found = await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))
+ * assert.deepEqual(found, [Option.some("Ada"), Option.some("Grace"), Option.none()])
+ * ```
+ */
 export class CacheClient extends Context.Service<
   CacheClient,
   {
     /**
-     * The value of a key, when there is a valid entry written with this schema. A cached `undefined` or `null` is a hit. An
-     * entry of another schema, or bytes that are none, are a miss.
+     * The value of a key, when there is a valid entry written with this schema: `get(key, schema)`, or
+     * `get(Users, { userId: "1" })`, where an entry that lacks a fixed tag of the region is none. A cached `undefined` or `null` is
+     * a hit. An entry of another schema, or bytes that are none, are a miss. Never loads. Fails with `InvalidKey` when the
+     * parameters make no key.
      */
-    readonly get: <A, I, RD, RE>(
-      key: string,
-      schema: Schema.Codec<A, I, RD, RE>
-    ) => Effect.Effect<Option.Option<A>, CacheError, RD>
+    readonly get: <Of extends string | AnyRegion, A, I, RD, RE>(
+      of: Of,
+      by: If<Of, KeyOf<Of>, Schema.Codec<A, I, RD, RE>>
+    ) => Effect.Effect<Option.Option<ValueOf<Of, A>>, CacheError, If<Of, SchemaOf<Of>["DecodingServices"], RD>>
 
     /**
      * The values of many keys, in their order, as `get` gives each of them: in one trip for each thousand; one more when
-     * tags of theirs are not known here yet. Never loads. For keys whose values share a schema.
+     * tags of theirs are not known here yet. Never loads. `getMany(keys, schema)`, for keys whose values share a schema, or
+     * `getMany(Users, [{ userId: "1" }, { userId: "2" }])`; one list of parameters that makes no key fails all (`InvalidKey`).
      */
-    readonly getMany: <A, I, RD, RE>(
-      keys: Iterable<string>,
-      schema: Schema.Codec<A, I, RD, RE>
-    ) => Effect.Effect<ReadonlyArray<Option.Option<A>>, CacheError, RD>
+    readonly getMany: <Of extends Iterable<string> | AnyRegion, A, I, RD, RE>(
+      of: Of,
+      by: If<Of, Iterable<KeyOf<Of>>, Schema.Codec<A, I, RD, RE>>
+    ) => Effect.Effect<
+      ReadonlyArray<Option.Option<ValueOf<Of, A>>>,
+      CacheError,
+      If<Of, SchemaOf<Of>["DecodingServices"], RD>
+    >
 
     /**
-     * Stores a value. Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
+     * Stores a value: `set(key, value, { schema, ttl, tags })`, or `set(Users, { userId: "1" }, user)` with the lifetime, tags and
+     * prefix of the region. What cannot be stored (it does not encode, its `ttl` is none) fails with `CacheError`.
+     *
+     * Older loads of the key in flight do not overwrite it; if an invalidation or a newer write overtakes it,
      * it stores nothing. Beside a `writeThrough` of the key that is under way neither stores its value. A store that is full keeps nothing either, nor what was there before: the next read loads.
      *
      * What the caller had read before calling is the caller's to answer for: between that read and this call an invalidation
      * may have come. Where that matters, use a pattern, which begins before the read.
      */
-    readonly set: <A, I, RD, RE>(
-      key: string,
-      value: NoInfer<A>,
-      options: SetOptions<A, I, RD, RE>
-    ) => Effect.Effect<void, CacheError, RE>
+    readonly set: <Of extends string | AnyRegion, A, I, RD, RE>(
+      of: Of,
+      valueOrParams: If<Of, KeyOf<Of>, NoInfer<A>>,
+      optionsOrValue: If<Of, SchemaOf<Of>["Type"], SetOptions<A, I, RD, RE>>
+    ) => Effect.Effect<void, CacheError, If<Of, SchemaOf<Of>["EncodingServices"], RE>>
 
     /** Removes the keys, and stops loads of them in flight from storing what they are about to compute. */
     readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>

@@ -271,9 +271,15 @@ const callsOf = (parts: Parts, ending: Ending) => {
     })
   }
 
-  const set = (here: Here, key: string, value: unknown, region: Region): Effect.Effect<void, CacheError, unknown> =>
+  const set = (
+    here: Here,
+    key: string,
+    value: unknown,
+    region: Region,
+    params: unknown
+  ): Effect.Effect<void, CacheError, unknown> =>
     Effect.flatMap(join(here, region), (joined) => {
-      if (joined !== undefined) return holds.set(joined, key, value, region)
+      if (joined !== undefined) return holds.set(joined, key, value, region, params)
       keysAtOnce(here, [key])
       return removals.invalidateKeys([key])
     })

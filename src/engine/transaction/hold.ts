@@ -200,7 +200,7 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
     )
 
   /** What `CacheClient.set` gives. What cannot be stored is its caller's to hear of: after the commit nobody would be told. */
-  const set = (joined: Joined, key: string, value: unknown, region: Region) =>
+  const set = (joined: Joined, key: string, value: unknown, region: Region, params: unknown) =>
     Effect.uninterruptible(
       Effect.andThen(
         unlink(joined, [key]),
@@ -208,7 +208,7 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
           const held = joined.transaction.held(primary, key)
           if (held?.slot.born === undefined) return Effect.void
           const { at } = held
-          return Effect.map(held.slot.seal(region, undefined, value, 0), (sealed) => {
+          return Effect.map(held.slot.seal(region, params, value, 0), (sealed) => {
             // Beside a write that runs it is not known whose value is the newer.
             if (joined.fills && !isGone(joined) && held.running === 0 && held.at === at) {
               held.written = { region, sealed }

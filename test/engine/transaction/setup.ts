@@ -21,6 +21,8 @@ export const row = { key: "row:{id}", schema: Schema.Number, ttl: "1 hour", tags
 
 export const Row = CacheRegion.make(row)
 
+const Tagged = CacheRegion.make({ ...row, tags: (_, { id }) => ["rows", `row ${id.toString()}`] })
+
 export const number = { schema: Schema.Number, ttl: "1 hour", tags: ["rows"] } as const
 
 export const makeWorld = (client: Client, db: Database, services: Context.Context<never>) => {
@@ -85,10 +87,18 @@ export const changes: ReadonlyArray<{
 }> = [
   { name: "writeThrough", run: ({ put }) => put({ id: "a", n: 7 }), leaves: 7 },
   { name: "set", run: () => CacheClient.use((cache) => cache.set("row:a", 7, number)), leaves: 7 },
+  { name: "set of a region", run: () => CacheClient.use((cache) => cache.set(Row, { id: "a" }, 7)), leaves: 7 },
+  {
+    name: "set of a region whose tags are made of parameters",
+    run: () => CacheClient.use((cache) => cache.set(Tagged, { id: "a" }, 7)),
+    leaves: 7
+  },
   { name: "refresh", run: ({ get }) => get.refresh({ id: "a" }), leaves: undefined },
   { name: "invalidate", run: ({ get }) => get.invalidate({ id: "a" }), leaves: undefined },
   { name: "invalidateKeys", run: () => CacheClient.use((cache) => cache.invalidateKeys(["row:a"])), leaves: undefined },
-  { name: "clear of a region", run: ({ get }) => get.clear, leaves: undefined, isNoted: true },
+  { name: "invalidate of a region", run: () => Row.invalidate({ id: "a" }), leaves: undefined },
+  { name: "clear of a region", run: () => Row.clear, leaves: undefined, isNoted: true },
+  { name: "clear of a function", run: ({ get }) => get.clear, leaves: undefined, isNoted: true },
   {
     name: "invalidatePattern",
     run: () => CacheClient.use((cache) => cache.invalidatePattern("row:*")),
