@@ -12,6 +12,9 @@ import { type CacheServices, layerOf } from "./assemble.ts"
  * leaves a Redis alone that fails, and a journal keeps the invalidations it missed; `CacheFallback.layer` adds values that are
  * kept in memory meanwhile, and settings for these. Options out of range fail with `CacheError` (`InvalidOption`). Credentials are in no log, error or span.
  *
+ * It needs ioredis, an optional peer: `npm install ioredis@6`. Where that is missing the layer fails with `CacheError` (`Unavailable`),
+ * which says so; it is loaded when the first layer is built.
+ *
  * @example
  * ```ts redis
  * import { Effect, Schema } from "effect"

@@ -7,6 +7,7 @@ import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { build } from "esbuild"
 import { root } from "./bundle.ts"
 
 interface Outcome {
@@ -39,6 +40,8 @@ describe("the packed package", { timeout: 180_000 }, () => {
   const stage = path.join(folder, "stage")
   const consumer = path.join(folder, "consumer")
   const installed = path.join(consumer, "node_modules", "effect-cache")
+  // Without the optional peer.
+  const memoryOnly = path.join(folder, "memory-only")
   let tarball = ""
 
   beforeAll(async () => {
@@ -56,18 +59,24 @@ describe("the packed package", { timeout: 180_000 }, () => {
     assert.isDefined(packed)
     tarball = path.join(folder, packed!)
 
-    // What `npm install` of the tarball would give: the package, its peer and its dependencies.
-    fs.mkdirSync(installed, { recursive: true })
-    expectOk(await run(folder, "tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]))
-    const manifest = JSON.parse(fs.readFileSync(path.join(installed, "package.json"), "utf8"))
-    const needed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), "@types/node"]
-    for (const name of needed) {
-      const link = path.join(consumer, "node_modules", name)
+    await install(consumer, () => true)
+    await install(memoryOnly, (name) => name !== "ioredis")
+  }, 180_000)
+
+  /** What `npm install` of the tarball would give: the package, its dependencies, and those of its peers that are wanted. */
+  const install = async (project: string, wanted: (peer: string) => boolean): Promise<void> => {
+    const target = path.join(project, "node_modules", "effect-cache")
+    fs.mkdirSync(target, { recursive: true })
+    expectOk(await run(folder, "tar", ["-xzf", tarball, "-C", target, "--strip-components=1"]))
+    const manifest = JSON.parse(fs.readFileSync(path.join(target, "package.json"), "utf8"))
+    const peers = Object.keys(manifest.peerDependencies).filter(wanted)
+    for (const name of [...Object.keys(manifest.dependencies), ...peers, "@types/node"]) {
+      const link = path.join(project, "node_modules", name)
       fs.mkdirSync(path.dirname(link), { recursive: true })
       fs.symlinkSync(path.join(root, "node_modules", name), link)
     }
-    fs.writeFileSync(path.join(consumer, "package.json"), JSON.stringify({ type: "module", private: true }))
-  }, 180_000)
+    fs.writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module", private: true }))
+  }
 
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
@@ -154,9 +163,68 @@ describe("the packed package", { timeout: 180_000 }, () => {
   }
 
   it("type-checks and runs a program, with the types of the package checked too", async () => {
-    fs.writeFileSync(path.join(consumer, "program.ts"), program())
+    await typeChecks(consumer, program(subPaths))
+    assert.include(expectOk(await node(consumer, "program.ts")), "ok")
+  })
+
+  it("needs no ioredis for what is kept in memory, nor do its types", async () => {
+    await typeChecks(memoryOnly, program(subPaths.filter((name) => name !== "effect-cache/redis")))
+    assert.include(expectOk(await node(memoryOnly, "program.ts")), "ok")
+  })
+
+  const advice = /Unavailable: .*Cannot find package 'ioredis'.*; install it beside effect-cache: npm install ioredis@6/
+
+  it("is imported without ioredis, and a layer on Redis then says what to install", async () => {
+    const code = `
+      import { Effect } from "effect"
+      import { CacheFallback, CacheMemory, getCacheStats } from "effect-cache"
+      import { CacheRedis } from "effect-cache/redis"
+      const redis = CacheRedis.layer({ url: "redis://127.0.0.1:1" })
+      for (const layer of [redis, CacheFallback.layer({ primary: redis, fallback: CacheMemory.layer() })]) {
+        const error = await Effect.runPromise(getCacheStats.pipe(Effect.provide(layer), Effect.flip))
+        console.log(error._tag, error.reason._tag, error.message)
+      }`
+    const lines = expectOk(await node(memoryOnly, "--input-type=module", "--eval", code))
+      .trim()
+      .split("\n")
+    assert.strictEqual(lines.length, 2)
+    for (const line of lines) {
+      assert.match(line, /^CacheError Unavailable /)
+      assert.match(line, advice)
+    }
+  })
+
+  const live = (backend: string): string => `
+    import { ConfigProvider, Effect } from "effect"
+    import { CacheLive, getCacheStats } from "effect-cache"
+    const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ CACHE_BACKEND: ${JSON.stringify(backend)} }))
+    const stats = getCacheStats.pipe(Effect.provide(CacheLive), Effect.provide(environment))
+    console.log(await Effect.runPromise(Effect.match(stats, { onSuccess: () => "ok", onFailure: String })))`
+
+  for (const [backend, said] of [
+    ["memory", /^ok$/],
+    ["redis", advice]
+  ] as const) {
+    it(`runs CacheLive without ioredis, and with CACHE_BACKEND=${backend} says what fits; also from a bundle`, async () => {
+      assert.match(expectOk(await node(memoryOnly, "--input-type=module", "--eval", live(backend))).trim(), said)
+      const outfile = path.join(memoryOnly, `bundle-${backend}.mjs`)
+      const { errors } = await build({
+        stdin: { contents: live(backend), resolveDir: memoryOnly },
+        bundle: true,
+        platform: "node",
+        format: "esm",
+        outfile,
+        logLevel: "silent"
+      })
+      assert.deepStrictEqual(errors, [])
+      assert.match(expectOk(await node(memoryOnly, outfile)).trim(), said)
+    })
+  }
+
+  const typeChecks = async (project: string, text: string): Promise<void> => {
+    fs.writeFileSync(path.join(project, "program.ts"), text)
     fs.writeFileSync(
-      path.join(consumer, "tsconfig.json"),
+      path.join(project, "tsconfig.json"),
       JSON.stringify({
         compilerOptions: {
           target: "ES2023",
@@ -176,21 +244,18 @@ describe("the packed package", { timeout: 180_000 }, () => {
     const tsc = createRequire(import.meta.url)
       .resolve("typescript/package.json")
       .replace(/package\.json$/, "bin/tsc")
-    const { output } = await node(consumer, tsc, "-p", "tsconfig.json", "--pretty", "false")
+    const { output } = await node(project, tsc, "-p", "tsconfig.json", "--pretty", "false")
     // Declarations of other packages are their authors' concern.
     const ours = output
       .split("\n")
       .filter((line) => line.includes("error TS") && !/^(\.\.\/)*(.*\/)?node_modules\/(?!effect-cache\/)/.test(line))
     assert.deepStrictEqual(ours, [])
-    assert.include(expectOk(await node(consumer, "program.ts")), "ok")
-  })
+  }
 
-  /** What a stranger would write first; short until the entry has what it takes. */
-  const program = (): string => {
-    const start = subPaths.map((name, index) => `import * as path${index} from "${name}"`)
-    const end = [`console.log("ok", ${subPaths.map((_, index) => `typeof path${index}`).join(", ")})`]
-    if (!/\bcacheAside\b/.test(fs.readFileSync(path.join(root, "src", "index.ts"), "utf8")))
-      return [...start, ...end].join("\n")
+  /** What a stranger would write first. */
+  const program = (entries: ReadonlyArray<string>): string => {
+    const start = entries.map((name, index) => `import * as path${index} from "${name}"`)
+    const end = [`console.log("ok", ${entries.map((_, index) => `typeof path${index}`).join(", ")})`]
     return [
       ...start,
       'import { Effect, Schema } from "effect"',

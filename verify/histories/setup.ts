@@ -1,7 +1,6 @@
 /**
  * The servers of a run: one Redis, a cluster, or a primary with a replica behind Sentinels; always behind proxies.
  */
-import calculateSlot from "cluster-key-slot"
 import { Effect, type Scope } from "effect"
 import type { Redis } from "ioredis"
 import { cacheCommands, cacheRules, cacheUser } from "../../test/support/acl.ts"
@@ -12,6 +11,7 @@ import { attempt, RedisServer, type RedisServerError, type RunningRedis } from "
 import { session } from "../../test/support/topology.ts"
 import type { Kept } from "./checker.ts"
 import { keys, redisNames, tags } from "./world.ts"
+import { calculateSlot } from "../../src/stores/redis/nodes/slot.ts"
 
 export const topologies = ["standalone", "cluster", "sentinel"] as const
 export type Topology = (typeof topologies)[number]

@@ -11,6 +11,7 @@ import type { LockStore } from "../../services/LockManager.ts"
 import type { TagIndex } from "../../services/TagIndex.ts"
 import { makeBackend } from "./backend.ts"
 import { Commands, makeNames } from "./commands.ts"
+import { loadDriver } from "./driver.ts"
 import { makeReplicated, notReplicated } from "./durable.ts"
 import { Hints } from "./hints.ts"
 import { makeLockStore } from "./lockStore.ts"
@@ -84,14 +85,15 @@ const openDurable = (
 }
 
 /**
- * Opens connections and gives the primitives over them. Fails only for options that cannot be used (`InvalidOption`): with
- * Redis out of reach the primitives are there, and fail with `Unavailable` until it is back.
+ * Opens connections and gives the primitives over them. Fails only for options that cannot be used (`InvalidOption`), and
+ * where ioredis is not installed (`Unavailable`): with Redis out of reach the primitives are there, and fail until it is back.
  */
 export const makeRedisPrimitives = (
   options: RedisOptions = {}
 ): Effect.Effect<RedisPrimitives, CacheError, Scope.Scope> =>
   Effect.gen(function*() {
     const resolved = yield* resolve(options)
+    yield* loadDriver
     if (resolved.client !== undefined && sendsLate(resolved.client)) {
       return yield* Effect.fail(
         invalidOptionAs(

@@ -3,7 +3,6 @@
  * replicas.
  */
 import { assert, describe, it } from "@effect/vitest"
-import calculateSlot from "cluster-key-slot"
 import { Context, Effect, Fiber, Layer, ManagedRuntime, Option, Schema, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { afterAll, vi } from "vitest"
@@ -26,6 +25,7 @@ import { readOne, textOf } from "../../../src/stores/redis/lookups.ts"
 import { resolve } from "../../../src/stores/redis/options/options.ts"
 import { makeRedisPrimitives, openNodes } from "../../../src/stores/redis/primitives.ts"
 import { removeScanned } from "../../../src/stores/redis/scan.ts"
+import { calculateSlot } from "../../../src/stores/redis/nodes/slot.ts"
 import { runHistory } from "../../support/random.ts"
 import { cacheCommands, cacheUser, clusterCommands, leastPrivilege } from "../../support/acl.ts"
 import { buildClient, type Client, freshNamespace, makeGate } from "../../support/client.ts"

@@ -2,9 +2,9 @@
  * Intents on Cluster: hash and index on two nodes, and the slot of either on its way to another.
  */
 import { assert, it } from "@effect/vitest"
-import calculateSlot from "cluster-key-slot"
 import { Effect } from "effect"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
+import { calculateSlot } from "../../../src/stores/redis/nodes/slot.ts"
 import { freshNamespace } from "../../support/client.ts"
 import { RedisCluster } from "../../support/redisCluster.ts"
 import { until } from "../../support/until.ts"

@@ -3,9 +3,9 @@
  * what is answered, and when, is up to the test.
  */
 import { assert, it } from "@effect/vitest"
-import calculateSlot from "cluster-key-slot"
 import { Effect } from "effect"
 import type { CacheError } from "../../../src/CacheError.ts"
+import { calculateSlot } from "../../../src/stores/redis/nodes/slot.ts"
 import type { Answer, Received } from "../../security/hostileRedis.ts"
 import { handshake, HostileRedis, isHandshake } from "../../security/hostileRedis.ts"
 import { eventually, openCommands } from "./support.ts"

@@ -8,6 +8,7 @@ import { Redis, type RedisOptions as ClientOptions } from "ioredis"
 import { inspect } from "node:util"
 import type { CacheError } from "../../../src/CacheError.ts"
 import { Commands } from "../../../src/stores/redis/commands.ts"
+import { loadDriver } from "../../../src/stores/redis/driver.ts"
 import { type RedisOptions, resolve } from "../../../src/stores/redis/options/options.ts"
 import { makeRedisPrimitives, openNodes } from "../../../src/stores/redis/primitives.ts"
 import type { Lookup } from "../../../src/services/CacheBackend.ts"
@@ -32,6 +33,7 @@ export const openClient = (options: ClientOptions) =>
 export const openCommands = (options: RedisOptions) =>
   Effect.gen(function*() {
     const resolved = yield* resolve(options)
+    yield* loadDriver
     const context = yield* Effect.context<never>()
     return yield* Effect.acquireRelease(
       Effect.sync(() => new Commands(openNodes(resolved, context, resolved.client))),

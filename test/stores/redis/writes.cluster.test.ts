@@ -2,11 +2,11 @@
  * The lease of writes while its slot moves: lease and entry may be on two nodes.
  */
 import { assert, it } from "@effect/vitest"
-import calculateSlot from "cluster-key-slot"
 import { Context, Effect, Layer, ManagedRuntime } from "effect"
 import { afterAll } from "vitest"
 import { isWrite } from "../../../src/protocol/lease.ts"
 import { makeRedisPrimitives } from "../../../src/stores/redis/primitives.ts"
+import { calculateSlot } from "../../../src/stores/redis/nodes/slot.ts"
 import { freshNamespace } from "../../support/client.ts"
 import { plant, valueOf, write } from "../../support/primitives.ts"
 import { RedisCluster, type RunningCluster } from "../../support/redisCluster.ts"

@@ -9,7 +9,6 @@
  * - While a primary is away, its commands fail at once, and the map is asked for again and again: a replica may be promoted.
  */
 import { type Context, Effect } from "effect"
-import calculateSlot from "cluster-key-slot"
 import type { CacheError } from "../../../CacheError.ts"
 import type { ResolvedOptions } from "../options/options.ts"
 import type { Address } from "../options/url.ts"
@@ -19,6 +18,7 @@ import { Read, type Reader } from "../wire/reads.ts"
 import { makeClient } from "../wire/redisClient.ts"
 import type { Argument, Link, Reply, ReplyEncoding, Turn } from "../wire/wire.ts"
 import type { Nodes, Survey } from "./nodes.ts"
+import { calculateSlot } from "./slot.ts"
 import { addressKey, type Claim, parseClaim, parseShards, parseSlots, slotCount } from "./slots.ts"
 
 interface Request {

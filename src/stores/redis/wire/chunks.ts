@@ -1,4 +1,5 @@
-import { Command, type Redis } from "ioredis"
+import type { Command, Redis } from "ioredis"
+import { driver } from "../driver.ts"
 import type { Job } from "./job.ts"
 import type { Argument } from "./wire.ts"
 
@@ -105,31 +106,36 @@ export const learnt = (
   // A socket that has ended takes nothing: that says nothing of the client.
   chunks instanceof FirstChunks && chunks.destination.redis.stream?.writable ? chunks.took(commands) : known
 
+type Parameters = ConstructorParameters<typeof Command>
+
 /** A command that hands a large argument on as it is: ioredis would copy it to put its length before it. */
-class LargeCommand extends Command {
-  private readonly chunks: Chunks
+const largeCommand = (Base: typeof Command) =>
+  class LargeCommand extends Base {
+    readonly #chunks: Chunks
 
-  constructor(chunks: Chunks, ...command: ConstructorParameters<typeof Command>) {
-    super(...command)
-    this.chunks = chunks
-  }
-
-  /** Called right before what it returns is written to the chunks: whatever comes before that goes there at once. */
-  override toWritable(): string {
-    let text = `*${this.args.length + 1}\r\n$${this.name.length}\r\n${this.name}\r\n`
-    for (const arg of this.args) {
-      const bytes = Buffer.isBuffer(arg)
-      const piece = bytes ? arg : String(arg)
-      text += `$${Buffer.byteLength(piece)}\r\n`
-      if (bytes) {
-        this.chunks.write(text)
-        this.chunks.write(arg)
-        text = "\r\n"
-      } else text += `${piece}\r\n`
+    constructor(chunks: Chunks, ...command: Parameters) {
+      super(...command)
+      this.#chunks = chunks
     }
-    return text
+
+    /** Called right before what it returns is written to the chunks: whatever comes before that goes there at once. */
+    override toWritable(): string {
+      let text = `*${this.args.length + 1}\r\n$${this.name.length}\r\n${this.name}\r\n`
+      for (const arg of this.args) {
+        const bytes = Buffer.isBuffer(arg)
+        const piece = bytes ? arg : String(arg)
+        text += `$${Buffer.byteLength(piece)}\r\n`
+        if (bytes) {
+          this.#chunks.write(text)
+          this.#chunks.write(arg)
+          text = "\r\n"
+        } else text += `${piece}\r\n`
+      }
+      return text
+    }
   }
-}
+
+let LargeCommand: ReturnType<typeof largeCommand> | undefined
 
 /** Whether one of the arguments is worth a `LargeCommand`. */
 const hasLarge = (args: ReadonlyArray<unknown>): boolean =>
@@ -141,9 +147,10 @@ export const makeCommand = (
   { args, encoding, name }: Job,
   onReply: (error: Error | null | undefined, reply: unknown) => void
 ): Command => {
+  const { Command } = driver()
   const made = args as Array<Argument>
   const options = { replyEncoding: encoding }
-  return chunks !== undefined && hasLarge(args)
-    ? new LargeCommand(chunks, name, made, options, onReply)
-    : new Command(name, made, options, onReply)
+  if (chunks === undefined || !hasLarge(args)) return new Command(name, made, options, onReply)
+  LargeCommand ??= largeCommand(Command)
+  return new LargeCommand(chunks, name, made, options, onReply)
 }

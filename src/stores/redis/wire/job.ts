@@ -1,7 +1,8 @@
 /**
  * A command on its way: queued, sent, answered or given up.
  */
-import { Command, type Redis } from "ioredis"
+import type { Command, Redis } from "ioredis"
+import { driver } from "../driver.ts"
 import type { Waiting } from "./deadlines.ts"
 import type { Argument, Reply, ReplyEncoding } from "./wire.ts"
 
@@ -38,6 +39,7 @@ let defuses: boolean | undefined
 
 /** Whether a command is written as it is when it is sent, and not as it was when it was made. */
 const tryDefuse = (): boolean => {
+  const { Command } = driver()
   try {
     const command = new Command("set", ["k", Buffer.from("v")], {}, () => {})
     defuse(command)

@@ -3,7 +3,8 @@
  */
 import { isIP } from "node:net"
 import { Redacted } from "effect"
-import { Redis } from "ioredis"
+import type { Redis } from "ioredis"
+import { driver } from "../driver.ts"
 import type { ResolvedOptions } from "../options/options.ts"
 import type { Address } from "../options/url.ts"
 import type { OnRefused } from "./reads.ts"
@@ -65,6 +66,7 @@ export const duplicated = {
 
 /** A client of one server. In a cluster that is a node; by default it is the one the options name. */
 export const makeClient = (options: ResolvedOptions, random: () => number, node?: Address): Redis => {
+  const { Redis } = driver()
   const settings = common(options, random)
   const { target } = options
   if (target.mode === "sentinel") {
