@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { Context, Data, Effect, Layer, type Scope } from "effect"
 import { type CacheError, CacheLive, CacheMemory } from "effect-cache"
 import type { HttpServerError } from "effect/http"
-import { RedisServer, type RedisServerError } from "../../test/support/redisServer.ts"
+import { type NoRedis, temporaryRedis } from "../shared/temporaryRedis.ts"
 import { layerParent, layerPostgres, type Postgres, serveChild } from "./database.ts"
 import { layerServer, serverUrl } from "./server.ts"
 
@@ -29,13 +29,13 @@ export class Fleet extends Context.Service<
     Layer.provide(layerPostgres)
   )
 
-  static readonly layerRedis = (size: number): Layer.Layer<Fleet, FleetError | RedisServerError, Postgres> =>
+  static readonly layerRedis = (size: number): Layer.Layer<Fleet, FleetError | NoRedis, Postgres> =>
     Layer.effect(
       Fleet,
       Effect.gen(function*() {
-        const redis = yield* RedisServer.scoped()
+        const redisUrl = yield* temporaryRedis
         const urls = yield* Effect.all(
-          Array.from({ length: size }, () => startChild(redis.url)),
+          Array.from({ length: size }, () => startChild(redisUrl)),
           { concurrency: size }
         )
         return { urls, description: `${size} server processes, cache in one Redis` }
