@@ -8,9 +8,11 @@ import {
   CacheMemory,
   CacheRegion,
   type CacheServices,
+  invalidateKeys,
   invalidateTags,
   memoize,
   stampedeProtect,
+  tagCacheKey,
   writeAround,
   writeThrough
 } from "../src/index.ts"
@@ -264,6 +266,25 @@ describe("regions and keys", () => {
   it("operations asked for by name carry the error", () => {
     expect(invalidateTags(["a"])).type.toBe<Effect.Effect<void, CacheError, CacheClient>>()
     expect(CacheMemory.layer()).type.toBe<Layer.Layer<CacheServices, CacheError>>()
+  })
+
+  it("a string is no list", () => {
+    expect(invalidateTags).type.not.toBeCallableWith("users")
+    expect(invalidateKeys).type.not.toBeCallableWith("u:1")
+    expect(invalidateKeys).type.not.toBeCallableWith("u:1" as string | ReadonlyArray<string>)
+    expect(tagCacheKey).type.not.toBeCallableWith("k", "abc")
+    CacheClient.use((cache) => {
+      expect(cache.getMany).type.not.toBeCallableWith("u:1", User)
+      expect(cache.invalidateTags).type.not.toBeCallableWith("users")
+      expect(cache.invalidateKeys).type.not.toBeCallableWith("u:1")
+      expect(cache.tag).type.not.toBeCallableWith("k", "abc")
+      expect(cache.set).type.not.toBeCallableWith("k", "v", { schema: Schema.String, tags: "abc" })
+      return cache.getMany(new Set(["u:1"]), User)
+    })
+    for (const list of [["a"], new Set(["a"]), new Map([["a", 1]]).keys()]) invalidateTags(list)
+    invalidateKeys(["a"] as const)
+    const any = <T extends Iterable<string>>(list: T) => expect(tagCacheKey).type.toBeCallableWith("k", list)
+    any([])
   })
 
   it("the client is typed by the schema", () => {

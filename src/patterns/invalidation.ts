@@ -1,5 +1,6 @@
 import type { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import type { AList, Strings } from "../internal/strings.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 
 /**
@@ -27,7 +28,7 @@ export const invalidateKey = (key: string): Effect.Effect<void, CacheError, Cach
   CacheClient.use((client) => client.invalidateKeys([key]))
 
 /** Removes several keys, as `invalidateKey` does one. It is not atomic over the keys. */
-export const invalidateKeys = (keys: Iterable<string>): Effect.Effect<void, CacheError, CacheClient> =>
+export const invalidateKeys = (keys: Strings | AList): Effect.Effect<void, CacheError, CacheClient> =>
   CacheClient.use((client) => client.invalidateKeys(keys))
 
 /**

@@ -1,5 +1,6 @@
 import type { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import type { AList, Strings } from "../internal/strings.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 
 /**
@@ -24,12 +25,12 @@ import { CacheClient } from "../services/CacheClient.ts"
  * assert.ok(Option.isNone(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))))
  * ```
  */
-export const tagCacheKey = (key: string, tags: Iterable<string>): Effect.Effect<boolean, CacheError, CacheClient> =>
+export const tagCacheKey = (key: string, tags: Strings | AList): Effect.Effect<boolean, CacheError, CacheClient> =>
   CacheClient.use((client) => client.tag(key, tags))
 
 /**
  * Makes every entry that bears one of the tags invalid, and every load in flight whose value will bear one. Its cost does
  * not depend on how many entries there are.
  */
-export const invalidateTags = (tags: Iterable<string>): Effect.Effect<void, CacheError, CacheClient> =>
+export const invalidateTags = (tags: Strings | AList): Effect.Effect<void, CacheError, CacheClient> =>
   CacheClient.use((client) => client.invalidateTags(tags))

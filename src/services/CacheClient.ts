@@ -19,6 +19,7 @@ import { Context, type Duration, type Effect, type Option, type Schema } from "e
 import type { CacheError } from "../CacheError.ts"
 import type { KeyParams } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
+import type { AList, Strings } from "../internal/strings.ts"
 import type { CacheCounters, CacheStats } from "./CacheStats.ts"
 
 /** What `set` stores a value with. */
@@ -82,7 +83,7 @@ export class CacheClient extends Context.Service<
      * tags of theirs are not known here yet. Never loads. `getMany(keys, schema)`, for keys whose values share a schema, or
      * `getMany(Users, [{ userId: "1" }, { userId: "2" }])`; one list of parameters that makes no key fails all (`InvalidKey`).
      */
-    readonly getMany: <Of extends Iterable<string> | AnyRegion, A, I, RD, RE>(
+    readonly getMany: <Of extends Strings | AList | AnyRegion, A, I, RD, RE>(
       of: Of,
       by: If<Of, Iterable<KeyOf<Of>>, Schema.Codec<A, I, RD, RE>>
     ) => Effect.Effect<
@@ -108,16 +109,16 @@ export class CacheClient extends Context.Service<
     ) => Effect.Effect<void, CacheError, If<Of, SchemaOf<Of>["EncodingServices"], RE>>
 
     /** Removes the keys, and stops loads of them in flight from storing what they are about to compute. */
-    readonly invalidateKeys: (keys: Iterable<string>) => Effect.Effect<void, CacheError>
+    readonly invalidateKeys: (keys: Strings | AList) => Effect.Effect<void, CacheError>
 
     /** The same for all keys that match; `*` stands for any characters, also none. Its cost grows with the store. */
     readonly invalidatePattern: (pattern: string) => Effect.Effect<void, CacheError>
 
     /** Makes every entry that bears one of the tags invalid. Its cost does not depend on how many there are. */
-    readonly invalidateTags: (tags: Iterable<string>) => Effect.Effect<void, CacheError>
+    readonly invalidateTags: (tags: Strings | AList) => Effect.Effect<void, CacheError>
 
     /** Adds tags to a valid entry, which keeps its value and remaining TTL. `false`: there is none. */
-    readonly tag: (key: string, tags: Iterable<string>) => Effect.Effect<boolean, CacheError>
+    readonly tag: (key: string, tags: Strings | AList) => Effect.Effect<boolean, CacheError>
 
     /** Removes everything in the namespace. */
     readonly clear: Effect.Effect<void, CacheError>
