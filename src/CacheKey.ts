@@ -7,6 +7,7 @@
  * are one, and stand as `%-`, which no text does. Keys longer than 512 UTF-8 bytes keep a readable head and end in `%~` and the SHA-256 of the
  * whole key.
  */
+import type { Anything } from "./internal/erased.ts"
 import { describe } from "./internal/invalidOption.ts"
 import { escapeText, invalidKey, shorten } from "./key/encoding.ts"
 import { globs, matcher } from "./key/pattern.ts"
@@ -16,88 +17,110 @@ import { builder, parseTemplate, patternOf } from "./key/template.ts"
 export type KeyPart = string | number | bigint | boolean
 
 /** The placeholders as they are written: `"list:{tenant}:{cursor?}"` gives `"tenant" | "cursor?"`. */
-export type AsWritten<T extends string> = string extends T
+type WrittenNames<T extends string> = string extends T
   ? string
   : T extends `${string}{${infer Name}}${infer Rest}`
-    ? Name | AsWritten<Rest>
+    ? Name | WrittenNames<Rest>
     : never
-type Unmarked<W extends string> = W extends `${infer Name}?` ? Name : W
-type Marked<W extends string> = W extends `${infer Name}?` ? Name : never
-type Needed<W extends string> = W extends `${string}?` ? never : W
+type Optional<Name> = Name extends `${infer Bare}?` ? Bare : never
+type Required<Name> = Name extends `${string}?` ? never : Name
 
-/** The names of the placeholders of a template: `"user:{id}"` gives `"id"`, and so does `"user:{id?}"`. */
-export type PlaceholderNames<T extends string> = Unmarked<AsWritten<T>>
+/** The names of the placeholders of a template: `"user:{id}"` gives `"id"`, and `"list:{cursor?}"` gives `"cursor"`. */
+export type PlaceholderNames<T extends string> = Optional<WrittenNames<T>> | Required<WrittenNames<T>>
+/** The names of those that may be left out. */
+export type OptionalNames<T extends string> = Optional<WrittenNames<T>>
+type RequiredNames<T extends string> = Required<WrittenNames<T>>
 
-type Simplify<P> = { [K in keyof P]: P[K] } & {}
-
-/** The parts of placeholders by name, optional where a `?` says so. */
-export type PartsOf<W extends string> = [Marked<W>] extends [never]
-  ? { readonly [K in W]: KeyPart }
-  : Simplify<{ readonly [K in Needed<W>]: KeyPart } & { readonly [K in Marked<W>]?: KeyPart | undefined }>
-
+type IsNever<T> = [T] extends [never] ? true : false
 /** Templates that are not known when compiling, in whole or in part. */
 type IsWide<T extends string> = {} extends { readonly [K in T]: 1 } ? true : false
-type Positions<T extends string> = Extract<PlaceholderNames<T>, `${number}`>
-type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
+/** Of the placeholders, those that are numbers: they stand for arguments by their place. */
+export type Positions<T extends string> = Extract<PlaceholderNames<T>, `${number}`>
+/** Those that are names: they stand for properties of the first argument. */
+export type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
+
+/** What a template is made of. `"mixed"` fits no function. */
+export type KindOf<T extends string> =
+  IsWide<T> extends true
+    ? "wide"
+    : IsNever<PlaceholderNames<T>> extends true
+      ? "static"
+      : IsNever<Positions<T>> extends true
+        ? "named"
+        : IsNever<Names<T>> extends true
+          ? "positional"
+          : "mixed"
+
+/** A part for each of the names. What may be left out may be `undefined`, too: both are one part. */
+export type PartsOf<T extends string, Some extends string> =
+  IsNever<OptionalNames<T>> extends true
+    ? { readonly [K in Some]: KeyPart }
+    : {
+        readonly [K in keyof (Record<Extract<RequiredNames<T>, Some>, 1> &
+          Partial<Record<Extract<OptionalNames<T>, Some>, 1>>)]: K extends OptionalNames<T>
+          ? KeyPart | undefined
+          : KeyPart
+      }
 
 /** The object whose properties fill the named placeholders of a template. */
 export type ParamsOf<T extends string> =
-  IsWide<T> extends true
-    ? Readonly<Record<string, KeyPart>>
-    : PartsOf<Exclude<AsWritten<T>, `${number}` | `${number}?`>>
-
-// biome-ignore lint/suspicious/noExplicitAny: the arguments a key does not need; a function that takes a Date does not take `unknown`
-type Anything = any
+  IsWide<T> extends true ? Readonly<Record<string, KeyPart | undefined>> : PartsOf<T, Names<T>>
 
 // One row a placeholder: the argument at that place is a part when the template names it, and there must be one when it
-// names a later one. One that may be absent need not be there.
-type Tail<P extends string, Place extends string, Later extends ReadonlyArray<Anything>> = Place extends P
+// names a later one.
+type Tail<N extends string, Place extends string, Later extends ReadonlyArray<Anything>> = Place extends N
   ? readonly [KeyPart, ...Later]
-  : `${Place}?` extends P
-    ? readonly [(KeyPart | undefined)?, ...Later]
+  : `${Place}?` extends N
+    ? Later extends readonly [Anything, ...Anything]
+      ? readonly [KeyPart | undefined, ...Later]
+      : readonly [(KeyPart | undefined)?, ...Later]
     : Later extends readonly [Anything, ...Anything]
       ? readonly [Anything, ...Later]
-      : Required<Later> extends readonly [Anything, ...Anything]
+      : { [K in keyof Later]-?: Later[K] } extends readonly [Anything, ...Anything]
         ? readonly [Anything?, ...Later]
         : Later
-type Rows<P extends string, End extends ReadonlyArray<Anything>> = Tail<
-  P,
+type PositionalArgs<N extends string> = Tail<
+  N,
   "0",
   Tail<
-    P,
+    N,
     "1",
-    Tail<P, "2", Tail<P, "3", Tail<P, "4", Tail<P, "5", Tail<P, "6", Tail<P, "7", Tail<P, "8", Tail<P, "9", End>>>>>>>>
+    Tail<
+      N,
+      "2",
+      Tail<
+        N,
+        "3",
+        Tail<N, "4", Tail<N, "5", Tail<N, "6", Tail<N, "7", Tail<N, "8", Tail<N, "9", ReadonlyArray<Anything>>>>>>>
+      >
+    >
   >
 >
 
-type PositionalArgs<T extends string> = Rows<Extract<AsWritten<T>, `${number}` | `${number}?`>, ReadonlyArray<Anything>>
-
 /**
- * What the arguments of a function must offer, for its calls to be cached under a template: a first argument with the
- * names of the placeholders, or leading arguments for the numbers. A template that has both kinds fits no function.
+ * What the arguments of a function offer, for its calls to be cached under a template: a first argument with the names of the
+ * placeholders, or leading arguments for the numbers. A template that has both kinds fits no function.
  */
 export type ArgsOf<T extends string> =
-  IsWide<T> extends true
-    ? ReadonlyArray<Anything>
-    : [PlaceholderNames<T>] extends [never]
-      ? ReadonlyArray<Anything>
-      : [Positions<T>] extends [never]
-        ? {} extends ParamsOf<T>
-          ? readonly [(ParamsOf<T> | undefined)?, ...Anything]
-          : readonly [ParamsOf<T>, ...Anything]
-        : [Names<T>] extends [never]
-          ? PositionalArgs<T>
-          : readonly [{ readonly "a template has either names or numbers": never }, ...Anything]
+  KindOf<T> extends "named"
+    ? IsNever<RequiredNames<T>> extends true
+      ? readonly [(ParamsOf<T> | undefined)?, ...ReadonlyArray<Anything>]
+      : readonly [ParamsOf<T>, ...ReadonlyArray<Anything>]
+    : KindOf<T> extends "positional"
+      ? PositionalArgs<WrittenNames<T>>
+      : KindOf<T> extends "mixed"
+        ? readonly [{ readonly "a template has either names or numbers": never }, ...ReadonlyArray<Anything>]
+        : ReadonlyArray<Anything>
 
 /** What fills a template: an object by name, or a list by position. */
 export type KeyParams<T extends string> =
   IsWide<T> extends true
-    ? Readonly<Record<string, KeyPart>> | ReadonlyArray<KeyPart>
-    : [Positions<T>] extends [never]
-      ? ParamsOf<T>
-      : [Names<T>] extends [never]
-        ? PositionalArgs<T>
-        : never
+    ? Readonly<Record<string, KeyPart | undefined>> | ReadonlyArray<KeyPart | undefined>
+    : KindOf<T> extends "positional"
+      ? PositionalArgs<WrittenNames<T>>
+      : KindOf<T> extends "mixed"
+        ? never
+        : ParamsOf<T>
 
 /** A template made ready: parsed and checked once, cheap to fill in. */
 export interface CompiledKey {
@@ -135,23 +158,23 @@ export const compileUnsafe = (template: string, options?: { readonly prefix?: st
 
 type Prefix = { readonly prefix?: string | undefined }
 type AnyParts = Prefix & {
-  readonly params?: Readonly<Record<string, KeyPart>> | undefined
-  readonly args?: ReadonlyArray<KeyPart> | undefined
+  readonly params?: Readonly<Record<string, KeyPart | undefined>> | undefined
+  readonly args?: ReadonlyArray<KeyPart | undefined> | undefined
 }
 
-/** The options of `buildCacheKey`: the parts are required when the template has placeholders. */
+/** The options of `buildCacheKey`: the parts are required when the template has placeholders that are. */
 export type BuildOptions<T extends string> =
-  IsWide<T> extends true
+  KindOf<T> extends "wide" | "static"
     ? [options?: AnyParts]
-    : [PlaceholderNames<T>] extends [never]
-      ? [options?: AnyParts]
-      : [Positions<T>] extends [never]
-        ? {} extends ParamsOf<T>
-          ? [options?: Prefix & { readonly params?: ParamsOf<T> | undefined }]
-          : [options: Prefix & { readonly params: ParamsOf<T> }]
-        : [Names<T>] extends [never]
-          ? [options: Prefix & { readonly args: PositionalArgs<T> & ReadonlyArray<KeyPart | undefined> }]
-          : [never]
+    : KindOf<T> extends "named"
+      ? IsNever<RequiredNames<T>> extends true
+        ? [options?: Prefix & { readonly params?: ParamsOf<T> | undefined }]
+        : [options: Prefix & { readonly params: ParamsOf<T> }]
+      : KindOf<T> extends "positional"
+        ? IsNever<RequiredNames<T>> extends true
+          ? [options?: Prefix & { readonly args?: KeyParams<T> | undefined }]
+          : [options: Prefix & { readonly args: KeyParams<T> & ReadonlyArray<KeyPart | undefined> }]
+        : [never]
 
 /** The options of `buildCachePattern`: any part may be left out. */
 export type PatternOptions<T extends string> =

@@ -4,6 +4,7 @@
  */
 import type { Effect } from "effect"
 import type { CacheError } from "./CacheError.ts"
+import { invalidOption } from "./internal/invalidOption.ts"
 import { controlsOf, type PatternParams, type RegionArgs } from "./region/controls.ts"
 import { resolveUnsafe } from "./region/region.ts"
 import type { OnCacheError, RegionOptions } from "./region/settings.ts"
@@ -76,6 +77,14 @@ export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F e
 const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
   options: RegionOptions<T, A, I, RD, RE, F>
 ): CacheRegion<T, A, I, RD, RE, F> => {
+  const { ignore } = options as { readonly ignore?: unknown }
+  if (ignore !== undefined) {
+    throw invalidOption(
+      "ignore",
+      ignore,
+      "none in a region: give it to what reads, as in cacheAside(region, { ignore })"
+    )
+  }
   const region = { ...options, _tag: "CacheRegion" } as const
   return Object.defineProperties(region, controlsOf(resolveUnsafe(region))) as never
 }

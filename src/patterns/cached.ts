@@ -3,14 +3,16 @@
  */
 import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
-import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
-import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { ArgsOf, KindOf } from "../CacheKey.ts"
+import type { CacheRegion, OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
-import type { AnyEffect, AnyFunction } from "../internal/erased.ts"
+import type { AnyEffect, AnyFunction, Anything } from "../internal/erased.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
 import { checked } from "../region/checks.ts"
 import type { Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { Read, type Reader } from "./call.ts"
+import type { Fault } from "./fault.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -54,22 +56,30 @@ export interface CachedEffect<A, E = never, R = never, S = never> extends Effect
   readonly clear: Effect.Effect<void, CacheError, CacheClient>
 }
 
-/** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
-export type Wrap<T extends string, A, S, X> = [PlaceholderNames<T>] extends [never]
-  ? <L extends Loader<A, []>>(load: L) => CachedLoader<L, A, S, X>
-  : <Args extends ArgsOf<T>, E, R, L>(
-      load: L & Takes<L, T> & ((...args: Args) => Effect.Effect<NoInfer<A>, E, R>)
-    ) => Cached<Args, A, E | X, R, S>
-
 /**
- * A function may take fewer arguments than a type says, so one that takes none would pass for any; but then there is nothing
- * to make the key of.
+ * What wraps a loader for a key without placeholders: an effect, a function that returns one, or one whose arguments are ignored.
+ * `Ig` is what is ignored (`ReadOptions`).
  */
-export type Takes<L, T extends string> = L extends (...args: infer Args) => unknown
-  ? Args["length"] extends 0
-    ? { readonly "it takes no argument for the placeholders of its key": PlaceholderNames<T> }
-    : unknown
-  : unknown
+export interface WrapEffect<T extends string, A, S, X, Ig> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends ReadonlyArray<Anything>, E, R>(
+    load: [Fault<L, T, Ig>] extends [never]
+      ? L & (Effect.Effect<A, E, R> | ((...args: Args) => Effect.Effect<A, E, R>))
+      : Fault<L, T, Ig>
+  ): CachedLoader<L, A, S, X>
+}
+
+/** What wraps a loader for a key with placeholders: a function whose parameters are all in the key, or ignored. */
+export interface WrapFunction<T extends string, A, S, X, Ig> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends ArgsOf<T>, E, R>(
+    load: [Fault<L, T, Ig>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : Fault<L, T, Ig>
+  ): Cached<Args, A, E | X, R, S>
+}
+
+/** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
+export type Wrap<T extends string, A, S, X, Ig = never> =
+  KindOf<T> extends "static" | "wide" ? WrapEffect<T, A, S, X, Ig> : WrapFunction<T, A, S, X, Ig>
 
 /** An effect, or a function that returns one. */
 export type Loader<A, Args extends ReadonlyArray<unknown>> =
@@ -80,23 +90,84 @@ export type Loader<A, Args extends ReadonlyArray<unknown>> =
 export type CachedLoader<L, A, S, X> =
   L extends Effect.Effect<unknown, infer E, infer R>
     ? CachedEffect<A, E | X, R, S>
-    : L extends (...args: infer Args) => Effect.Effect<unknown, infer E, infer R>
+    : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<unknown, infer E, infer R>
       ? Cached<Args, A, E | X, R, S>
       : never
 
-/** A pattern whose options are `Extra` on top of those of a region; curried or data-first. */
-export interface Pattern<Extra> {
-  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & Extra
-  ): Wrap<T, A, RD | RE, FailureOf<F>>
-  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
-    load: Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & Extra
-  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F>, R, RD | RE> : never
-  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R, F extends OnCacheError = "bypass">(
-    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & Extra
-  ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
+/** What a pattern that reads takes besides the options of a region. */
+export interface ReadOptions<Ig extends string | number> {
+  /**
+   * Parameters that are no part of the key, because they cannot change what is loaded: a request id, a logger, a signal. Of a
+   * parameter object the names of its properties, of arguments their numbers. Each other parameter must be in the key: calls that
+   * differ in it would share one value.
+   */
+  readonly ignore?: ReadonlyArray<Ig> | undefined
+}
+
+/** A region or its options, as against a loader. */
+export type Given = { readonly key: string; readonly schema: unknown }
+
+/** The first of two arguments: a region or options, or the loader of the options behind it. */
+export type First<F, T extends string, A, Ig> = F extends Given
+  ? [SettingsOf<F>] extends [never]
+    ? "no options of a region: they have a wrong type"
+    : F
+  : [Fault<F, T, Ig>] extends [never]
+    ? F & LoaderLike<F, NoInfer<A>>
+    : Fault<F, T, Ig>
+/** Not a union: of a union the compiler does not say which member fails, and why. */
+type LoaderLike<L, A> =
+  L extends Effect.Effect<Anything, Anything, Anything>
+    ? Effect.Effect<A, Anything, Anything>
+    : (...args: Anything) => Effect.Effect<A, Anything, Anything>
+
+/** The second: what is added to a region, or the options of the loader. */
+export type Second<F, More, Inline> = F extends Given ? More : Inline
+
+/** What a region or its options say: key, value, the services and the errors that they add. */
+export type SettingsOf<F> =
+  F extends CacheRegion<infer K, infer A, infer _I, infer RD, infer RE, infer G>
+    ? { key: K; value: A; services: RD | RE; failure: FailureOf<G> }
+    : F extends RegionOptions<infer K, infer A, infer _I, infer RD, infer RE, infer G>
+      ? { key: K; value: A; services: RD | RE; failure: FailureOf<G> }
+      : never
+
+/** What becomes of both. */
+export type Patterned<F, A, S, X, W, Ig> = F extends Given
+  ? SettingsOf<F> extends { key: infer K extends string; value: infer B; services: infer D; failure: infer Y }
+    ? Wrap<K, B, D, Y | W, Ig>
+    : never
+  : CachedLoader<F, A, S, X | W>
+
+/**
+ * A pattern that reads: curried, with a region and more, or data-first. One signature for each number of arguments: of one the
+ * compiler says what is wrong, of several that none matches.
+ */
+export interface Pattern {
+  <
+    const T extends string,
+    A,
+    I,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    const Ig extends string | number = never
+  >(
+    options: RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>
+  ): Wrap<T, A, RD | RE, FailureOf<F>, Ig>
+  <
+    const L,
+    const T extends string,
+    A,
+    I,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    const Ig extends string | number = never
+  >(
+    first: First<L, T, A, Ig>,
+    second: Second<L, ReadOptions<Ig>, RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>>
+  ): Patterned<L, A, RD | RE, FailureOf<F>, never, Ig>
 }
 
 export type Load = AnyFunction | AnyEffect
@@ -118,16 +189,35 @@ const refresh: Call = (engine, { args, key, plan, receiver }) =>
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
 
-/** A pattern, curried and data-first, from what its options make. Options are checked when they are given. */
+/** What is ignored is for the compiler to look at. Here it is checked only. */
+const checkIgnore = (ignore: unknown): void => {
+  if (ignore === undefined) return
+  if (!Array.isArray(ignore) || !ignore.every((one) => typeof one === "string" || typeof one === "number")) {
+    throw invalidOption("ignore", ignore, "an array of names and numbers of parameters")
+  }
+}
+
+type AnyReadOptions = ReadOptions<string | number>
+
+/**
+ * A pattern that reads, from what its options make. Options are checked when they are given. `planOf` gets those of the region
+ * apart from its own, so that a region is resolved once, however many patterns it stands in.
+ */
 export const makePattern = <Extra>(
-  planOf: (options: Options & Extra) => (load: Plan["load"]) => Plan,
+  planOf: (region: Options, extra: Extra) => (load: Plan["load"]) => Plan,
   call: Call = read
-): Pattern<Extra> =>
-  ((first: unknown, second: unknown) => {
-    if (isLoad(first)) return wrap(first, planOf(second as Options & Extra), call)
-    const plan = planOf(first as Options & Extra)
+): unknown => {
+  const make = (region: Options, extra: Extra & AnyReadOptions) => {
+    checkIgnore(extra.ignore)
+    return planOf(region, extra)
+  }
+  return (first: unknown, second: unknown) => {
+    if (isLoad(first)) return wrap(first, make(second as Options, second as Extra & AnyReadOptions), call)
+    const extra = second === undefined ? first : { ...(first as object), ...(second as object) }
+    const plan = make(first as Options, extra as Extra & AnyReadOptions)
     return (load: Load) => wrap(load, plan, call)
-  }) as never
+  }
+}
 
 type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unknown>
 

@@ -1,11 +1,18 @@
-import type { Duration, Effect } from "effect"
+import type { Duration } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { ArgsOf, PlaceholderNames } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import type { OnTimeout } from "../engine/contract.ts"
 import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
 import { resolveUnsafe } from "../region/region.ts"
-import { type Cached, type CachedEffect, type FailureOf, makePattern, type Wrap } from "./cached.ts"
+import {
+  type FailureOf,
+  type First,
+  makePattern,
+  type Patterned,
+  type ReadOptions,
+  type Second,
+  type Wrap
+} from "./cached.ts"
 
 /** How a call waits for the load of its key by somebody else. */
 export interface StampedeOptions<W extends OnTimeout = "load"> {
@@ -29,30 +36,38 @@ export interface StampedeOptions<W extends OnTimeout = "load"> {
 
 type WaitFailureOf<W extends OnTimeout> = W extends "fail" ? CacheError : never
 
-/** The signature of `stampedeProtect`. */
+/** The signature of `stampedeProtect`: as `Pattern`, with more options and another error. */
 export interface StampedeProtect {
-  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass", W extends OnTimeout = "load">(
-    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
-  ): Wrap<T, A, RD | RE, FailureOf<F> | WaitFailureOf<W>>
-  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass", W extends OnTimeout = "load">(
-    load: Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
-  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F> | WaitFailureOf<W>, R, RD | RE> : never
   <
     const T extends string,
     A,
     I,
-    RD,
-    RE,
-    Args extends ArgsOf<T>,
-    E,
-    R,
+    RD = never,
+    RE = never,
     F extends OnCacheError = "bypass",
-    W extends OnTimeout = "load"
+    W extends OnTimeout = "load",
+    const Ig extends string | number = never
   >(
-    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W>
-  ): Cached<Args, A, E | FailureOf<F> | WaitFailureOf<W>, R, RD | RE>
+    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W> & ReadOptions<Ig>
+  ): Wrap<T, A, RD | RE, FailureOf<F> | WaitFailureOf<W>, Ig>
+  <
+    const L,
+    const T extends string,
+    A,
+    I,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    W extends OnTimeout = "load",
+    const Ig extends string | number = never
+  >(
+    first: First<L, T, A, Ig>,
+    second: Second<
+      L,
+      StampedeOptions<W> & ReadOptions<Ig>,
+      RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W> & ReadOptions<Ig>
+    >
+  ): Patterned<L, A, RD | RE, FailureOf<F>, WaitFailureOf<W>, Ig>
 }
 
 /**
@@ -76,8 +91,8 @@ export interface StampedeProtect {
  * assert.deepEqual(new Set(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))), new Set([1]))
  * ```
  */
-export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options) => {
-  const { lockTtl, onTimeout = "load", waitTimeout } = options
+export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options, extra) => {
+  const { lockTtl, onTimeout = "load", waitTimeout } = extra
   oneOf("onTimeout", onTimeout, ["load", "fail"])
   const region = resolveUnsafe(options)
   const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl)

@@ -3,13 +3,15 @@ import { CacheError } from "../CacheError.ts"
 import { type ArgsOf, normalizeKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
+import type { Anything } from "../internal/erased.ts"
+import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import { makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
-import { type FailureOf, isLoad, type Load, type Takes } from "./cached.ts"
+import { type FailureOf, isLoad, type Load } from "./cached.ts"
+import type { Fault, Free } from "./fault.ts"
 import {
   type AnyLists,
-  type Anything,
   asksPrevious,
   checkLists,
   type IsPlain,
@@ -30,7 +32,7 @@ export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written
    * The keys that the write makes old, as readers build them (`getUser.key({ userId })`), of whatever region, or a function of the
    * first argument that lists them. Thousands are well; for all that a pattern or a tag covers, list that.
    */
-  readonly keys: ReadonlyArray<string> | ((params: P) => ReadonlyArray<string>)
+  readonly keys: ReadonlyArray<string> | AList | ((params: P) => ReadonlyArray<string>)
   /** As that of a region. With `"fail"` a text that is no key fails the call before the write. */
   readonly onCacheError?: F | undefined
 }
@@ -79,8 +81,8 @@ export interface WriteAround {
 export type WrapAround<T extends string, V, X, S> =
   IsPlain<T> extends true
     ? WrapAny<V, X, S>
-    : <Args extends ArgsOf<T>, A extends V, E, R, L>(
-        write: L & Takes<L, T> & ((...args: Args) => Effect.Effect<A, E, R>)
+    : <L, Args extends ArgsOf<T>, A extends V, E, R>(
+        write: [Fault<L, T, Free>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : Fault<L, T, Free>
       ) => WriteCall<Args, A, E | X, R | S>
 
 type AroundSpec = AnyLists &
@@ -173,8 +175,9 @@ const manyOf = ({ keys, onCacheError }: KeysOptions<unknown, unknown, OnCacheErr
     }
   }
   // What is fixed is checked now, not at the first write.
-  strings("keys", keys).forEach(normalizeKey)
-  return { region, requestOf: () => ({ keys, fills: false }) }
+  const fixed = strings("keys", keys)
+  fixed.forEach(normalizeKey)
+  return { region, requestOf: () => ({ keys: fixed, fills: false }) }
 }
 
 /** What else is thrown is a defect. */

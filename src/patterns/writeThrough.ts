@@ -1,20 +1,22 @@
-import type { Effect } from "effect"
-import type { ArgsOf, KeyParams, PlaceholderNames } from "../CacheKey.ts"
+import type { KeyParams } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { type Options, resolveUnsafe } from "../region/region.ts"
-import type { CacheClient } from "../services/CacheClient.ts"
 import {
-  type Cached,
-  type CachedEffect,
+  type CachedLoader,
   type Call,
   type FailureOf,
+  type First,
+  type Given,
   isLoad,
   type Load,
+  type Second,
+  type SettingsOf,
   wrap,
   type Wrap
 } from "./cached.ts"
+import type { Free } from "./fault.ts"
 import {
   type AnyLists,
   asksPrevious,
@@ -24,7 +26,7 @@ import {
   type Lists,
   wrapWrite,
   type WrapAny,
-  type WriteCall,
+  type WriteOf,
   type Written
 } from "./writing.ts"
 
@@ -34,51 +36,46 @@ export interface WriteOptions<A, T extends string> extends Lists<Written<A, Regi
 /** Nobody has one; that it could be one lets the compiler see a list as one of places. */
 type Places = readonly [never]
 
-/** The same of a row whose key is known only after the write. */
-export interface CreateOptions<A, T extends string> extends Lists<Written<A, KeyParams<T>>> {
+/** How a write tells the key of a row that is known only after it. `K` is the type of `keyOf`, `unknown` where there is none. */
+export interface CreateOptions<A, T extends string, K> {
   /**
    * The parameters of the key, from what the write returned: an object by name, or a list by position. The wrapped function's
    * arguments need not have them. The slot of that key is emptied after the write and not filled: what is returned may be old by
    * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`.
    */
-  readonly keyOf: (value: A) => KeyParams<T> | Places
+  readonly keyOf?: (K & ((value: A) => KeyParams<T> | Places)) | undefined
 }
 
-/** The signature of `writeThrough`. */
+type Inline<T extends string, A, I, RD, RE, F extends OnCacheError, K> = RegionOptions<T, A, I, RD, RE, F> &
+  WriteOptions<NoInfer<A>, NoInfer<T>> &
+  CreateOptions<NoInfer<A>, NoInfer<T>, K>
+
+/** What is added to a region. */
+type More<L, K> =
+  SettingsOf<L> extends { key: infer T extends string; value: infer A }
+    ? WriteOptions<A, T> & CreateOptions<A, T, K>
+    : never
+
+/** What wraps a write: one whose arguments make the key, or any. */
+type WrapWrite<T extends string, A, S, X, K> = unknown extends K ? Wrap<T, A, S, X, Free> : WrapAny<A, X, never>
+
+type Wrote<L, A, S, X, K> = L extends Given
+  ? SettingsOf<L> extends { key: infer T extends string; value: infer B; services: infer D; failure: infer Y }
+    ? WrapWrite<T, B, D, Y, K>
+    : never
+  : unknown extends K
+    ? CachedLoader<L, A, S, X>
+    : WriteOf<L, X, never>
+
+/** The signature of `writeThrough`: curried, with a region and more, or data-first. */
 export interface WriteThrough {
-  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>,
-    more?: Lists<Written<NoInfer<A>, KeyParams<NoInfer<T>>>>
-  ): WrapAny<A, FailureOf<F>, never>
-  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F>,
-    more: CreateOptions<NoInfer<A>, NoInfer<T>>
-  ): WrapAny<A, FailureOf<F>, never>
-  <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known,
-    more?: WriteOptions<NoInfer<A>, NoInfer<T>> & Known
-  ): Wrap<T, A, RD | RE, FailureOf<F>>
-  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
-    write: Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>
-  ): Effect.Effect<A, E | FailureOf<F>, R | CacheClient>
-  <const T extends string, A, I, RD, RE, Args extends ReadonlyArray<unknown>, E, R, F extends OnCacheError = "bypass">(
-    write: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & CreateOptions<NoInfer<A>, NoInfer<T>>
-  ): WriteCall<Args, A, E | FailureOf<F>, R>
-  <const T extends string, A, I, RD, RE, E, R, F extends OnCacheError = "bypass">(
-    write: Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known
-  ): [PlaceholderNames<T>] extends [never] ? CachedEffect<A, E | FailureOf<F>, R, RD | RE> : never
-  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R, F extends OnCacheError = "bypass">(
-    write: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & WriteOptions<NoInfer<A>, NoInfer<T>> & Known
-  ): Cached<Args, A, E | FailureOf<F>, R, RD | RE>
-}
-
-/** The key is known from the arguments. */
-interface Known {
-  readonly keyOf?: undefined
+  <const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
+    options: Inline<T, A, I, RD, RE, F, K>
+  ): WrapWrite<T, A, RD | RE, FailureOf<F>, K>
+  <const L, const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
+    first: First<L, unknown extends K ? T : string, A, Free>,
+    second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K>>
+  ): Wrote<L, A, RD | RE, FailureOf<F>, K>
 }
 
 type WriteSpec = Options & AnyLists & { readonly keyOf?: ((value: unknown) => unknown) | undefined }

@@ -13,7 +13,8 @@ import {
   type Written as Ended
 } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
-import type { AnyEffect } from "../internal/erased.ts"
+import type { AnyEffect, Anything } from "../internal/erased.ts"
+import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
@@ -38,11 +39,11 @@ export type Listed<W> = ReadonlyArray<string> | ((written: W) => ReadonlyArray<s
 /** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
 export interface Lists<W> {
   /** Keys, as `invalidateKeys` takes them. */
-  readonly invalidateKeys?: Listed<W> | undefined
+  readonly invalidateKeys?: Listed<W> | AList | undefined
   /** Patterns, as `invalidatePattern` takes them: `*` stands for any characters. */
-  readonly invalidatePatterns?: Listed<W> | undefined
+  readonly invalidatePatterns?: Listed<W> | AList | undefined
   /** Tags, as `invalidateTags` takes them. */
-  readonly invalidateTags?: Listed<W> | undefined
+  readonly invalidateTags?: Listed<W> | AList | undefined
   /**
    * Whether the lists that are fixed, and with `invalidateOwnTags` the fixed tags of its region, are put down in the store before the
    * write, so that others carry them out if this process dies between its write and them. Default: `true`. On Redis it costs at most two
@@ -69,12 +70,9 @@ export type WriteCall<Args extends ReadonlyArray<unknown>, A, E = never, R = nev
 export type WriteOf<L, X, S> =
   L extends Effect.Effect<infer A, infer E, infer R>
     ? Effect.Effect<A, E | X, R | S | CacheClient>
-    : L extends (...args: infer Args) => Effect.Effect<infer A, infer E, infer R>
+    : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<infer A, infer E, infer R>
       ? WriteCall<Args, A, E | X, R | S>
       : never
-
-// biome-ignore lint/suspicious/noExplicitAny: the arguments that no key is made of; a function that takes a Date does not take `unknown`
-export type Anything = any
 
 /** What wraps a write that has nothing to make a key of: it is given none, or knows its keys. */
 export type WrapAny<V, X, S> = <L extends Loader<V, never>>(write: L) => WriteOf<L, X, S>
@@ -83,7 +81,7 @@ const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as 
 
 /** The lists without the types of what is written. */
 // biome-ignore lint/suspicious/noExplicitAny: what they are given was checked where the pattern is called
-export type AnyLists = Lists<any>
+export type AnyLists = { readonly [K in keyof Lists<any>]: Exclude<Lists<any>[K], string> }
 
 /** What is fixed is checked when it is given, not after the first write. */
 export const checkLists = (lists: AnyLists): AnyLists => {

@@ -5,6 +5,7 @@
 import { Duration, Effect } from "effect"
 import { CacheError } from "../CacheError.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { AList } from "../internal/strings.ts"
 
 /** What checks give, or the `CacheError` they throw. Anything else that is thrown is a defect. */
 export const checked = <A>(check: () => A): Effect.Effect<A, CacheError> =>
@@ -29,7 +30,7 @@ export const oneOf = <W extends string>(option: string, value: W, words: Readonl
 }
 
 /** An array of strings. */
-export const strings = (option: string, value: ReadonlyArray<string>): ReadonlyArray<string> => {
+export const strings = (option: string, value: ReadonlyArray<string> | AList): ReadonlyArray<string> => {
   if (!Array.isArray(value) || !value.every((one) => typeof one === "string")) {
     throw invalidOption(option, value, "an array of strings")
   }

@@ -5,10 +5,11 @@ import type { Duration } from "effect"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { AList } from "../internal/strings.ts"
 import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
 import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
-import type { OnCacheError, RegionSettings } from "./settings.ts"
+import type { ADuration, OnCacheError, RegionSettings } from "./settings.ts"
 
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */
@@ -35,8 +36,8 @@ const noTags: ReadonlyArray<string> = []
 const schemaless = stamps.of("")
 
 export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
-  readonly ttl?: Duration.Input | ((value: never, params: never) => Duration.Input) | undefined
-  readonly tags?: ReadonlyArray<string> | ((value: never, params: never) => ReadonlyArray<string>) | undefined
+  readonly ttl?: Duration.Input | ADuration | ((value: never, params: never) => Duration.Input) | undefined
+  readonly tags?: ReadonlyArray<string> | AList | ((value: never, params: never) => ReadonlyArray<string>) | undefined
   /** A template, or a key already compiled. */
   readonly key: string | CompiledKey
   readonly schema: AnyCodec | undefined
@@ -77,7 +78,7 @@ export const makeUnsafe = (options: Options): Region => {
         ? undefined
         : typeof ttl === "function"
           ? (value, params) => positiveMillis("ttl", ttl(value as never, params as never))
-          : positiveMillis("ttl", ttl),
+          : positiveMillis("ttl", ttl as Duration.Input),
     staticTags,
     tagsOf:
       typeof tags === "function"

@@ -2,15 +2,17 @@
  * The options of a region, as types.
  */
 import type { Duration, Schema } from "effect"
-import type { AsWritten, PartsOf, PlaceholderNames } from "../CacheKey.ts"
+import type { AList } from "../internal/strings.ts"
+import type { PartsOf, PlaceholderNames } from "../CacheKey.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
-export type RegionParams<T extends string> = [PlaceholderNames<T>] extends [never]
-  ? Readonly<Record<never, never>>
-  : PartsOf<AsWritten<T>>
+export type RegionParams<T extends string> = PartsOf<T, PlaceholderNames<T>>
 
 /** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
 export type OnCacheError = "bypass" | "fail"
+
+/** What the compiler says of a text that is no duration. In the options it is spelled out, because an alias is printed by its name. */
+export type ADuration = `no duration: write "5 minutes", a number of milliseconds, or a Duration`
 
 /**
  * How long entries live, a duration or a function of the value. It must be positive; `"infinity"`-like durations mean no
@@ -28,9 +30,13 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
   /** Put in front of the key, for example `"v2:"`. */
   readonly prefix?: string | undefined
   /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
-  readonly ttl?: Ttl<A, T> | undefined
+  readonly ttl?: Duration.Input | ADuration | ((value: A, params: RegionParams<T>) => Duration.Input) | undefined
   /** Tags for `invalidateTags`. An entry that lacks a static tag of its region is a miss, so adding one takes effect at once. */
-  readonly tags?: Tags<A, T> | undefined
+  readonly tags?:
+    | ReadonlyArray<string>
+    | AList
+    | ((value: A, params: RegionParams<T>) => ReadonlyArray<string>)
+    | undefined
   /**
    * Shortens each TTL by a random share of up to this fraction, from 0 (default) to 1, so that entries stored together do
    * not expire together.
