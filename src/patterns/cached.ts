@@ -190,7 +190,7 @@ const refresh: Call = (engine, { args, key, plan, receiver }) =>
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
 
 /** What is ignored is for the compiler to look at. Here it is checked only. */
-const checkIgnore = (ignore: unknown): void => {
+export const checkIgnore = (ignore: unknown): void => {
   if (ignore === undefined) return
   if (!Array.isArray(ignore) || !ignore.every((one) => typeof one === "string" || typeof one === "number")) {
     throw invalidOption("ignore", ignore, "an array of names and numbers of parameters")

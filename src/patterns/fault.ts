@@ -131,3 +131,25 @@ export type Fault<L, T extends string, Ig> = [L] extends [Effect.Effect<Anything
     : [L] extends [(...args: never) => unknown]
       ? RestFault
       : never
+
+/**
+ * The same under a name, whose key is made of the arguments that the function declares, or of `N`. `length` counts neither those
+ * with a default nor a rest.
+ */
+export type ArityFault<L, N> = [L] extends [Effect.Effect<Anything, Anything, Anything>]
+  ? never
+  : [L] extends [(...args: infer Args extends ReadonlyArray<Anything>) => infer Out]
+    ? IsAny<Out> extends true
+      ? Declared<Args, N>
+      : IsPromise<Out> extends true
+        ? APromise
+        : Declared<Args, N>
+    : never
+type Declared<Args extends ReadonlyArray<unknown>, N> =
+  IsNever<N> extends false
+    ? never
+    : number extends Args["length"]
+      ? "the function takes any number of arguments: say with arity how many are in the key"
+      : [Args["length"]] extends [{ [K in keyof Args]-?: Args[K] }["length"]]
+        ? never
+        : "the function has optional arguments: say with arity how many are in the key"

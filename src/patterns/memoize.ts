@@ -1,53 +1,53 @@
 import type { Effect, Schema } from "effect"
-import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
+import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey } from "../CacheKey.ts"
 import type { RegionSettings } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
+import type { Anything } from "../internal/erased.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
+import { wholeNumber } from "../region/checks.ts"
 import { makeUnsafe, type Options } from "../region/region.ts"
-import {
-  type Cached,
-  type CachedEffect,
-  type CachedLoader,
-  isLoad,
-  type Load,
-  type Loader,
-  wrap,
-  type Wrap
-} from "./cached.ts"
+import { type CachedLoader, checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
+import type { ArityFault, Fault } from "./fault.ts"
 
-type Settings<A, T extends string> = Omit<RegionSettings<NoInfer<A>, NoInfer<T>, "bypass">, "onCacheError">
+declare const loaded: unique symbol
+/** In place of a value type: there is no schema, and the type is what the loader gives. */
+type Loaded = typeof loaded
 
-/** Memoizes under a name: the key is made of the name and the arguments. */
-export interface NamedOptions<A, I, RD, RE> extends Settings<A, string> {
+type Value<A> = [A] extends [Loaded] ? unknown : A
+type Settings<T extends string, A> = Omit<
+  RegionSettings<Value<NoInfer<A>>, [T] extends [never] ? string : NoInfer<T>, "bypass">,
+  "onCacheError"
+>
+
+/** Memoizes under a name. */
+export interface MemoizeByName<N extends number> {
   /** Unique among all that shares the store. */
   readonly name: string
+  /**
+   * How many arguments are in the key. Default: as many as the function declares, its `length`. What else it is called with, as by
+   * `map`, is not. Optional and rest arguments do not count in `length`, so who has them says it.
+   */
+  readonly arity?: N | undefined
   readonly key?: undefined
-  /** Values are stored in the cache, through this codec. */
-  readonly schema: Schema.Codec<A, I, RD, RE>
+  readonly ignore?: undefined
 }
 
 /** Memoizes under a key template. */
-export interface KeyedOptions<T extends string, A, I, RD, RE> extends Settings<A, T> {
+export interface MemoizeByKey<T extends string, Ig extends string | number> extends ReadOptions<Ig> {
   readonly key: T
   readonly name?: undefined
-  readonly schema: Schema.Codec<A, I, RD, RE>
+  readonly arity?: undefined
 }
 
-/** Memoizes under a name, values of any type, which never leave the process. */
-export interface LocalNamedOptions extends Settings<unknown, string> {
-  readonly name: string
-  readonly key?: undefined
-  readonly schema?: undefined
-}
-
-/** Memoizes under a key template, values of any type, which never leave the process. */
-export interface LocalKeyedOptions<T extends string> extends Settings<unknown, T> {
-  readonly key: T
-  readonly name?: undefined
-  readonly schema?: undefined
-}
-
-type AnyLoader = Loader<unknown, never>
+/** What `memoize` takes: a name or a key, and a schema where values are to be stored in the cache. */
+export type MemoizeOptions<T extends string, A, I, RD, RE, Ig extends string | number, N extends number> = Settings<
+  T,
+  A
+> & {
+  /** Values are stored in the cache, through this codec. Without one they never leave the process. */
+  readonly schema?: Schema.Codec<A, I, RD, RE> | undefined
+} & (MemoizeByName<N> | MemoizeByKey<T, Ig>)
 
 /** The type of value a loader gives. */
 type ValueOf<L> =
@@ -57,43 +57,61 @@ type ValueOf<L> =
       ? A
       : never
 
-/** The signature of `memoize`: curried or data-first; by name or by key; with a schema or within the process. */
+/** `T` is never where there is a name. */
+type MemoFault<L, T extends string, Ig, N> = [T] extends [never] ? ArityFault<L, N> : Fault<L, T, Ig>
+
+/** The function itself, or what is wrong with it. */
+type Memo<L, T extends string, A, Args extends ReadonlyArray<Anything>, Ig, N> = [MemoFault<L, T, Ig, N>] extends [
+  never
+]
+  ? L &
+      (
+        | Effect.Effect<NoInfer<Value<A>>, Anything, Anything>
+        | ((...args: Args) => Effect.Effect<NoInfer<Value<A>>, Anything, Anything>)
+      )
+  : MemoFault<L, T, Ig, N>
+
+type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, S, never>
+
+/** What wraps a loader for a name or a key. */
+export interface WrapMemo<T extends string, A, S, Ig, N> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends [T] extends [never] ? ReadonlyArray<Anything> : ArgsOf<T>>(
+    load: Memo<L, T, A, Args, Ig, N>
+  ): Memoized<L, A, S>
+}
+
+/** The signature of `memoize`: curried or data-first. */
 export interface Memoize {
-  <A, I, RD, RE>(
-    options: NamedOptions<A, I, RD, RE>
-  ): <L extends Loader<A, never>>(load: L) => CachedLoader<L, A, RD | RE, never>
-  <const T extends string, A, I, RD, RE>(options: KeyedOptions<T, A, I, RD, RE>): Wrap<T, A, RD | RE, never>
-  (options: LocalNamedOptions): <L extends AnyLoader>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
-  <const T extends string>(
-    options: LocalKeyedOptions<T>
-  ): [PlaceholderNames<T>] extends [never]
-    ? <L extends Loader<unknown, []>>(load: L) => CachedLoader<L, ValueOf<L>, never, never>
-    : <Args extends ArgsOf<T>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => Cached<Args, A, E, R>
-  <A, I, RD, RE, E, R>(
-    load: Effect.Effect<NoInfer<A>, E, R>,
-    options: NamedOptions<A, I, RD, RE>
-  ): CachedEffect<A, E, R, RD | RE>
-  <A, I, RD, RE, Args extends ReadonlyArray<unknown>, E, R>(
-    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: NamedOptions<A, I, RD, RE>
-  ): Cached<Args, A, E, R, RD | RE>
-  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, E, R>(
-    load: (...args: Args) => Effect.Effect<NoInfer<A>, E, R>,
-    options: KeyedOptions<T, A, I, RD, RE>
-  ): Cached<Args, A, E, R, RD | RE>
-  <A, E, R>(load: Effect.Effect<A, E, R>, options: LocalNamedOptions): CachedEffect<A, E, R>
-  <Args extends ReadonlyArray<unknown>, A, E, R>(
-    load: (...args: Args) => Effect.Effect<A, E, R>,
-    options: LocalNamedOptions
-  ): Cached<Args, A, E, R>
-  <const T extends string, Args extends ArgsOf<T>, A, E, R>(
-    load: (...args: Args) => Effect.Effect<A, E, R>,
-    options: LocalKeyedOptions<T>
-  ): Cached<Args, A, E, R>
+  <
+    const T extends string = never,
+    A = Loaded,
+    I = unknown,
+    RD = never,
+    RE = never,
+    const Ig extends string | number = never,
+    const N extends number = never
+  >(
+    options: MemoizeOptions<T, A, I, RD, RE, Ig, N>
+  ): WrapMemo<T, A, RD | RE, Ig, N>
+  <
+    L,
+    Args extends ReadonlyArray<Anything>,
+    const T extends string = never,
+    A = Loaded,
+    I = unknown,
+    RD = never,
+    RE = never,
+    const Ig extends string | number = never,
+    const N extends number = never
+  >(
+    load: Memo<L, T, A, Args, Ig, N>,
+    options: MemoizeOptions<T, A, I, RD, RE, Ig, N>
+  ): Memoized<L, A, RD | RE>
 }
 
 /** The key of a name and an argument list: canonical, so structurally equal arguments share, and nothing else does. */
-const namedKey = (name: string, prefix: string | undefined): CompiledKey => {
+const namedKey = (name: string, prefix: string | undefined, arity: number | undefined): CompiledKey => {
   const head = buildCacheKey("memo:{name}:", { params: { name }, prefix })
   return {
     template: `memo:${name}`,
@@ -101,22 +119,49 @@ const namedKey = (name: string, prefix: string | undefined): CompiledKey => {
     placeholders: [],
     positional: true,
     pattern: `${head}*`,
-    buildUnsafe: (args) => normalizeKey(head + canonicalArguments(args as ReadonlyArray<unknown>))
+    buildUnsafe: (args) => {
+      const all = args as ReadonlyArray<unknown>
+      return normalizeKey(
+        head + canonicalArguments(arity === undefined || all.length <= arity ? all : all.slice(0, arity))
+      )
+    }
   }
 }
 
-const plan = (options: Options & { readonly name?: string | undefined }): ((load: Plan["load"]) => Plan) => {
-  const region = makeUnsafe(
-    options.name === undefined ? options : { ...options, key: namedKey(options.name, options.prefix) }
-  )
-  return (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: true })
+type AnyOptions = Options &
+  ReadOptions<string | number> &
+  Partial<Pick<MemoizeByName<number>, "arity">> & { readonly name?: string | undefined }
+
+const plan = (options: AnyOptions): ((load: Plan["load"]) => Plan) => {
+  const { arity, ignore, name } = options
+  checkIgnore(ignore)
+  if (name === undefined && arity !== undefined) {
+    throw invalidOption("arity", arity, "none beside a key, which says what it is made of")
+  }
+  if (name !== undefined && ignore !== undefined) {
+    throw invalidOption("ignore", ignore, "none beside a name: arity says how many arguments are in the key")
+  }
+  if (arity !== undefined) wholeNumber("arity", arity, 0)
+  const region = makeUnsafe(name === undefined ? options : { ...options, key: namedKey(name, options.prefix, arity) })
+  const planOf = (region: Plan["region"], load: Plan["load"]): Plan => ({
+    region,
+    load,
+    leaseMillis: undefined,
+    wait: undefined,
+    memory: true
+  })
+  if (name === undefined || arity !== undefined) return (load) => planOf(region, load)
+  // One that declares none may take any number: all of them count then, so that without types nothing is shared by mistake.
+  return (load) =>
+    planOf(load.length === 0 ? region : { ...region, key: namedKey(name, options.prefix, load.length) }, load)
 }
 
 /**
  * Memoize: keep what a function returned for its arguments. For pure functions, short-lived.
  *
- * By `name`, the key is made of all arguments: structurally equal ones share, in any order of properties; `1` and `"1"`,
- * `0` and `-0`, Dates, bigints, Maps, Sets and `undefined` are told apart; functions, symbols and cycles are `InvalidKey`,
+ * By `name`, the key is made of the arguments that the function declares, so that `map` and `forEach`, which add an index, change
+ * nothing; one with optional or rest arguments says how many count, with `arity`. Structurally equal ones share, in any order of properties;
+ * `1` and `"1"`, `0` and `-0`, Dates, bigints, Maps, Sets and `undefined` are told apart; functions, symbols and cycles are `InvalidKey`,
  * and the call goes uncached. By `key`, it is made of the named parameters, as in every pattern.
  *
  * With a schema, values go through the store; when that fails, they are kept in memory for up to ten seconds. Without
@@ -140,8 +185,8 @@ const plan = (options: Options & { readonly name?: string | undefined }): ((load
  * assert.equal(runs, 1)
  * ```
  */
-export const memoize: Memoize = ((first: unknown, second: Options) => {
+export const memoize: Memoize = ((first: unknown, second: AnyOptions) => {
   if (isLoad(first)) return wrap(first, plan(second))
-  const make = plan(first as Options)
+  const make = plan(first as AnyOptions)
   return (load: Load) => wrap(load, make)
 }) as never

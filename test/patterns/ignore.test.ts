@@ -1,7 +1,7 @@
 /** What reads says which parameters are no part of its key. The compiler looks at that; when it runs, it is checked only. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { cacheAside, CacheError, CacheRegion, stampedeProtect } from "effect-cache"
+import { cacheAside, CacheError, CacheRegion, memoize, stampedeProtect } from "effect-cache"
 import { inProcess } from "../support/layers.ts"
 
 const Users = CacheRegion.make({ key: "user:{id}", schema: Schema.String, ttl: "1 minute" })
@@ -33,7 +33,9 @@ describe("ignore", () => {
       () => cacheAside(options),
       () => cacheAside(load, options),
       () => stampedeProtect(Users, { ignore: ignore as never }),
-      () => stampedeProtect(load, options)
+      () => stampedeProtect(load, options),
+      () => memoize({ key: "m:{id}", ignore: ignore as never }),
+      () => memoize(load, { key: "m:{id}", ignore: ignore as never })
     ]
     assert.deepStrictEqual(
       made.map(reasonOf),
