@@ -62,6 +62,17 @@ describe("links", () => {
     })
   }
 
+  it("and diagrams: none holds a `;`, which ends a statement there", () => {
+    const diagrams = documents.flatMap((file) =>
+      [...read(file).matchAll(/```mermaid\n([^]*?)```/g)].map(([text]) => [file, text])
+    )
+    assert.isAbove(diagrams.length, 10)
+    assert.deepStrictEqual(
+      diagrams.filter(([, text]) => text!.includes(";")).map(([file]) => file),
+      []
+    )
+  })
+
   it("are found, and anchors are those of headings", () => {
     assert.isAbove(documents.flatMap(linksOf).length, 50)
     assert.deepStrictEqual(
