@@ -69,6 +69,6 @@ export {
 } from "./services/CacheBackend.ts"
 export { CacheClient, type SetOptions } from "./services/CacheClient.ts"
 export type { CachePrimitives } from "./services/CachePrimitives.ts"
-export type { CacheCounters, CacheStats, RegionStats } from "./services/CacheStats.ts"
+export type { BreakerStats, CacheCounters, CacheStats, RegionStats } from "./services/CacheStats.ts"
 export { type Lock, LockManager, type LockOptions, type LockStore } from "./services/LockManager.ts"
 export { TagIndex } from "./services/TagIndex.ts"

@@ -14,7 +14,9 @@ import type { Region } from "../region/region.ts"
 import { asWriteToken } from "../protocol/lease.ts"
 import type { Found } from "../protocol/verdict.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import type { BackendUsage } from "../services/CacheBackend.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
+import type { BreakerStats, CacheStats } from "../services/CacheStats.ts"
 import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
 import { type Engine, withEngine, type WriteRequest } from "./contract.ts"
@@ -45,6 +47,8 @@ export interface ClientOptions {
   readonly spareTtlMillis?: number | undefined
   /** How often the primary has answered: what was loaded in the spare before the last time is not used any more. */
   readonly answers?: (() => number) | undefined
+  /** Of a primary that is guarded. */
+  readonly breaker?: (() => BreakerStats) | undefined
   /** For tests: a value that does not come back from its schema as the same is a defect. */
   readonly same?: StoreOptions["same"]
 }
@@ -255,6 +259,22 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       }
     }
 
+    const statsOf = (usage: BackendUsage | undefined, unavailable: CacheError | undefined): CacheStats => {
+      const { regions, total } = counters.snapshot()
+      return {
+        backend: layer,
+        breaker: options.breaker?.(),
+        ...total,
+        inFlight: stores.reduce((sum, { flights }) => sum + flights.size, 0),
+        regions,
+        unavailable,
+        scope: usage?.scope,
+        size: usage?.entries,
+        memoryMb: usage && usage.bytes / (1024 * 1024),
+        evictions: usage?.evictions
+      }
+    }
+
     const client = CacheClient.of({
       invalidateKeys: (keys) => invalidateKeys(keys),
       invalidatePattern: (pattern) => invalidatePattern(pattern),
@@ -301,18 +321,9 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       counters: Effect.sync(() => counters.snapshot()),
       stats: Effect.withFiber((fiber) => {
         for (const { flights } of stores) if (flights.broken !== undefined) mend(flights, fiber)
-        return Effect.map(primary.backend.usage, (usage) => {
-          const { regions, total } = counters.snapshot()
-          return {
-            backend: layer,
-            scope: usage.scope,
-            ...total,
-            size: usage.entries,
-            memoryMb: usage.bytes / (1024 * 1024),
-            evictions: usage.evictions,
-            inFlight: stores.reduce((sum, { flights }) => sum + flights.size, 0),
-            regions
-          }
+        return Effect.match(primary.backend.usage, {
+          onFailure: (error) => statsOf(undefined, error),
+          onSuccess: (usage) => statsOf(usage, undefined)
         })
       })
     })

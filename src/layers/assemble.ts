@@ -71,7 +71,7 @@ export const assemble = (
         { ...guardDefaults, timeoutMillis, ...guardOptions },
         Effect.ignore(inProcess.spare.backend.clear)
       )
-      clientOptions = { primary, settings, inProcess, answers: primary.answers, ...options }
+      clientOptions = { primary, settings, inProcess, answers: primary.answers, breaker: primary.breaker, ...options }
     }
     const { primary } = clientOptions
     within.set(primary.backend, store.backend)

@@ -1,11 +1,13 @@
 import type { Effect } from "effect"
-import type { CacheError } from "../CacheError.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { CacheStats } from "../services/CacheStats.ts"
 
 /**
- * The figures of the cache: counters of this process since its client was built, in all and per region; and the size of
- * the store, of this process or of the server as `scope` says.
+ * The figures of the cache: counters of this process since its client was built, in all and per region; the state of the breaker
+ * around a store outside it; and the size of the store, of this process or of the server as `scope` says.
+ *
+ * It costs a trip to that store, and cannot fail: where the store does not answer, `unavailable` says why, and `scope`, `size`,
+ * `memoryMb` and `evictions` are `undefined`. The rest is of this process, and there all the same.
  *
  * @example
  * ```ts
@@ -13,9 +15,7 @@ import type { CacheStats } from "../services/CacheStats.ts"
  * import { CacheMemory, getCacheStats } from "effect-cache"
  *
  * const stats = await Effect.runPromise(getCacheStats.pipe(Effect.provide(CacheMemory.layer())))
- * assert.equal(`${(stats.hitRate * 100).toFixed(2)} % of ${stats.size} keys`, "0.00 % of 0 keys")
+ * assert.equal(`${(stats.hitRate * 100).toFixed(2)} % of ${stats.size ?? "unknown"} keys`, "0.00 % of 0 keys")
  * ```
  */
-export const getCacheStats: Effect.Effect<CacheStats, CacheError, CacheClient> = CacheClient.use(
-  (client) => client.stats
-)
+export const getCacheStats: Effect.Effect<CacheStats, never, CacheClient> = CacheClient.use((client) => client.stats)

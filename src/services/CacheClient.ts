@@ -123,10 +123,10 @@ export class CacheClient extends Context.Service<
     /** Removes everything in the namespace. */
     readonly clear: Effect.Effect<void, CacheError>
 
-    /** The figures of `getCacheStats`: the counters, and the size of the store, which costs a trip. */
-    readonly stats: Effect.Effect<CacheStats, CacheError>
+    /** The figures of `getCacheStats`: the counters, and the size of the store, which costs a trip; cannot fail. */
+    readonly stats: Effect.Effect<CacheStats>
 
-    /** The counters alone, of this process; cannot fail. */
+    /** The counters alone, of this process, without a trip; cannot fail. */
     readonly counters: Effect.Effect<CacheCounters>
   }
 >()("effect-cache/CacheClient") {}

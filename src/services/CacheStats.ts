@@ -1,7 +1,7 @@
 /**
  * The figures of the cache, as types.
  */
-import type { CacheErrorReason } from "../CacheError.ts"
+import type { CacheError, CacheErrorReason } from "../CacheError.ts"
 
 /** The counters of one region, in this process since its client was built. */
 export interface RegionStats {
@@ -33,19 +33,37 @@ export interface CacheCounters {
   readonly regions: ReadonlyArray<RegionStats>
 }
 
-/** The figures of `getCacheStats`. Counters are of this process, since its client was built. */
+/** What the circuit breaker around a store outside this process makes of it. */
+export interface BreakerStats {
+  /**
+   * `"trusted"`: it is asked. `"away"`: it has failed, is left alone, and tried in the background. `"replaying"`: it answers again,
+   * and what is in the journal is carried out before it is trusted.
+   */
+  readonly state: "trusted" | "away" | "replaying"
+  /** Invalidations that it has not acknowledged and that are still to be carried out. The whole namespace is one. */
+  readonly journal: number
+}
+
+/**
+ * The figures of `getCacheStats`. Counters are of this process, since its client was built, and are always there. `scope`, `size`,
+ * `memoryMb` and `evictions` are the store's to say: where it does not answer they are `undefined`, and `unavailable` says why.
+ */
 export interface CacheStats extends Omit<RegionStats, "region"> {
   /** The backend: `"memory"`, `"redis"`. */
   readonly backend: string
-  /** Whether `size`, `memoryMb` and `evictions` are of this process, or of the server that others use too. */
-  readonly scope: "process" | "server"
-  /** Entries held; on a server, all its keys. */
-  readonly size: number
-  /** Memory held, in megabytes of 1,048,576 bytes. */
-  readonly memoryMb: number
-  /** Entries dropped to make room. */
-  readonly evictions: number
+  /** Of a store outside this process; `undefined` for one in it, which cannot be away. */
+  readonly breaker: BreakerStats | undefined
   /** Loads in flight in this process right now, and callers that follow the load of another. */
   readonly inFlight: number
   readonly regions: ReadonlyArray<RegionStats>
+  /** Why the store did not say how big it is. `undefined`: it did, and the four below are there. */
+  readonly unavailable: CacheError | undefined
+  /** Whether `size`, `memoryMb` and `evictions` are of this process, or of the server that others use too. */
+  readonly scope: "process" | "server" | undefined
+  /** Entries held; on a server, all its keys. */
+  readonly size: number | undefined
+  /** Memory held, in megabytes of 1,048,576 bytes. */
+  readonly memoryMb: number | undefined
+  /** Entries dropped to make room. */
+  readonly evictions: number | undefined
 }

@@ -124,8 +124,7 @@ describe("CacheFallback", () => {
         get.peek({ id: 1 }),
         CacheClient.use((client) => client.get("n:1", Schema.Number)),
         CacheClient.use((client) => client.set("n:1", 2, { schema: Schema.Number })),
-        strict(({ id }: { readonly id: number }) => Effect.succeed(id))({ id: 1 }),
-        getCacheStats
+        strict(({ id }: { readonly id: number }) => Effect.succeed(id))({ id: 1 })
       ]) {
         assert.strictEqual(
           (yield* Effect.flip(Effect.asVoid<unknown, CacheError, CacheServices>(fails)))._tag,
@@ -135,6 +134,46 @@ describe("CacheFallback", () => {
       const { total } = yield* CacheClient.use((client) => client.counters)
       assert.isAbove(total.loads, 0)
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("statistics are there while the primary is away, and say what it did not", () =>
+    Effect.gen(function*() {
+      const { get } = counted()
+      yield* get({ id: 1 })
+      yield* get({ id: 1 })
+      const before = yield* getCacheStats
+      assert.deepInclude(before, { unavailable: undefined, scope: "process", size: 1, evictions: 0 })
+      assert.deepStrictEqual(before.breaker, { state: "trusted", journal: 0 })
+      yield* down
+      yield* Effect.flip(invalidateTags(["n", "m"]))
+      yield* Effect.flip(invalidatePattern("n:*"))
+      yield* get({ id: 1 })
+      yield* get({ id: 1 })
+      const stats = yield* getCacheStats
+      assert.deepInclude(stats, { backend: "test", hits: 2, misses: 2, loads: 2, inFlight: 0 })
+      assert.deepInclude(stats.regions[0], { region: "n:{id}", hits: 2, misses: 2, loads: 2 })
+      assert.deepStrictEqual(stats.breaker, { state: "away", journal: 3 })
+      assert.strictEqual(stats.unavailable?.reason._tag, "Unavailable")
+      for (const name of ["scope", "size", "memoryMb", "evictions"] as const) assert.isUndefined(stats[name], name)
+      yield* up
+      const after = yield* getCacheStats
+      assert.deepStrictEqual(after.breaker, { state: "trusted", journal: 0 })
+      assert.deepInclude(after, { unavailable: undefined, scope: "process" })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("the breaker says that the journal is replayed, and counts a whole namespace as one", () =>
+    Effect.gen(function*() {
+      const breaker = Effect.map(getCacheStats, (stats) => stats.breaker)
+      yield* down
+      yield* Effect.flip(invalidateTags(["a", "b", "c"]))
+      assert.deepStrictEqual(yield* breaker, { state: "away", journal: 1 })
+      yield* CacheTest.use((test) => Effect.andThen(test.heal, test.inject("clear", { delay: "5 seconds", times: 1 })))
+      yield* TestClock.adjust(650)
+      assert.strictEqual((yield* breaker)?.state, "replaying")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* breaker, { state: "trusted", journal: 0 })
+    }).pipe(Effect.provide(layer({ journalLimit: 2 })))
   )
 
   it.effect("memoize without a schema does not notice", () =>

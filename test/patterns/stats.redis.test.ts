@@ -1,8 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
-import { cacheAside, getCacheStats } from "effect-cache"
+import { cacheAside, getCacheStats, invalidateTags } from "effect-cache"
 import { CacheRedis } from "effect-cache/redis"
 import { buildClient, freshNamespace, sharedRedis } from "../support/client.ts"
+import { RedisServer } from "../support/redisServer.ts"
+import { until } from "../support/until.ts"
 
 const server = sharedRedis()
 
@@ -32,6 +34,37 @@ it.live("a read that is interrupted is not counted, however long its caller take
         yield* Fiber.await(reading)
         yield* get
       }
+    })
+  )
+)
+
+it.live("statistics are there while Redis is away, and say what it did not", () =>
+  Effect.scoped(
+    Effect.gen(function*() {
+      const server = yield* RedisServer.scoped()
+      const layer = CacheRedis.layer({ url: server.url, namespace: freshNamespace(), timeout: "300 millis" })
+      const client = yield* buildClient(layer)
+      const get = client.run(cacheAside({ key: "n", schema: Schema.Number, tags: ["n"] })(Effect.succeed(1)))
+      const stats = client.run(getCacheStats)
+      yield* get
+      yield* get
+      const before = yield* stats
+      assert.deepInclude(before, { backend: "redis", scope: "server", hits: 1, misses: 1, unavailable: undefined })
+      assert.deepStrictEqual(before.breaker, { state: "trusted", journal: 0 })
+      assert.isAtLeast(before.size!, 1)
+
+      yield* server.stop
+      yield* Effect.flip(client.run(invalidateTags(["n", "m"])))
+      const away = yield* stats
+      assert.deepInclude(away, { backend: "redis", hits: 1, misses: 1, loads: 1, inFlight: 0 })
+      assert.deepInclude(away.regions[0], { region: "n", hits: 1, misses: 1 })
+      assert.deepStrictEqual(away.breaker, { state: "away", journal: 2 })
+      assert.strictEqual(away.unavailable?.reason._tag, "Unavailable")
+      for (const name of ["scope", "size", "memoryMb", "evictions"] as const) assert.isUndefined(away[name], name)
+
+      yield* server.start
+      yield* until(Effect.map(stats, ({ breaker }) => breaker?.state === "trusted"))
+      assert.deepInclude(yield* stats, { scope: "server", unavailable: undefined })
     })
   )
 )

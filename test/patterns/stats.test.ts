@@ -28,7 +28,8 @@ for (const [name, layer] of inProcess) {
           inFlight: 0,
           size: 1
         })
-        assert.isAbove(stats.memoryMb, 0)
+        assert.isAbove(stats.memoryMb!, 0)
+        assert.isUndefined(stats.unavailable)
         assert.deepInclude(stats.regions[0], { region: "n:{id}", hits: 2, misses: 3 })
       }).pipe(Effect.provide(layer))
     )

@@ -20,6 +20,7 @@ import { isNoRoom } from "../../internal/noRoom.ts"
 import { checked } from "../../region/checks.ts"
 import type { FastPath, Lookup } from "../../services/CacheBackend.ts"
 import type { Primitives } from "../../services/CachePrimitives.ts"
+import type { BreakerStats } from "../../services/CacheStats.ts"
 import { type Around, around, type Call } from "../around.ts"
 import { Journal } from "./journal.ts"
 
@@ -69,6 +70,7 @@ export interface Guarded extends Primitives {
    * read from it since. A count, because two things within one millisecond have an order, too.
    */
   readonly answers: () => number
+  readonly breaker: () => BreakerStats
 }
 
 /** The guarded primitives. `onReturn` runs before the primary is trusted again. */
@@ -339,5 +341,9 @@ export const guard = (
     // Where a call must be timed here, the parts of a look-up are.
     const fast =
       under?.lookup === undefined || bounded === within ? backend.fast : { ...backend.fast, lookup: guardLookup(under) }
-    return { answers: () => answers, backend: { ...backend, fast }, tags }
+    const breaker = (): BreakerStats => ({
+      state: away ? (answering ? "replaying" : "away") : "trusted",
+      journal: journal.length
+    })
+    return { answers: () => answers, breaker, backend: { ...backend, fast }, tags }
   })

@@ -39,6 +39,11 @@ export class Journal {
     return this.#keys.size + this.#patterns.size + this.#tags.size
   }
 
+  /** Items that are still to be carried out, of which the whole namespace is one. */
+  get length(): number {
+    return this.#everything ? 1 : this.size
+  }
+
   /** Whether something did not fit since this was asked last, and the whole namespace is written down instead. */
   takeOverflow(): boolean {
     const was = this.#overflowed

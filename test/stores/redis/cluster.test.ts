@@ -98,7 +98,7 @@ describe("Redis Cluster", () => {
       yield* readAll
       assert.strictEqual(state.reads, 240)
       const stats = yield* client.run(CacheClient.use((cache) => cache.stats))
-      assert.isAtLeast(stats.size, 60)
+      assert.isAtLeast(stats.size!, 60)
       yield* client.run(CacheClient.use((cache) => cache.clear))
       yield* readAll
       assert.strictEqual(state.reads, 300)
