@@ -6,6 +6,7 @@ import { bounce } from "../internal/trampoline.ts"
 import { keepOne } from "../internal/keepOne.ts"
 import type { Request } from "./contract.ts"
 import { Caller, Flight, type Flights } from "./flights.ts"
+import { waits } from "./outcome.ts"
 import { Alarms, type Limit } from "./patience.ts"
 import { beginWait, CurrentWork, endWait, stillRunning, type Work } from "./work.ts"
 
@@ -113,8 +114,13 @@ export const board = (flight: Flight, caller: Caller): Effect.Effect<void> | und
 
 /** It waits no more. If nobody does, the flight ends with it, and it waits for that. */
 const leaveFlight = (caller: Caller): Effect.Effect<void> => {
-  const { flight } = caller
+  const { flight, span } = caller
   if (!flight.callers.remove(caller)) return Effect.void
+  const left = leftBehind(caller, flight)
+  return span === undefined ? left : Effect.andThen(left, span.broken)
+}
+
+const leftBehind = (caller: Caller, flight: Flight): Effect.Effect<void> => {
   flight.alarms?.delete(caller)
   if (flight.callers.size > 0) return Effect.void
   flight.abandoned = true
@@ -138,7 +144,8 @@ export const takeAlong = (
   flight: Flight,
   other: Flight,
   limit: Limit | undefined,
-  fiber: Fiber.Fiber<unknown, unknown>
+  fiber: Fiber.Fiber<unknown, unknown>,
+  layer: string
 ): void => {
   other.boarded += flight.boarded
   other.latest = Math.max(other.latest, flight.latest)
@@ -146,6 +153,7 @@ export const takeAlong = (
     const own = caller.limit ?? limit
     if (caller.limit !== undefined) flight.alarms?.delete(caller)
     caller.flight = other
+    waits(caller, layer)
     // What began after it came is as good as a load of its own, for which it would wait as long as it takes.
     if (own !== undefined && other.ran < caller.came) bound(caller, own, fiber)
   })
@@ -191,6 +199,7 @@ export class Boarding<S> extends Caller {
     let next: Effect.Effect<unknown, unknown, unknown>
     try {
       next = this.ends.settle(this, exit)
+      if (this.span !== undefined) next = this.span.over(next)
     } catch (defect) {
       next = Exit.die(defect)
     }
@@ -198,7 +207,8 @@ export class Boarding<S> extends Caller {
   }
 
   tooLate(): void {
-    this.resume(this.ends.late(this))
+    const next = this.ends.late(this)
+    this.resume(this.span === undefined ? next : Effect.suspend(() => this.span!.over(next)))
   }
 }
 

@@ -32,6 +32,9 @@ export interface Plan {
   readonly refused?: ((...args: ReadonlyArray<never>) => void) | undefined
 }
 
+/** Whether its calls are to hear that the store has failed. */
+export const mustFail = ({ memory, region }: Plan): boolean => region.onCacheError === "fail" && !memory
+
 /** One call of a wrapped function. */
 export interface Request {
   readonly plan: Plan

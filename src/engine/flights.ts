@@ -6,6 +6,7 @@
  */
 import type { Exit, Fiber } from "effect"
 import { keepOne } from "../internal/keepOne.ts"
+import type { OpenSpan } from "../observe/span.ts"
 import type { LocalPrimitives } from "../services/CacheBackend.ts"
 import type { Request } from "./contract.ts"
 import { type Alarms, equallyPatient, type Limit, type Patience } from "./patience.ts"
@@ -145,6 +146,8 @@ export abstract class Caller extends Waiter {
   abstract readonly fiber: Fiber.Fiber<unknown, unknown>
   /** Only where it does not wait for ever. */
   limit: Limit | undefined = undefined
+  /** Over its wait for the load of another, where somebody looks at spans. */
+  span: OpenSpan | undefined = undefined
 
   constructor(flight: Flight, owner: Work | undefined, came = nextMoment()) {
     super(flight.work, owner)

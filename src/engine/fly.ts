@@ -6,6 +6,7 @@ import { Clock, Effect, Random } from "effect"
 import { CacheError, WaitTimeout } from "../CacheError.ts"
 import { whenFull } from "../internal/noRoom.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
+import { sayOutcome } from "../observe/span.ts"
 import { isWrite, maxListed, writersOf } from "../protocol/lease.ts"
 import { boundAll, takeAlong } from "./boarding.ts"
 import type { Plan, Request } from "./contract.ts"
@@ -17,7 +18,12 @@ import type { Claim } from "./claim.ts"
 import type { Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 
-const storeFailure = (error: CacheError): StoreFailure => new StoreFailure(error)
+/** Whoever waits goes on without this store. */
+const orStoreFailure = <A, R>(self: Effect.Effect<A, CacheError, R>): Effect.Effect<A, StoreFailure, R> =>
+  Effect.mapError(
+    Effect.tapError(self, () => Effect.withFiber((fiber) => Effect.succeed(sayOutcome(fiber, "bypass")))),
+    (error) => new StoreFailure(error)
+  )
 
 export interface Way {
   readonly context: LoadContext
@@ -71,7 +77,10 @@ const steps = Effect.fnUntraced(function*(
   const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
   const { isImpatient } = flight
   let limit = limitOf(plan, context.defaultLeaseMillis, isImpatient ? -Infinity : monotonicMillis(clock))
-  const unstored = () => loadUnstored(context, store, flight, request, restore)
+  const unstored = () => {
+    sayOutcome(fiber, "bypass")
+    return loadUnstored(context, store, flight, request, restore)
+  }
   let pollMillis = firstPollMillis
   let settleMillis = firstSettleMillis
   /** Until when it waits for its turn, where enough loads of the key run. */
@@ -87,6 +96,7 @@ const steps = Effect.fnUntraced(function*(
     const granted = holder === flight.token
     if (typeof found === "object") {
       if (granted) yield* store.giveBack(key, holder, leaseMillis)
+      sayOutcome(fiber, "hit")
       return found.value
     }
     if (found === "unsettled" && granted && plan.wait !== undefined && settleMillis <= lastSettleMillis) {
@@ -109,7 +119,8 @@ const steps = Effect.fnUntraced(function*(
     if (other !== undefined) {
       // In this process the trip is over before its first caller has boarded: nobody is there to take along.
       if (flight.boarded === 0 || closesCircle(flight.work, other.work)) return yield* unstored()
-      takeAlong(flight, other, isImpatient ? undefined : limit, fiber)
+      sayOutcome(fiber, "shared")
+      takeAlong(flight, other, isImpatient ? undefined : limit, fiber, store.backend.name)
       return undefined
     }
 
@@ -136,7 +147,8 @@ const steps = Effect.fnUntraced(function*(
         // moment would be there first, again and again.
         const next = flights.waiting(key, flight.party)
         if (next !== undefined && !closesCircle(flight.work, next.work)) {
-          takeAlong(flight, next, limit, fiber)
+          sayOutcome(fiber, "shared")
+          takeAlong(flight, next, limit, fiber, store.backend.name)
           return undefined
         }
         if (limit !== undefined) boundAll(flight, limit, fiber)
@@ -196,8 +208,11 @@ const steps = Effect.fnUntraced(function*(
       const works = runningNow.map(({ work }) => work)
       if (!(yield* restore(untilEnd(flight.work, works, turnBy - now)))) return yield* unstored()
     }
-    const again = yield* Effect.mapError(store.read(plan.region, key), storeFailure)
-    if (typeof again === "object") return again.value
+    const again = yield* orStoreFailure(store.read(plan.region, key))
+    if (typeof again === "object") {
+      sayOutcome(fiber, "hit")
+      return again.value
+    }
   }
 })
 
@@ -210,9 +225,8 @@ const orDisown = <A, R>(
   flight: Flight,
   trip: Effect.Effect<A, CacheError, R>
 ): Effect.Effect<A, StoreFailure, R> =>
-  Effect.mapError(
-    Effect.onError(trip, () => store.orphans.add(request.key, flight.token, leaseOf(context, request.plan))),
-    storeFailure
+  orStoreFailure(
+    Effect.onError(trip, () => store.orphans.add(request.key, flight.token, leaseOf(context, request.plan)))
   )
 
 /** Who works under that lease in this process: one, or several writes. */
@@ -272,7 +286,11 @@ export const renewNow = (way: Way, flight: Flight) =>
       const { key, plan } = request
       const { flights } = store
       const leaseMillis = leaseOf(context, plan)
-      const unstored = () => loadUnstored(context, store, flight, request, restore)
+      const fiber = yield* Effect.withFiber((self) => Effect.succeed(self))
+      const unstored = () => {
+        sayOutcome(fiber, "bypass")
+        return loadUnstored(context, store, flight, request, restore)
+      }
       yield* Effect.yieldNow
       const clock = yield* Clock.Clock
       /** Until when it waits for its turn. */

@@ -5,6 +5,7 @@ import { Clock, Context, Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { nextTurn } from "../internal/nextTurn.ts"
 import { processMillis } from "../internal/processTime.ts"
+import { attributesOf, spanned } from "../observe/span.ts"
 import { callLoader, type Plan, type Request } from "./contract.ts"
 import type { Caller, Flight } from "./flights.ts"
 import { land, type LoadContext } from "./land.ts"
@@ -203,8 +204,15 @@ export const inline = <A, E, R>(
 
 /** Loads for one caller, in its fiber: who must not wait for a flight, or has nothing to hold. */
 export const loadAlone = (context: LoadContext, store: Store, request: Request) =>
-  inline("load", store, request.key, (work) =>
-    Effect.flatMap(runLoader(context, work, request, { restore: (self) => self, shared: true }), ([exit]) => exit)
+  Effect.withFiber<unknown, unknown, unknown>((fiber) =>
+    spanned(
+      fiber,
+      "cache.load",
+      () => attributesOf(request.plan.region.name, request.key, store.backend.name, "bypass"),
+      inline("load", store, request.key, (work) =>
+        Effect.flatMap(runLoader(context, work, request, { restore: (self) => self, shared: true }), ([exit]) => exit)
+      )
+    )
   )
 
 /**

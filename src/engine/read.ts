@@ -6,18 +6,19 @@ import { Cause, Clock, type Context, Effect, Exit, type Fiber, Option } from "ef
 import { CacheError, WaitTimeout } from "../CacheError.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
 import { absent } from "../internal/stamp.ts"
-import { openSpan, spanned } from "../observe/span.ts"
+import { attributesOf, openSpan, spanned } from "../observe/span.ts"
 import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
 import { board, Boarding, bound, type Ends, launch, mend } from "./boarding.ts"
-import { callLoader, type Plan, type Request, type When } from "./contract.ts"
+import { callLoader, mustFail, type Plan, type Request, type When } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { fly, renewNow } from "./fly.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAlone, StoreFailure } from "./load.ts"
 import { loadLocal } from "./localLoad.ts"
 import { momentOf } from "./moment.ts"
+import { answerOf, loadAttributes, type Missing, waits } from "./outcome.ts"
 import { type Limit, limitOf } from "./patience.ts"
 import { cloneAgain, cloneOf } from "./seal.ts"
 import type { Store } from "./store.ts"
@@ -77,12 +78,6 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       ? cloneAgain(region, value)
       : Exit.succeed(value)
 
-  const attributesOf = (region: Region, key: string) => ({
-    "cache.region": region.name,
-    "cache.key": key,
-    "cache.layer": layer
-  })
-
   /** Callers share what is stored, so a hit can be handed out as it is found. */
   const handsOutAsIs = ({ backend }: Store) => backend.local !== undefined && backend.isolation === "reference"
   const primaryAsIs = handsOutAsIs(primary)
@@ -113,13 +108,13 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     if (store.inPlace) return use(store, request, fiber, store.here(region, key, momentOf(fiber.context).now()))
     return Effect.callback((tell) => {
       let isLeft = false
-      const span = openSpan(fiber, "cache.read", () => attributesOf(region, key))
+      const span = openSpan(fiber, "cache.read", () => attributesOf(region.name, key, store.backend.name))
       const leave = store.look(region, key, span === undefined ? fiber.context : span.services, (found) => {
         // Interrupted meanwhile: nobody reads, and nothing is counted.
         if (isLeft) return
         let next: Effect.Effect<unknown, unknown, unknown>
         try {
-          next = goOn(store, request, fiber, span === undefined ? found : span.over(found))
+          next = goOn(store, request, fiber, span === undefined ? found : span.over(found, answerOf(plan)))
         } catch (defect) {
           // A metrics registry or a tracer that fails: whoever waits must hear of it, nobody else does.
           next = Exit.die(defect)
@@ -162,17 +157,18 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       stats.hit(momentOf(fiber.context))
       const copy = handOutStored(store, region, found.value)
       const exit = Exit.isExit(copy) ? (copy as Exit.Exit<unknown, unknown>) : undefined
-      return exit?._tag === "Success" ? exit : Effect.catch(copy, () => loadShared(store, request, fiber))
+      return exit?._tag === "Success" ? exit : Effect.catch(copy, () => loadShared(store, request, fiber, "miss"))
     }
     stats.miss(found, fiber.context)
-    return loadShared(store, request, fiber)
+    return loadShared(store, request, fiber, found)
   }
 
   /** A miss: joins the load of this key, or starts one, in the evaluation that decided it. */
   const loadShared = (
     store: Store,
     request: Request,
-    fiber: Fiber.Fiber<unknown, unknown>
+    fiber: Fiber.Fiber<unknown, unknown>,
+    found: Missing
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { key, plan } = request
     const { local } = store.backend
@@ -194,6 +190,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         const caller = boarding(there)
         const limit = local === undefined && !there.reopened ? undefined : limitFor(plan, fiber)
         if (limit !== undefined) bound(caller, limit, fiber)
+        waits(caller, store.backend.name)
         // The last, for all of it may throw.
         return board(there, caller)
       }
@@ -201,8 +198,10 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       try {
         flight =
           local !== undefined && holder === undefined && !flights.isFull(key)
-            ? loadLocal({ context, store, keeps }, request, fiber, () => attributesOf(plan.region, key))
-            : newFlight(store, request, "load", fiber)
+            ? loadLocal({ context, store, keeps }, request, fiber, () =>
+                loadAttributes(store, request, found, keeps(store, plan))
+              )
+            : newFlight(store, request, "load", fiber, found)
         return board(flight, boarding(flight))
       } catch (thrown) {
         if (flight?.isBroken === false) {
@@ -222,6 +221,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     request: Request,
     kind: Flight["kind"],
     fiber: Fiber.Fiber<unknown, unknown>,
+    found: Missing | undefined,
     since?: number
   ): Flight => {
     const { key, plan } = request
@@ -235,7 +235,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     const body = spanned(
       fiber,
       kind === "load" ? "cache.load" : "cache.refresh",
-      () => attributesOf(plan.region, key),
+      () => loadAttributes(store, request, found, keeps(store, plan)),
       kind === "load" ? fly(way, flight) : renewNow(way, flight)
     )
     const { flights } = store
@@ -312,7 +312,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       if (flights.broken !== undefined) mend(flights, fiber)
       const there = flights.begunSince(came, key, plan) ?? flights.opened(key, plan, "load", true)
       if (there !== undefined && closesCircle(owner, there.work)) return resume(loadAlone(context, store, request))
-      const flight = there ?? newFlight(store, request, "load", fiber, came)
+      const flight = there ?? newFlight(store, request, "load", fiber, "miss", came)
       return board(flight, new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came))
     })
 
@@ -340,15 +340,14 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
     again: Way
   ): Effect.Effect<unknown, unknown, unknown> => {
     const { plan } = request
-    const carryOn =
-      plan.region.onCacheError === "fail" && !plan.memory
-        ? Effect.fail(error)
-        : store === spare
-          ? loadAlone(context, store, request)
-          : Effect.andThen(
-              spare.catchUp(request.key, keeps(spare, plan) ? spare.sealer.maxAgeMillis : sharedMaxAgeMillis),
-              Effect.withFiber((fiber) => again(spare, request, fiber))
-            )
+    const carryOn = mustFail(plan)
+      ? Effect.fail(error)
+      : store === spare
+        ? loadAlone(context, store, request)
+        : Effect.andThen(
+            spare.catchUp(request.key, keeps(spare, plan) ? spare.sealer.maxAgeMillis : sharedMaxAgeMillis),
+            Effect.withFiber((fiber) => again(spare, request, fiber))
+          )
     return Effect.andThen(context.record(plan.region, error), carryOn)
   }
 
@@ -358,7 +357,16 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   const bypass = (call: Omit<Request, "key">, error: CacheError) =>
     Effect.andThen(
       context.record(call.plan.region, error),
-      call.plan.region.onCacheError === "fail" ? Effect.fail(error) : Effect.suspend(() => callLoader(call))
+      call.plan.region.onCacheError === "fail"
+        ? Effect.fail(error)
+        : Effect.withFiber((fiber) =>
+            spanned(
+              fiber,
+              "cache.load",
+              () => attributesOf(call.plan.region.name, undefined, layer, "bypass"),
+              Effect.suspend(() => callLoader(call))
+            )
+          )
     )
 
   const refresh = (request: Request) =>
@@ -374,7 +382,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       const within = stillRunning(fiber.getRef(CurrentWork))
       const there = store.flights.opened(request.key, request.plan, "refresh")
       const flight =
-        there === undefined || closesCircle(within, there.work) ? newFlight(store, request, "refresh", fiber) : there
+        there === undefined || closesCircle(within, there.work)
+          ? newFlight(store, request, "refresh", fiber, undefined)
+          : there
       return board(flight, new Boarding(refreshes, store, request, flight, fiber, within, resume))
     })
 

@@ -1,22 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schema, Tracer } from "effect"
+import { Effect, Exit, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { cacheAside, CacheRegion, writeThrough } from "effect-cache"
 import { CacheTest } from "effect-cache/testing"
 import { inProcess } from "../support/layers.ts"
-
-/** A tracer that keeps its spans. */
-const keeping = () => {
-  const spans: Array<Tracer.NativeSpan> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  return { spans, traced: Effect.provideService(Tracer.Tracer, tracer) }
-}
+import { keeping } from "../support/spans.ts"
 
 for (const [name, layer] of inProcess) {
   describe(`spans on ${name}`, () => {

@@ -5,12 +5,12 @@
 import { Effect, type Fiber, type Scope } from "effect"
 import { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
-import { spanned } from "../../observe/span.ts"
+import { attributesOf, outcomeOf, sayOutcome, spanned } from "../../observe/span.ts"
 import type { Counters } from "../../observe/stats.ts"
 import type { Found } from "../../protocol/verdict.ts"
 import { checked } from "../../region/checks.ts"
 import type { Region } from "../../region/region.ts"
-import type { ListsOf, Request, WriteRequest } from "../contract.ts"
+import { type ListsOf, mustFail, type Request, type WriteRequest } from "../contract.ts"
 import type { Intent } from "../../services/CacheBackend.ts"
 import type { Intents } from "../intents.ts"
 import type { LoadContext } from "../land.ts"
@@ -211,19 +211,20 @@ const callsOf = (parts: Parts, ending: Ending) => {
       return alone
     }
     const looked = Effect.matchEffect(store.read(region, key), {
-      onFailure: (error) =>
-        Effect.andThen(
-          context.record(region, error),
-          region.onCacheError === "fail" && !plan.memory ? Effect.fail(error) : alone
-        ),
+      onFailure: (error) => {
+        const fails = mustFail(plan)
+        if (!fails) sayOutcome(fiber, "bypass")
+        return Effect.andThen(context.record(region, error), fails ? Effect.fail(error) : alone)
+      },
       onSuccess: (there) => {
         const found = asSeen(here, key, there)
+        sayOutcome(fiber, outcomeOf(found))
         if (typeof found !== "object") return missed(found)
         counters.of(region.name).hit(momentOf(fiber.context))
         return Effect.catch(handOutStored(store, region, found.value), () => alone)
       }
     })
-    return spanned(fiber, "cache.read", { "cache.region": region.name, "cache.key": key }, looked)
+    return spanned(fiber, "cache.read", () => attributesOf(region.name, key, store.backend.name), looked)
   }
 
   const write = (here: Here, request: WriteRequest, lists: ListsOf): AnyEffect =>
