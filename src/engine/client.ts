@@ -7,6 +7,7 @@ import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import { inSteps } from "../internal/inSteps.ts"
 import { makeTokens } from "../internal/token.ts"
+import { noteUsage, showFigures } from "../observe/figures.ts"
 import { spanned } from "../observe/span.ts"
 import { Counters } from "../observe/stats.ts"
 import { checked, stringsOf } from "../region/checks.ts"
@@ -228,6 +229,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     const invalidatePattern = (pattern: string, only?: Store | undefined) =>
       within((here) => transactions.invalidatePattern(here, pattern, only), removals.invalidatePattern(pattern, only))
 
+    // What asks for no trip. The figures go with the registry in which the layer is built.
+    const inProcess = stores.flatMap(({ backend }) => (backend.local === undefined ? [] : [backend]))
+    const figures = showFigures(yield* Effect.context<never>(), layer, inProcess, options.breaker)
+    yield* Effect.addFinalizer(() => Effect.sync(figures))
     yield* Effect.addFinalizer(() =>
       Effect.andThen(
         closeFlights(stores.map(({ flights }) => flights)),
@@ -323,7 +328,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
         for (const { flights } of stores) if (flights.broken !== undefined) mend(flights, fiber)
         return Effect.match(primary.backend.usage, {
           onFailure: (error) => statsOf(undefined, error),
-          onSuccess: (usage) => statsOf(usage, undefined)
+          onSuccess: (usage) => {
+            if (primary.backend.local === undefined) noteUsage(layer, usage, momentOf(fiber.context))
+            return statsOf(usage, undefined)
+          }
         })
       })
     })

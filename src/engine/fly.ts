@@ -13,6 +13,7 @@ import type { Plan, Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
+import { momentOf } from "./moment.ts"
 import { limitOf } from "./patience.ts"
 import type { Claim } from "./claim.ts"
 import type { Store } from "./store.ts"
@@ -120,6 +121,8 @@ const steps = Effect.fnUntraced(function*(
       // In this process the trip is over before its first caller has boarded: nobody is there to take along.
       if (flight.boarded === 0 || closesCircle(flight.work, other.work)) return yield* unstored()
       sayOutcome(fiber, "shared")
+      // Those who boarded it are counted already, and whoever will not wait was when he did.
+      if (!isImpatient) context.counters(plan.region).shared(momentOf(fiber.context))
       takeAlong(flight, other, isImpatient ? undefined : limit, fiber, store.backend.name)
       return undefined
     }
@@ -148,6 +151,7 @@ const steps = Effect.fnUntraced(function*(
         const next = flights.waiting(key, flight.party)
         if (next !== undefined && !closesCircle(flight.work, next.work)) {
           sayOutcome(fiber, "shared")
+          context.counters(plan.region).shared(momentOf(fiber.context))
           takeAlong(flight, next, limit, fiber, store.backend.name)
           return undefined
         }

@@ -48,7 +48,7 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   // Where others' writes are not seen, what has been on its way for too long is as old as what has been kept for too long.
   if (store.sealer.maxAgeMillis - loadMillis < 1) {
     const given = store.giveBack(flight.key, flight.token, leaseMillis)
-    return Effect.flatMap(given, () => landed(landing, false))
+    return Effect.flatMap(given, () => landed(landing, false, services))
   }
   const endedAt = flight.startedAt + loadMillis
   // The epoch of before the load: an invalidation during the load makes the entry stale.
@@ -58,43 +58,55 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   if (store.inPlace && store.sealer.asIs) {
     const sealed = store.sealer.sealHere(region, key, value, paramsOf(request), origin, services)
     if (sealed instanceof CacheError) return unstored(landing, sealed)
-    return landed(landing, store.fillHere(key, token, sealed))
+    return landed(landing, store.fillHere(key, token, sealed), services)
   }
   const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)
-  return isDone(sealed) ? fill(landing, sealed.value) : fillLater(landing, sealed)
+  return isDone(sealed) ? fill(landing, sealed.value, services) : fillLater(landing, sealed, services)
 }
 
-const fillLater = (landing: Landing, sealed: Effect.Effect<Sealed, CacheError, unknown>) => {
+const fillLater = (
+  landing: Landing,
+  sealed: Effect.Effect<Sealed, CacheError, unknown>,
+  services: Context.Context<never>
+) => {
   const { flight, leaseMillis, store } = landing
   // Nothing was sent yet that would drop the lease.
   const kept = Effect.onError(sealed, () => store.giveBack(flight.key, flight.token, leaseMillis))
   return Effect.matchEffect(kept, {
     onFailure: (error) => unstored(landing, error),
-    onSuccess: (sealed) => fill(landing, sealed)
+    onSuccess: (sealed) => fill(landing, sealed, services)
   })
 }
 
-const fill = (landing: Landing, sealed: Sealed): Effect.Effect<unknown, unknown, unknown> => {
+const fill = (
+  landing: Landing,
+  sealed: Sealed,
+  services: Context.Context<never>
+): Effect.Effect<unknown, unknown, unknown> => {
   const { flight, request, store } = landing
   const { key, token } = flight
   const filled = store.fill(request.plan.region, key, token, sealed, "keep", () => landing.context.intended(key))
-  return isDone(filled) ? landed(landing, filled.value) : landLater(landing, filled)
+  return isDone(filled) ? landed(landing, filled.value, services) : landLater(landing, filled, services)
 }
 
-const landLater = (landing: Landing, filled: Effect.Effect<boolean, CacheError>) => {
+const landLater = (landing: Landing, filled: Effect.Effect<boolean, CacheError>, services: Context.Context<never>) => {
   const { flight, leaseMillis, store } = landing
   // It may have been carried out all the same, and then the lease is gone; if not, it must not stay for its whole TTL.
   const kept = Effect.onError(filled, () => store.orphans.add(flight.key, flight.token, leaseMillis))
   return Effect.matchEffect(kept, {
     onFailure: (error) => unstored(landing, error),
-    onSuccess: (accepted) => landed(landing, accepted)
+    onSuccess: (accepted) => landed(landing, accepted, services)
   })
 }
 
-const landed = ({ context, request, value }: Landing, accepted: boolean): Effect.Effect<unknown> => {
+const landed = (
+  { context, request, value }: Landing,
+  accepted: boolean,
+  services: Context.Context<never>
+): Effect.Effect<unknown> => {
   if (!accepted) {
     const { refused, region } = request.plan
-    context.counters(region).counts.rejectedFills++
+    context.counters(region).refused(services)
     refused?.(...(request.args as ReadonlyArray<never>))
   }
   return Exit.succeed(value)

@@ -186,7 +186,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
         local === undefined ? flights.opened(key, plan, "load") : flights.joinable(key, plan, holder, local.epoch())
       if (there !== undefined && !isOverdue(store, there, plan, fiber)) {
         if (closesCircle(within, there.work)) return resume(loadAlone(context, store, request))
-        counters.of(plan.region.name).counts.shared++
+        counters.of(plan.region.name).shared(momentOf(fiber.context))
         const caller = boarding(there)
         const limit = local === undefined && !there.reopened ? undefined : limitFor(plan, fiber)
         if (limit !== undefined) bound(caller, limit, fiber)

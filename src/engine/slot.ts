@@ -180,9 +180,9 @@ export class Slot {
     return Effect.matchEffect(store.fill(region, key, token, sealed, "unlink"), {
       onFailure: (error) => Effect.andThen(note(error), this.#empty),
       onSuccess: (filled) =>
-        Effect.sync(() => {
-          if (!filled) context.counters(region).counts.rejectedFills++
-        })
+        filled
+          ? Effect.void
+          : Effect.withFiber((fiber) => Effect.succeed(context.counters(region).refused(fiber.context)))
     })
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The hits of a region as a metric that is read when somebody looks at it: an update for each hit would cost as much as the
- * rest of the hit. What is counted is what updates would count.
+ * The hits of a region, and the calls that share a load, as metrics that are read when somebody looks at them: an update for
+ * each hit would cost as much as the rest of the hit. What is counted is what updates would count.
  */
 import { type Context, Metric } from "effect"
 

@@ -48,13 +48,17 @@ export class RegionCounters {
   readonly #layer: string
   /** What metrics call it. */
   readonly #label: string
-  /** Where hits were counted last. */
+  /** Where hits were counted last, and calls that share a load. */
   #hits: HitSeries | undefined = undefined
+  #sharing: HitSeries | undefined = undefined
   // One metric instance per attribute set: a shared one would look its series up again on each update.
   readonly #hit: Metric.Counter<number>
   readonly #miss: Metric.Counter<number>
   readonly #stale: Metric.Counter<number>
   readonly #load: Metric.Metric<Duration.Duration, unknown>
+  /** Made when there is something to count: most regions of a process never have it. */
+  #shared: Metric.Counter<number> | undefined = undefined
+  #refused: Metric.Counter<number> | undefined = undefined
 
   constructor(region: string, layer: string) {
     this.region = region
@@ -91,6 +95,34 @@ export class RegionCounters {
     } else {
       this.#miss.updateUnsafe(1, context)
     }
+  }
+
+  /** A call is given the load of another. */
+  shared(moment: Meter): void {
+    this.counts.shared++
+    let sharing = this.#sharing
+    if (sharing === undefined || !sharing.isOf(moment)) {
+      this.#shared ??= this.#counter("effect_cache_shared_loads_total", "Calls that were given the load of another")
+      this.#sharing = sharing = hitSeries(this.#shared, moment)
+    }
+    sharing.tally.count++
+  }
+
+  /** What was loaded or written was not stored. Throws nothing: it comes behind writes that are done. */
+  refused(context: Context.Context<never>): void {
+    this.counts.rejectedFills++
+    try {
+      this.#refused ??= this.#counter("effect_cache_refused_fills_total", "Fills that the fence refused")
+      this.#refused.updateUnsafe(1, context)
+    } catch {}
+  }
+
+  #counter(name: string, description: string): Metric.Counter<number> {
+    return Metric.counter(name, {
+      description,
+      incremental: true,
+      attributes: { region: this.#label, layer: this.#layer }
+    })
   }
 
   load(millis: number, failed: boolean, context: Context.Context<never>): void {

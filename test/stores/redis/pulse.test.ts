@@ -2,6 +2,7 @@
  * Since when a server says nothing: by what was sent to it, and not by what was sent elsewhere first.
  */
 import { assert, it } from "@effect/vitest"
+import { Context } from "effect"
 import type { Job } from "../../../src/stores/redis/wire/job.ts"
 import { Pulse } from "../../../src/stores/redis/wire/pulse.ts"
 
@@ -16,11 +17,12 @@ const job = (at: number, arrived: number): Job => ({
   seen: 0,
   held: false,
   done: false,
-  command: undefined
+  command: undefined,
+  flushedAt: 0
 })
 
 it("a server is silent since the first that it did not answer came to it, also by a redirection", () => {
-  const pulse = new Pulse(1_000)
+  const pulse = new Pulse({ timeoutMillis: 1_000 }, Context.empty())
   pulse.missed(job(0, 900))
   pulse.missed(job(950, 950))
   // Five deadlines.

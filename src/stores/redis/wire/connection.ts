@@ -91,7 +91,7 @@ export class Connection implements Link {
     this.endpoint = endpointOf(this.client)
     this.describe = makeDescribe(secretsOf(this.client))
     this.reports = new Reports(this.endpoint, Effect.runForkWith(context), options.othersReport)
-    this.pulse = new Pulse(options.timeoutMillis)
+    this.pulse = new Pulse(options, context)
     this.pings = new Pings(options.pingMillis, () => this.pulse.usedAt, this.ping)
     this.large = new Large(this.reports, options.timeoutMillis)
     this.flush = () => {
@@ -202,7 +202,8 @@ export class Connection implements Link {
       seen: this.pulse.replies,
       held: at === undefined && (this.queue.full || this.state === "ready"),
       done: false,
-      command: undefined
+      command: undefined,
+      flushedAt: 0
     }
     this.queue.add(job, at !== undefined)
     this.deadlines.asked(job.at)
@@ -267,6 +268,7 @@ export class Connection implements Link {
     }
     this.gathers = learnt(chunks, sent, gathers)
     chunks?.flush()
+    pulse.flushed()
     // Not before: who is told may send again, behind the bytes of commands that wait for earlier replies.
     for (const [job, error] of failed) this.settle(job, error, undefined)
   }

@@ -23,6 +23,8 @@ export interface Job extends Waiting {
    */
   readonly held: boolean
   command: Command | undefined
+  /** When its flush was sent, if it is the last of it; otherwise 0. */
+  flushedAt: number
 }
 
 /**
