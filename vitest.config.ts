@@ -17,7 +17,7 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Vitest leaves a core to itself, and of two that is half; most tests wait for servers.

@@ -10,7 +10,7 @@
  *   do an example that the page links to (`[name.ts](../examples/name.ts)`).
  * - `ts no-run` is type-checked only. The others run with `CACHE_BACKEND=memory` and the `REDIS_URL` of a test server; `ts redis`
  *   says that this is used.
- * - `ts file=<path>` shows a file of the repository, and is left out here.
+ * - `ts file=<path>` shows a file of the repository, and is left out here: `files.test.ts` compares them.
  *
  * Examples in the doc comments of `src` run as modules of the test, with `assert` (`node:assert/strict`) in scope.
  */
