@@ -20,7 +20,7 @@ import type { Primitives } from "../services/CachePrimitives.ts"
 import type { BreakerStats, CacheStats } from "../services/CacheStats.ts"
 import { mend } from "./boarding.ts"
 import { closeFlights } from "./close.ts"
-import { type Engine, withEngine, type WriteRequest } from "./contract.ts"
+import { type Engine, type Request, withEngine, type WriteRequest } from "./contract.ts"
 import { anonymous, given, givenMany, givenValue } from "./given.ts"
 import { makeInvalidations } from "./invalidate.ts"
 import { makeIntents } from "./intents.ts"
@@ -61,7 +61,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
   Effect.fnUntraced(function*(options: ClientOptions) {
     const layer = options.primary.backend.name
     const counters = new Counters(layer)
-    const { record, undecoded } = makeReports(counters)
+    const { record, secondSchema, undecoded } = makeReports(counters)
     const primary = new Store(options.primary, { same: options.same, undecoded })
     const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
     const spare =
@@ -240,14 +240,33 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       )
     )
 
+    const getOrLoadWithin = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
+      const here = transactionOf(fiber.context)
+      return here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)
+    }
+    const told = <A, E, R>(region: Region, call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+      const warning = secondSchema(region)
+      return warning === undefined ? call : Effect.andThen(warning, call)
+    }
+
     const engine: Engine = {
       hit,
       getOrLoad: (request, fiber) => {
-        const here = transactionOf(fiber.context)
-        return here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)
+        const warning = secondSchema(request.plan.region)
+        // It looks after the warning: what it decides is of one evaluation.
+        return warning === undefined
+          ? getOrLoadWithin(request, fiber)
+          : Effect.andThen(
+              warning,
+              Effect.suspend(() => getOrLoadWithin(request, fiber))
+            )
       },
       bypass,
-      refresh: (request) => within((here) => transactions.refresh(here, request), refresh(request)),
+      refresh: (request) =>
+        told(
+          request.plan.region,
+          within((here) => transactions.refresh(here, request), refresh(request))
+        ),
       peek,
       write: (request, lists) =>
         Effect.withFiber((fiber) =>
@@ -255,7 +274,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             fiber,
             "cache.write",
             { "cache.region": request.plan.region.name, "cache.key": keyOf(request), "cache.layer": layer },
-            within((here) => transactions.write(here, request, lists), write(request, lists))
+            told(
+              request.plan.region,
+              within((here) => transactions.write(here, request, lists), write(request, lists))
+            )
           )
         ),
       invalidate: ({ codec }, what) => {
@@ -288,27 +310,33 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       clear: within(transactions.clear, removals.clear),
       get: (of, by) =>
         Effect.flatMap(given(of, by), ({ key, region }) =>
-          Effect.withFiber((fiber) =>
-            Effect.tap(peek(region, key) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
-              Effect.sync(() => {
-                const stats = counters.of(region.name)
-                if (Option.isSome(found)) stats.hit(momentOf(fiber.context))
-                else stats.miss("miss", fiber.context)
-              })
+          told(
+            region,
+            Effect.withFiber((fiber) =>
+              Effect.tap(peek(region, key) as Effect.Effect<Option.Option<never>, CacheError, never>, (found) =>
+                Effect.sync(() => {
+                  const stats = counters.of(region.name)
+                  if (Option.isSome(found)) stats.hit(momentOf(fiber.context))
+                  else stats.miss("miss", fiber.context)
+                })
+              )
             )
           )
         ),
       getMany: (of, by) =>
         Effect.flatMap(givenMany(of, by), ({ keys, region }) =>
-          Effect.withFiber((fiber) => getMany(region, keys, fiber) as never)
+          told(
+            region,
+            Effect.withFiber((fiber) => getMany(region, keys, fiber) as never)
+          )
         ),
       set: (of, second, third) =>
         Effect.flatMap(
           givenValue(of, second, third),
           ({ key, params, region, value }) =>
-            within(
-              (here) => transactions.set(here, key, value, region, params),
-              setNow(key, value, region, params)
+            told(
+              region,
+              within((here) => transactions.set(here, key, value, region, params), setNow(key, value, region, params))
             ) as Effect.Effect<void, CacheError, never>
         ),
       tag: (key, tags) =>

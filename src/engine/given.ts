@@ -14,7 +14,7 @@ import { codecOf } from "../schema/codec.ts"
 import { normalKeys } from "./many.ts"
 
 /** The label of what is asked for by a key, which belongs to no region. */
-const manual = "(client)"
+export const manual = "(client)"
 
 export const anonymous: Region = { ...makeUnsafe({ key: "client", schema: undefined }), name: manual }
 

@@ -13,6 +13,7 @@ import { type Warning, warn } from "../observe/warnings.ts"
 import type { Region } from "../region/region.ts"
 import { issueText } from "../schema/issue.ts"
 import { NotCopied } from "./copy.ts"
+import { manual } from "./given.ts"
 import { Threw } from "./seal.ts"
 
 export interface Reports {
@@ -20,7 +21,12 @@ export interface Reports {
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
   /** The payload of an entry of this very schema is none of its values; the read is a miss, and counted as one. */
   readonly undecoded: (region: Region, cause: unknown) => Effect.Effect<void>
+  /** What is to be said, once, where the template of a region has another schema elsewhere in this process. */
+  readonly secondSchema: (region: Region) => Effect.Effect<void> | undefined
 }
+
+/** In place of a fingerprint: there were two. */
+const two = "two"
 
 export const makeReports = (counters: Counters): Reports => ({
   record: (region, error) =>
@@ -49,7 +55,28 @@ export const makeReports = (counters: Counters): Reports => ({
             Effect.logDebug("effect-cache: an entry does not decode", { region: region.name, reason: textOf(cause) })
           )
         : told
-    })
+    }),
+  secondSchema: (region) => {
+    const { codec, fingerprint, name } = region
+    if (codec === undefined || name === manual) return undefined
+    const of = counters.of(name)
+    // Those beyond the most that are counted share one.
+    if (of.schema === fingerprint || of.schema === two || of.region !== name) return undefined
+    if (of.schema === undefined) {
+      of.schema = fingerprint
+      return undefined
+    }
+    of.schema = two
+    return Effect.withFiber((fiber) =>
+      tell(counters, region, fiber, "two schemas", {
+        kind: "two schemas",
+        once: true,
+        text: () =>
+          `${named(region)} is the key of regions with two schemas, and to each the entries of the other are a miss: ` +
+          "give one of them another key or prefix"
+      })
+    )
+  }
 })
 
 const tell = (

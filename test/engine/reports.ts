@@ -7,11 +7,14 @@ import { Effect, Redacted, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import {
   cacheAside,
+  CacheClient,
   CacheError,
+  CacheRegion,
   type CacheServices,
   getCacheStats,
   memoize,
   stampedeProtect,
+  writeAround,
   writeThrough
 } from "../../src/index.ts"
 import { warnings } from "./withoutSchema.ts"
@@ -224,4 +227,67 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
       }).pipe(Effect.provide(layer), Effect.provideService(References.MinimumLogLevel, "Debug"))
     )
   })
+
+  effect("a template that has two schemas is told of once, whatever comes after", (said) =>
+    Effect.gen(function*() {
+      const by = { id: "1" }
+      const make = <A, I>(schema: Schema.Codec<A, I>, value: A, prefix = "") =>
+        cacheAside({ key: "two:{id}", prefix, schema })((_: Id) => Effect.succeed(value))
+      const texts = make(Schema.String, "a")
+      const numbers = make(Schema.Number, 1)
+      const other = make(Schema.Number, 1, "v2:")
+      // The same schema, made twice, is one; another prefix is another key.
+      for (const call of [texts, texts, other, make(Schema.String, "b")]) yield* call(by)
+      assert.deepStrictEqual(said(), [])
+      assert.strictEqual(yield* numbers({ id: secret }), 1)
+      const lines = said()
+      assert.strictEqual(lines.length, 1, lines.join("\n"))
+      assert.include(lines[0], String.raw`\"two:{id}\" is the key of regions with two schemas`)
+      assert.notInclude(lines[0], secret)
+      const third = make(Schema.Boolean, true)
+      yield* TestClock.adjust("5 minutes")
+      for (const call of [texts, numbers, third, texts]) yield* call(by)
+      assert.deepStrictEqual(said(), [])
+    })
+  )
+
+  effect("so is one that is written, refreshed, or set and read by hand with another", (said) =>
+    Effect.gen(function*() {
+      const by = { id: "1" }
+      const client = yield* CacheClient
+      const ways: ReadonlyArray<
+        (region: ReturnType<typeof regionOf>) => Effect.Effect<unknown, unknown, CacheServices>
+      > = [
+        (region) => writeThrough(region)((_: Id) => Effect.succeed(1))(by),
+        (region) => writeAround(region)((_: Id) => Effect.succeed(1))(by),
+        (region) => cacheAside(region)((_: Id) => Effect.succeed(1)).refresh(by),
+        (region) => client.set(region, by, 1),
+        (region) => client.get(region, by),
+        (region) => client.getMany(region, [by])
+      ]
+      const regionOf = (key: `${string}:{id}`) => CacheRegion.make({ key, schema: Schema.Number })
+      for (const [i, way] of ways.entries()) {
+        const key = `two${i}:{id}` as const
+        yield* client.set(CacheRegion.make({ key, schema: Schema.String }), by, "a")
+        assert.deepStrictEqual(said(), [])
+        yield* way(regionOf(key))
+        yield* way(regionOf(key))
+        const lines = said()
+        assert.strictEqual(lines.length, 1, lines.join("\n"))
+        assert.include(lines[0], String.raw`\"two${i}:{id}\" is the key of regions with two schemas`)
+      }
+    })
+  )
+
+  effect("and not one whose other region has no schema, nor keys of no region", (said) =>
+    Effect.gen(function*() {
+      const client = yield* CacheClient
+      yield* memoize({ key: "free:{id}", schema: Schema.String })((_: Id) => Effect.succeed("a"))({ id: "1" })
+      yield* memoize({ key: "free:{id}" })((_: Id) => Effect.succeed(1))({ id: "1" })
+      yield* client.set("free", 1, { schema: Schema.Number })
+      yield* client.set("free", "a", { schema: Schema.String })
+      yield* client.get("free", Schema.Number)
+      assert.deepStrictEqual(said(), [])
+    })
+  )
 }
