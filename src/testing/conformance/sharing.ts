@@ -1,7 +1,7 @@
 /**
  * What becomes of callers that share a load, and of those that must not.
  */
-import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema, type Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, References, Schema, type Scope } from "effect"
 import { cacheAside } from "../../patterns/cacheAside.ts"
 import { memoize } from "../../patterns/memoize.ts"
 import { stampedeProtect } from "../../patterns/stampedeProtect.ts"
@@ -165,7 +165,9 @@ export const sharingCases: ReadonlyArray<Script> = [
       const texts = cacheAside({ ...settings, schema: Schema.String })((_: Id) => Effect.succeed("text"))
       const first = yield* Effect.forkChild(a.run(numbers(one)))
       yield* gate.reached
-      const second = yield* Effect.forkChild(a.run(texts(one)))
+      // That there are two is told, and is no concern of who reads what the kit prints.
+      const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+      const second = yield* Effect.forkChild(quiet(a.run(texts(one))))
       yield* a.settle
       yield* gate.open
       expect("the value of the one", yield* Fiber.join(first)).is(1)
