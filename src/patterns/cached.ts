@@ -221,6 +221,13 @@ export const makePattern = <Extra>(
 
 type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unknown>
 
+/** Where cached functions and effects keep the name of their region: a property that no type shows. */
+const regionKey = Symbol("effect-cache/region")
+
+/** The name of the region of what a pattern has returned, or of what was given all that it has; `undefined` of anything else. */
+export const regionNameOf = (cached: object): string | undefined =>
+  (cached as { readonly [regionKey]?: string })[regionKey]
+
 /** Wraps a loader, a function or an effect. */
 export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): unknown =>
   Effect.isEffect(load)
@@ -295,6 +302,7 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
         )
       )
   return Object.assign(main, {
+    [regionKey]: plan.region.name,
     invalidate: byName((engine, key) => engine.invalidate(plan.region, { key })),
     refresh: lazily(call === read ? refresh : call),
     peek: byName((engine, key) => engine.peek(plan.region, key)),
@@ -311,6 +319,7 @@ class CachedEffectImpl {
   readonly peek: Effect.Effect<Option.Option<unknown>, CacheError, unknown>
   readonly key: string
   readonly clear: Effect.Effect<void, CacheError, CacheClient>
+  readonly [regionKey]: string | undefined
   constructor(cached: AnyCached) {
     this.self = cached()
     this.invalidate = cached.invalidate()
@@ -318,6 +327,7 @@ class CachedEffectImpl {
     this.peek = cached.peek()
     this.key = cached.key()
     this.clear = cached.invalidate()
+    this[regionKey] = regionNameOf(cached)
   }
 }
 Object.setPrototypeOf(

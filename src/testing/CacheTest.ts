@@ -2,7 +2,7 @@
  * The cache for tests: in memory, but every value is stored as bytes and decoded on each hit, as in Redis.
  */
 import { isDeepStrictEqual } from "node:util"
-import { Context, type Duration, Effect, Equal, Layer } from "effect"
+import { Context, Data, type Duration, Effect, Equal, Layer } from "effect"
 import { addTags, type CacheEntry, decode } from "../CacheEntry.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
 import { processNow } from "../internal/processTime.ts"
@@ -11,8 +11,10 @@ import { makeMemoryPrimitivesWithState } from "../stores/memory/primitives.ts"
 import type { MemoryState } from "../stores/memory/state.ts"
 import { nodeCompressor } from "../platform/nodeCompressor.ts"
 import type { Stored } from "../services/CacheBackend.ts"
+import { type Cached, regionNameOf } from "../patterns/cached.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
+import type { CacheCounters } from "../services/CacheStats.ts"
 import { type Operation as AnyOperation, around } from "../stores/around.ts"
 
 /** The steps of the backend that a test can make fail or slow. */
@@ -40,6 +42,21 @@ export interface TestEntry {
   readonly bytes: number
 }
 
+/** What a pattern returned for a loader: a cached function, or a cached effect. */
+export type AnyCached = Pick<Cached<never, unknown, unknown, unknown, unknown>, "clear">
+
+/** Nothing was asked of a region of this name: it is misspelt, or its functions were not called yet. */
+export class UnknownRegion extends Data.TaggedError("UnknownRegion")<{
+  readonly region: string
+  /** The names of those of which something was asked. */
+  readonly known: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    const known = this.known.map((name) => JSON.stringify(name)).join(", ")
+    return `nothing was asked of a region ${JSON.stringify(this.region)}: ${known === "" ? "of none yet" : `of ${known}`}`
+  }
+}
+
 /**
  * A handle on the cache of `CacheTest.layer`.
  *
@@ -56,7 +73,7 @@ export interface TestEntry {
  *   const test = yield* CacheTest
  *   yield* getUser({ id: "1" })
  *   yield* getUser({ id: "1" })
- *   assert.equal(yield* test.loads(), 1)
+ *   assert.equal(yield* test.loads(getUser), 1)
  *   assert.deepEqual((yield* test.entries).map(({ json, key }) => [key, json]), [["user:1", "user 1"]])
  *
  *   yield* test.inject("read", { fail: true })
@@ -73,8 +90,15 @@ export class CacheTest extends Context.Service<
     readonly entries: Effect.Effect<ReadonlyArray<TestEntry>>
     /** The entry of a key. */
     readonly entry: (key: string) => Effect.Effect<TestEntry | undefined>
-    /** How many loads and writes have run, in all or of one region (its key template). */
-    readonly loads: (region?: string) => Effect.Effect<number>
+    /**
+     * How many loads and writes have run: in all, of the region of a cached function, or of one by its name, which is its key
+     * template (`memo:<name>` of what `memoize` keeps by name). Functions of one template share a region. A name that nothing was asked
+     * of fails, and says of which there was.
+     */
+    readonly loads: {
+      (of?: AnyCached): Effect.Effect<number>
+      (region: string): Effect.Effect<number, UnknownRegion>
+    }
     /** How often an operation has been asked of the backend. */
     readonly calls: (operation: Operation) => Effect.Effect<number>
     /**
@@ -164,6 +188,22 @@ const entriesOf = ({ entries }: MemoryState, now: number): ReadonlyArray<TestEnt
     return [{ key, json: decode(bytes, compressor)?.json, tags: entry.tags, ttlMillis, bytes: bytes.length }]
   })
 
+const loadsOf = (counters: Effect.Effect<CacheCounters>): CacheTest["Service"]["loads"] =>
+  ((of?: AnyCached | string) =>
+    Effect.flatMap(counters, ({ regions, total }): Effect.Effect<number, UnknownRegion> => {
+      if (of === undefined) return Effect.succeed(total.loads)
+      const name = typeof of === "string" ? of : regionNameOf(of)
+      if (name === undefined) {
+        return Effect.die(
+          new TypeError("loads is asked of what no pattern has returned, such as a function around a cached one")
+        )
+      }
+      const found = regions.find(({ region }) => region === name)
+      // Of a function the region is known, also before its first call.
+      if (found !== undefined || of !== name) return Effect.succeed(found?.loads ?? 0)
+      return Effect.fail(new UnknownRegion({ region: name, known: regions.map(({ region }) => region) }))
+    })) as never
+
 const make = Effect.gen(function*() {
   const { state, ...memory } = yield* makeMemoryPrimitivesWithState({ name: "test" })
   const faults = new Faults()
@@ -181,10 +221,7 @@ const make = Effect.gen(function*() {
   return Context.add(services, CacheTest, {
     entries,
     entry: (key) => Effect.map(entries, (all) => all.find((entry) => entry.key === key)),
-    loads: (region) =>
-      Effect.map(client.counters, ({ regions, total }) =>
-        region === undefined ? total.loads : (regions.find((found) => found.region === region)?.loads ?? 0)
-      ),
+    loads: loadsOf(client.counters),
     calls: (operation) => Effect.sync(() => faults.calls.get(operation) ?? 0),
     inject: (operation, fault) =>
       Effect.sync(() => {

@@ -1,7 +1,7 @@
 /**
  * `effect-cache/testing`: the cache for tests, and tests for backends.
  */
-export { CacheTest, type Fault, type Operation, type TestEntry } from "./CacheTest.ts"
+export { type AnyCached, CacheTest, type Fault, type Operation, type TestEntry, UnknownRegion } from "./CacheTest.ts"
 export { Conformance, type ConformanceReport } from "./Conformance.ts"
 export {
   type ConformanceCase,

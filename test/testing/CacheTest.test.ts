@@ -8,10 +8,11 @@ import {
   CacheRegion,
   InvalidOption,
   invalidateTags,
+  memoize,
   stampedeProtect,
   writeThrough
 } from "effect-cache"
-import { CacheTest } from "effect-cache/testing"
+import { CacheTest, UnknownRegion } from "effect-cache/testing"
 
 const makeGet = () => {
   let loads = 0
@@ -30,11 +31,55 @@ describe("CacheTest", () => {
       yield* get({ id: 2 })
       assert.strictEqual(yield* test.loads(), 2)
       assert.strictEqual(yield* test.loads("n:{id}"), 2)
-      assert.strictEqual(yield* test.loads("other"), 0)
       assert.strictEqual(yield* test.calls("fill"), 2)
       const entry = yield* test.entry("n:1")
       assert.deepInclude(entry, { key: "n:1", json: 1, tags: ["n"], ttlMillis: 60_000 })
       assert.isUndefined(yield* test.entry("n:3"))
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
+
+  it.effect("counts the loads of a cached function or effect, also before its first call", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const get = makeGet()
+      const one = Effect.succeed(1).pipe(cacheAside({ key: "one", schema: Schema.Number }))
+      const named = memoize({ name: "named" })((id: number) => Effect.succeed(id))
+      const put = writeThrough({ key: "n:{id}", schema: Schema.Number })((_: { readonly id: number }) =>
+        Effect.succeed(1)
+      )
+      const loads = Effect.all([test.loads(get), test.loads(one), test.loads(named), test.loads(put)])
+      assert.deepStrictEqual(yield* loads, [0, 0, 0, 0])
+      yield* get({ id: 1 })
+      yield* one
+      yield* named(1)
+      yield* named(2)
+      assert.deepStrictEqual(yield* loads, [1, 1, 2, 1])
+      // Of one template, so of one region.
+      yield* put({ id: 2 })
+      assert.deepStrictEqual(yield* loads, [2, 1, 2, 2])
+      assert.strictEqual(yield* test.loads("memo:named"), 2)
+      assert.strictEqual(yield* test.loads(), 5)
+    }).pipe(Effect.provide(CacheTest.layer))
+  )
+
+  it.effect("a region that was not asked fails, and says which were", () =>
+    Effect.gen(function*() {
+      const test = yield* CacheTest
+      const none = yield* Effect.flip(test.loads("n:{id}"))
+      assert.deepStrictEqual([none._tag, none.region, none.known], ["UnknownRegion", "n:{id}", []])
+      assert.strictEqual(none.message, 'nothing was asked of a region "n:{id}": of none yet')
+      yield* makeGet()({ id: 1 })
+      const misspelt = yield* Effect.flip(test.loads("n:id"))
+      assert.instanceOf(misspelt, UnknownRegion)
+      assert.strictEqual(misspelt.message, 'nothing was asked of a region "n:id": of "n:{id}"')
+      const caught = test.loads("n:id").pipe(Effect.catchTag("UnknownRegion", ({ known }) => Effect.succeed(known)))
+      assert.deepStrictEqual(yield* caught, ["n:{id}"])
+      const get = makeGet()
+      const around = Object.assign((id: number) => get({ id }), { clear: get.clear })
+      const exit = yield* Effect.exit(test.loads(around))
+      assert.isTrue(Exit.hasDies(exit))
+      // @ts-expect-error: no pattern has returned it
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(test.loads((id: number) => get({ id })))))
     }).pipe(Effect.provide(CacheTest.layer))
   )
 
