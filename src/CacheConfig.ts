@@ -99,7 +99,7 @@ const layer = (options: CacheSettingsOptions): Layer.Layer<never, CacheError> =>
 
 /** What `CacheLive` is configured with. */
 export interface CacheEnvironment {
-  readonly backend: "redis" | "memory"
+  readonly backend: "redis" | "memory" | "none"
   readonly redisUrl: Redacted.Redacted<string>
   readonly namespace: string
   readonly memoryMaxEntries: number
@@ -207,7 +207,7 @@ const showUrl = (text: string): string => {
   return `"${url.protocol}//${url.username === "" && url.password === "" ? "" : "<redacted>@"}${url.host}"`
 }
 
-const backends = ["redis", "memory"] as const
+const backends = ["redis", "memory", "none"] as const
 
 /** A duration, or `off`. */
 const sweepVariable = () => {

@@ -67,7 +67,7 @@ describe("the environment", () => {
         CACHE_LOCK_TTL: "-3 seconds"
       })
       for (const part of [
-        'CACHE_BACKEND is "mongo", expected "redis" or "memory"',
+        'CACHE_BACKEND is "mongo", expected "redis", "memory" or "none"',
         'REDIS_URL is "http://<redacted>@host"',
         'CACHE_DEFAULT_TTL is "0"',
         'CACHE_NAMESPACE is "a{b}"',

@@ -3,6 +3,7 @@ import { CacheConfig, type CacheEnvironment } from "../CacheConfig.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
 import { CacheFallback } from "./CacheFallback.ts"
 import { CacheMemory } from "./CacheMemory.ts"
+import { CacheNone } from "./CacheNone.ts"
 import type { CacheServices } from "./assemble.ts"
 
 const memory = (environment: CacheEnvironment) =>
@@ -35,12 +36,14 @@ const redis = (environment: CacheEnvironment) =>
     })
   )
 
+const backends = { redis, memory, none: () => CacheNone.layer }
+
 /**
- * The cache as the environment says: Redis with memory to fall back to, or memory alone.
+ * The cache as the environment says: Redis with memory to fall back to, memory alone, or none (`CacheNone.layer`).
  *
  * | variable | meaning | default |
  * |---|---|---|
- * | `CACHE_BACKEND` | `redis` or `memory` | `redis` |
+ * | `CACHE_BACKEND` | `redis`, `memory`, or `none`: nothing is kept | `redis` |
  * | `REDIS_URL` | where Redis is, with `redis+cluster://host,host` or `redis+sentinel://host,host/name` also there | `redis://localhost:6379/0` |
  * | `CACHE_DEFAULT_TTL` | the TTL of regions that set none: seconds, or a duration such as `5 minutes` | 300 |
  * | `CACHE_NAMESPACE` | what every key in Redis starts with | `ec` |
@@ -67,7 +70,7 @@ const redis = (environment: CacheEnvironment) =>
  */
 export const CacheLive: Layer.Layer<CacheServices, Config.ConfigError | CacheError> = Layer.unwrap(
   Effect.map(CacheConfig.environment, (environment) => {
-    const backend = environment.backend === "memory" ? memory(environment) : redis(environment)
+    const backend = backends[environment.backend](environment)
     return Layer.provide(
       backend,
       CacheConfig.layer({

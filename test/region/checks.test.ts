@@ -225,7 +225,7 @@ describe("one mistake reads the same in every layer", () => {
           )
         )
       )
-      assert.include(error.message, 'CACHE_BACKEND is "disk", expected "redis" or "memory"')
+      assert.include(error.message, 'CACHE_BACKEND is "disk", expected "redis", "memory" or "none"')
       assert.include(error.message, `${"x".repeat(100)}"... (1000 characters), expected ${whole}`)
     })
   )
