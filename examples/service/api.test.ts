@@ -15,7 +15,7 @@ const Handlers = Layer.mergeAll(ProductHandlers, SystemHandlers, HttpServer.laye
   Layer.provideMerge([CacheTest.layer, Database])
 )
 
-layer(Handlers)("Api", (it) => {
+layer(Handlers, { timeout: "1 minute" })("Api", (it) => {
   it.effect("creates, finds, updates, orders and removes", () =>
     Effect.gen(function*() {
       const { products } = yield* HttpApiTest.groups(Api, ["products"])

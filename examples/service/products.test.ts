@@ -13,7 +13,8 @@ const tea = new ProductInput({ name: "tea", price: 450, stock: 3 })
 /** Each test has a cache of its own; the database is one for all. */
 const Fresh = Products.layer.pipe(Layer.provideMerge(Layer.fresh(CacheTest.layer)))
 
-layer(Database)("Products", (it) => {
+// PGlite may take a while to start.
+layer(Database, { timeout: "1 minute" })("Products", (it) => {
   it.effect("is loaded once, until it has expired", () =>
     Effect.gen(function*() {
       const products = yield* Products
