@@ -39,7 +39,10 @@ it.live("without Redis it warns once, never says the password, and carries on", 
       const error = yield* Effect.flip(invalidateKey("n:1"))
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.notInclude(JSON.stringify(error) + error.message, "hunter2")
-      return yield* Effect.flip(getCacheStats)
+      const { breaker, unavailable } = yield* getCacheStats
+      assert.deepStrictEqual(breaker, { state: "away", journal: 1 })
+      assert.strictEqual(unavailable?.reason._tag, "Unavailable")
+      assert.notInclude(JSON.stringify(unavailable) + unavailable!.message, "hunter2")
     })
     yield* program.pipe(Effect.provide(CacheLive), Effect.provide(environment), Effect.provide(Logger.layer([logger])))
     assert.isAtMost(loads, 6)
