@@ -1,5 +1,6 @@
 /**
- * Runs the type tests of `typetest/` with the TypeScript 6 that is installed there.
+ * Runs the type tests of `typetest/` with the TypeScript 6 that is installed there, and looks at what the compiler says of mistakes
+ * (`type-messages.ts`), unless one of the tests is named.
  *
  * tstyche needs the JavaScript API of the compiler, which TypeScript 7 no longer has, and would fetch one from the
  * network otherwise. It is nested below `typetest/` so that its `tsc` never takes the place of the project's own.
@@ -9,6 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
 import { stripVTControlCharacters } from "node:util"
+import { checkMessages } from "./type-messages.ts"
 
 const root = new URL("../", import.meta.url)
 const fromTypetest = createRequire(new URL("typetest/package.json", root))
@@ -36,13 +38,14 @@ child.stdout.on("data", (chunk: Buffer) => {
 const count = (line: string, outcome: string): number =>
   Number(new RegExp(`^${line}:.*?(\\d+) ${outcome}`, "m").exec(stripVTControlCharacters(output))?.[1] ?? 0)
 
-child.on("close", (code) => {
-  const passed = count("Tests", "passed")
+child.on("close", async (code) => {
+  const messages = process.argv.length > 2 ? { passed: 0, failed: 0 } : await checkMessages()
+  const passed = count("Tests", "passed") + messages.passed
   // A file that does not compile fails no test: count the file then.
-  const failed = Math.max(count("Tests", "failed"), count("Test files", "failed"), code === 0 ? 0 : 1)
+  const failed = Math.max(count("Tests", "failed"), count("Test files", "failed"), code === 0 ? 0 : 1) + messages.failed
   const empty = passed === 0 && failed === 0
   if (empty) console.error("no type test ran")
   mkdirSync(new URL(".tmp/", root), { recursive: true })
   writeFileSync(new URL(".tmp/typetest.json", root), JSON.stringify({ passed, failed: empty ? 1 : failed }))
-  process.exitCode = empty ? 1 : (code ?? 1)
+  process.exitCode = failed > 0 || empty ? 1 : (code ?? 1)
 })

@@ -128,8 +128,13 @@ export type Second<F, More, Inline> = F extends Given ? More : Inline
 export type SettingsOf<F> =
   F extends CacheRegion<infer K, infer A, infer _I, infer RD, infer RE, infer G>
     ? { key: K; value: A; services: RD | RE; failure: FailureOf<G> }
-    : F extends RegionOptions<infer K, infer A, infer _I, infer RD, infer RE, infer G>
-      ? { key: K; value: A; services: RD | RE; failure: FailureOf<G> }
+    : F extends RegionOptions<infer K, infer A, infer _I, infer RD, infer RE, OnCacheError>
+      ? {
+          key: K
+          value: A
+          services: RD | RE
+          failure: F extends { readonly onCacheError: "fail" } ? CacheError : never
+        }
       : never
 
 /** What becomes of both. */

@@ -26,7 +26,8 @@ export interface MemoizeByName<N extends number> {
   readonly name: string
   /**
    * How many arguments are in the key. Default: as many as the function declares, its `length`. What else it is called with, as by
-   * `map`, is not. Optional and rest arguments do not count in `length`, so who has them says it.
+   * `map`, is not. Optional and rest arguments do not count in `length`, so who has them says it;
+   * without types nobody is told to.
    */
   readonly arity?: N | undefined
   readonly key?: undefined

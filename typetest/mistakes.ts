@@ -1,0 +1,187 @@
+// biome-ignore-all format: what the compiler says is of the line below
+/**
+ * What must not compile, and what the compiler says of it: the text of each directive is part of its message, on each TypeScript
+ * that `scripts/type-tests.ts` knows.
+ */
+import { Effect, pipe } from "effect"
+import { buildCacheKey, cacheAside, CacheClient, CacheRegion, invalidateKeys, invalidateTags, memoize, stampedeProtect, tagCacheKey, writeAround, writeThrough } from "../src/index.ts"
+import { cond, type Db, type DbError, type Expect, find, over, type Q2, type Query, Strict, User, Users } from "./shared.ts"
+
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x1 = cacheAside({ key: "list:{tenant}", schema: User })(({ tenant }: { readonly tenant: string; readonly page: number }) => find(tenant))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x2 = cacheAside(({ tenant }: { readonly tenant: string; readonly page: number }) => find(tenant), { key: "list:{tenant}", schema: User })
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x3 = cacheAside(Users)(({ userId }: { readonly userId: string; readonly page: number; readonly size: number }) => find(userId))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x4 = pipe(({ userId }: { readonly userId: string; readonly page: number }) => find(userId), cacheAside(Users))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x5 = stampedeProtect(Users, { lockTtl: "1 minute" })(({ userId }: { readonly userId: string; readonly page: number }) => find(userId))
+// @ts-expect-error the key does not contain: b; add it to the key or to ignore
+export const x6 = memoize({ key: "m:{a}" })(({ a }: { readonly a: string; readonly b: string }) => find(a))
+// @ts-expect-error the key does not contain: b; add it to the key or to ignore
+export const x7 = memoize(({ a }: { readonly a: string; readonly b: string }) => find(a), { key: "m:{a}" })
+// @ts-expect-error the key does not contain: argument 1; add {1} to the key, or 1 to ignore
+export const x8 = cacheAside({ key: "x:{0}", schema: User })((a: string, page: number) => find(a + page))
+// @ts-expect-error the key does not contain: argument 1; add {1} to the key, or 1 to ignore
+export const x9 = cacheAside({ key: "x:{0}", schema: User })((a: string, page?: number) => find(a + page))
+// @ts-expect-error the key does not contain: argument 1; add {1} to the key, or 1 to ignore
+export const x10 = cacheAside(Users)(({ userId }: { readonly userId: string }, page: number) => find(userId + page))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x11 = cacheAside(Users)(({ userId }: { readonly userId: string; readonly page?: number }) => find(userId))
+// @ts-expect-error the key does not contain: slug; add it to the key or to ignore
+export const x12 = cacheAside({ key: "u:{kind}", schema: User })((p: { readonly kind: "a" } | { readonly kind: "b"; readonly slug: string }) => find(p.kind))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x13 = cacheAside({ key: "q:{tenant}", schema: User })((query: Query) => find(query.tenant))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x14 = cacheAside(Users)(Effect.fn("getUser")(function*({ userId }: { readonly userId: string; readonly page: number }) { return yield* find(userId) }))
+// @ts-expect-error ignore names what the function does not take: requestID
+export const x15 = cacheAside(Users, { ignore: ["requestID"] })(({ userId }: { readonly userId: string; readonly requestId: string }) => find(userId))
+// @ts-expect-error ignore must be a list of literals: add "as const"
+export const x16 = cacheAside(Users, { ignore: ["requestId"] as Array<string> })(({ userId }: { readonly userId: string; readonly requestId: string }) => find(userId))
+// @ts-expect-error the function takes any number of arguments: take one list, or a fixed number
+export const x17 = cacheAside({ key: "x:{0}", schema: User })((...ids: ReadonlyArray<string>) => find(ids.join()))
+// @ts-expect-error the parameter may have any property: write down which
+export const x18 = cacheAside(Users)((p: Readonly<Record<string, string>>) => find(String(p["userId"])))
+// @ts-expect-error Argument of type '(p: P) => Effect.Effect<User, DbError, Db>' is not assignable
+export const x19 = <P extends { readonly userId: string }>() => cacheAside(Users)((p: P) => find(p.userId))
+// @ts-expect-error the parameter has no property for {userId} of the key
+export const y1 = cacheAside(Users)(({ id }: { readonly id: string }) => find(id))
+// @ts-expect-error the parameter has no property for {userId} of the key
+export const y2 = cacheAside(({ id }: { readonly id: string }) => find(id), Users)
+// @ts-expect-error {user} is no string, number, bigint or boolean: pass its id
+export const y3 = cacheAside({ key: "u:{user}", schema: User })(({ user }: { readonly user: User }) => find(user.id))
+// @ts-expect-error {day} is a Date: pass its text, for example date.toISOString()
+export const y4 = cacheAside({ key: "d:{day}", schema: User })(({ day }: { readonly day: Date }) => find(String(day)))
+// @ts-expect-error {cursor} may be undefined: write {cursor?} in the key, or give it a default
+export const y5 = cacheAside({ key: "l:{cursor}", schema: User })(({ cursor }: { readonly cursor: string | undefined }) => find(cursor ?? ""))
+// @ts-expect-error {cursor} may be undefined: write {cursor?} in the key, or give it a default
+export const y6 = cacheAside({ key: "l:{cursor}", schema: User })(({ cursor }: { readonly cursor?: string }) => find(cursor ?? ""))
+// @ts-expect-error {cursor} may be null: a part of a key is a string, number, bigint or boolean
+export const y7 = cacheAside({ key: "l:{cursor}", schema: User })(({ cursor }: { readonly cursor: string | null }) => find(cursor ?? ""))
+// @ts-expect-error the function has no argument for {1} of the key
+export const y8 = cacheAside({ key: "x:{0}:{1}", schema: User })((a: string) => find(a))
+// @ts-expect-error {0} is no string, number, bigint or boolean: pass its id
+export const y9 = cacheAside({ key: "x:{0}", schema: User })((a: User) => find(a.id))
+// @ts-expect-error the key has names: take one object with userId, or use {0} in the key
+export const y10 = cacheAside(Users)((userId: string) => find(userId))
+// @ts-expect-error the key has a placeholder: give a function that takes userId, not an effect
+export const y11 = find("1").pipe(cacheAside(Users))
+// @ts-expect-error the key has a placeholder: give a function that takes userId, not an effect
+export const y12 = cacheAside(Users)(find("1"))
+// @ts-expect-error the key has a placeholder: give a function that takes userId, not an effect
+export const y13 = cacheAside(find("1"), Users)
+// @ts-expect-error the key has no placeholder, but the function takes argument 0: write {0} or a property's {name} in the key, or 0 in ignore
+export const y14 = cacheAside({ key: "all", schema: User })((id: string) => find(id))
+// @ts-expect-error the key has a placeholder, but the function takes no argument: userId
+export const y15 = cacheAside(Users)(() => find("1"))
+// @ts-expect-error a key has either names or numbers: x:{0}:{id}
+export const y16 = cacheAside({ key: "x:{0}:{id}", schema: User })((a: string, b: { readonly id: string }) => find(a + b.id))
+// @ts-expect-error the parameter has no property for {user.id} of the key
+export const y17 = cacheAside({ key: "u:{user.id}", schema: User })(({ user }: { readonly user: User }) => find(user.id))
+// @ts-expect-error the function returns a Promise: use Effect.tryPromise
+export const y18 = cacheAside(Users)(async ({ userId }: { readonly userId: string }) => ({ id: userId }))
+// @ts-expect-error Type '{ id: string; }' is missing the following properties from type 'User': name, tenantId
+export const y19 = cacheAside(Users)(({ userId }: { readonly userId: string }) => Effect.succeed({ id: userId }))
+// @ts-expect-error Type '{ id: string; }' is missing the following properties from type 'User': name, tenantId
+export const y20 = cacheAside(({ userId }: { readonly userId: string }) => Effect.succeed({ id: userId }), Users)
+// @ts-expect-error a list, not a string: write [text]
+export const y21 = invalidateTags("users")
+// @ts-expect-error a list, not a string: write [text]
+export const y22 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: "users" })
+// @ts-expect-error a list, not a string: write [text]
+export const y23 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (user) => user.tenantId })
+// @ts-expect-error a list, not a string: write [text]
+export const y24 = cacheAside({ key: "u:{userId}", schema: User, tags: "users" })
+// @ts-expect-error a list, not a string: write [text]
+export const y25 = writeThrough(Users, { invalidateTags: "users" })(({ userId }: { readonly userId: string }) => find(userId))
+// @ts-expect-error a list, not a string: write [text]
+export const y26 = writeThrough(Users, { invalidateKeys: ({ value }) => `user:${value.name}` })(({ userId }: { readonly userId: string }) => find(userId))
+// @ts-expect-error Object literal may only specify known properties, and 'invalidate' does not exist in type
+export const y27 = writeThrough(Users, { invalidate: ["x"] })(({ userId }: { readonly userId: string }) => find(userId))
+// @ts-expect-error Object literal may only specify known properties, and 'ttlSeconds' does not exist in type
+export const y28 = cacheAside({ key: "u:{userId}", schema: User, ttlSeconds: 5 })
+// @ts-expect-error Object literal may only specify known properties, and 'ttlSeconds' does not exist in type
+export const y29 = cacheAside(({ userId }: { readonly userId: string }) => find(userId), { key: "u:{userId}", schema: User, ttlSeconds: 5 })
+// @ts-expect-error Object literal may only specify known properties, but 'lockTtL' does not exist in type
+export const y30 = stampedeProtect(Users, { lockTtL: "1 minute" })
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const y31 = CacheRegion.make({ key: "u:{userId}", schema: User, ttl: "5m" })
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const y32 = cacheAside({ key: "u:{userId}", schema: User, ttl: "5m" })
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const y33 = CacheRegion.make({ key: "u:{userId}", schema: User, ttl: () => "5m" })
+// @ts-expect-error Property 'schema' is missing in type '{ key: "u:{userId}"; ttl: "5 minutes"; }' but required in type 'RegionOptions<"u:{userId}", unknown, unknown, never, never, "bypass">'
+export const y34 = cacheAside({ key: "u:{userId}", ttl: "5 minutes" })
+// @ts-expect-error Property 'id' does not exist on type '{ readonly userId: KeyPart; }'
+export const y35 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (_, { id }) => [`u:${id}`] })
+// @ts-expect-error Object literal may only specify known properties, and 'ignore' does not exist in type
+export const y36 = CacheRegion.make({ key: "u:{userId}", schema: User, ignore: ["x"] })
+// @ts-expect-error Type '(user: User) => { id: string; }'
+export const z1 = writeThrough(Users, { keyOf: (user) => ({ id: user.id }) })
+// @ts-expect-error Property 'peek' does not exist on type 'WriteCall<[name: string], User, DbError, Db>'
+export const z2 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name: string) => find(name)).peek
+// @ts-expect-error the parameter has no property for {userId} of the key
+export const z3 = writeThrough(Users)(({ id }: { readonly id: string }) => find(id))
+// @ts-expect-error Type 'void' is not assignable to type 'User'
+export const z4 = writeThrough(Users)(({ userId }: { readonly userId: string }) => Effect.asVoid(find(userId)))
+// @ts-expect-error the parameter has no property for {userId} of the key
+export const z5 = writeAround(Users)(({ id }: { readonly id: string }) => find(id))
+// @ts-expect-error Type 'string' is not assignable to type 'User'
+export const z9 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name: string) => Effect.succeed(name))
+// @ts-expect-error the function takes any number of arguments: take one list, or a fixed number
+export const x20 = cacheAside({ key: "x:{0}", schema: User })((...ids: Array<string>) => find(ids.join()))
+// @ts-expect-error the parameter is any: give it a type
+export const x25 = cacheAside(Users)((p: any) => find(p.userId))
+// @ts-expect-error the key does not contain: loud; add it to the key or to ignore
+export const x21 = cacheAside({ key: "q:{tenant}", schema: User })((query: Q2) => find(query.loud))
+// @ts-expect-error Type '"CacheError"' is not assignable to type '"DbError"'
+export const x22: Expect<User, DbError, Db> = cacheAside(({ id }: { readonly id: string }) => find(id), Strict)({ id: "" })
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const x23 = CacheRegion.make({ key: "v:{id}", schema: User, ttl: String("5 minutes") })
+// @ts-expect-error a list, not a string: write [text]
+export const x24 = invalidateTags(cond ? "a" : ["a"])
+// @ts-expect-error {userId} may be undefined: write {userId?} in the key, or give it a default
+export const x27 = cacheAside(Users)((p?: { readonly userId: string }) => find(p?.userId ?? ""))
+// @ts-expect-error the key does not contain: page; add it to the key or to ignore
+export const x28 = cacheAside(Users)(over)
+// @ts-expect-error the function takes any number of arguments: say with arity how many are in the key
+export const a1 = memoize({ name: "a" })((...ids: Array<string>) => find(ids.join()))
+// @ts-expect-error the function takes any number of arguments: say with arity how many are in the key
+export const a2 = memoize({ name: "a" })((...ids: ReadonlyArray<string>) => find(ids.join()))
+// @ts-expect-error the function has optional arguments: say with arity how many are in the key
+export const a3 = memoize({ name: "a" })((id: string, page?: number) => find(id + page))
+// @ts-expect-error the function has optional arguments: say with arity how many are in the key
+export const a4 = memoize((id: string, page = 1) => find(id + page), { name: "a" })
+// @ts-expect-error the function returns a Promise: use Effect.tryPromise
+export const a5 = memoize({ name: "a" })(async (id: string) => id)
+// @ts-expect-error Type 'number' is not assignable to type 'undefined'
+export const a6 = memoize({ key: "a:{0}", arity: 1 })
+// @ts-expect-error Type 'number[]' is not assignable to type 'undefined'
+export const a7 = memoize({ name: "a", ignore: [1] })
+// @ts-expect-error Argument of type '{ ttl: "1 minute"; }' is not assignable
+export const a8 = memoize({ ttl: "1 minute" })
+// @ts-expect-error the key does not contain: b; add it to the key or to ignore
+export const a9 = memoize({ key: "m:{a}", schema: User })((p: { readonly a: string; readonly b: string }) => find(p.a + p.b))
+// @ts-expect-error ignore names what the function does not take: 0
+export const a10 = cacheAside({ key: "all", schema: User, ignore: [0] })(find("1"))
+// @ts-expect-error a list, not a string: write [text]
+export const a11 = CacheClient.use((cache) => cache.getMany("u:1", User))
+// @ts-expect-error a list, not a string: write [text]
+export const a12 = CacheClient.use((cache) => cache.tag("u:1", "users"))
+// @ts-expect-error a list, not a string: write [text]
+export const a13 = invalidateKeys("u:1")
+// @ts-expect-error a list, not a string: write [text]
+export const a14 = tagCacheKey("u:1", "abc")
+// @ts-expect-error ignore names what the function does not take: 2
+export const a15 = cacheAside({ key: "x:{0}", schema: User, ignore: [2] })((a: string, b: string) => find(a + b))
+// @ts-expect-error Object literal may only specify known properties, but 'ignored' does not exist in type
+export const a16 = cacheAside(Users, { ignored: ["requestId"] })
+// @ts-expect-error {a} may be undefined: write {a?} in the key, or give it a default
+export const a17 = cacheAside({ key: "l:{a}:{b?}", schema: User })((p: { readonly a?: string; readonly b?: string }) => find(String(p.a)))
+// @ts-expect-error no options of a region: they have a wrong type
+export const a18 = cacheAside({ key: "u:{id}", schema: User, ttl: "5m" } as const, { ignore: ["x"] })
+// @ts-expect-error Property 'a' is missing in type '{ b: number; }' but required in type '{ readonly a: KeyPart; readonly b?: KeyPart | undefined; }'
+export const a19 = buildCacheKey("l:{a}:{b?}", { params: { b: 1 } })
+// @ts-expect-error Type 'string' is not assignable to type 'readonly string[]'
+export const a20 = CacheClient.use((cache) => cache.set("k", new User({ id: "", name: "", tenantId: "" }), { schema: User, tags: "abc" }))
