@@ -42,8 +42,22 @@ class Series {
   }
 }
 
-/** Whose reading a state is. The registry keeps the series, so nothing else has to. */
-const read = new WeakMap<object, Series>()
+/**
+ * The registry keeps the series, so nothing else has to: it is asked for its value, and the series that is asked says that it is it. It
+ * adds nothing up for that, or to open so many clients would take the square of it.
+ */
+let looking = false
+let found: Series | undefined
+const seriesOf = <S>(metric: Metric.Metric<number, S>, context: Context.Context<never>): Series | undefined => {
+  looking = true
+  found = undefined
+  try {
+    metric.valueUnsafe(context)
+  } finally {
+    looking = false
+  }
+  return found
+}
 
 /** Adds a source to a series; gives what takes it out. */
 const watch = <S extends object>(
@@ -52,13 +66,13 @@ const watch = <S extends object>(
   source: Source,
   stateOf: (sum: number) => S
 ): (() => Series) => {
-  let series = read.get(metric.valueUnsafe(context))
+  let series = seriesOf(metric, context)
   if (series === undefined) {
     const made = (series = new Series())
     const get = (): S => {
-      const state = stateOf(made.sum())
-      read.set(state, made)
-      return state
+      if (!looking) return stateOf(made.sum())
+      found = made
+      return stateOf(made.kept)
     }
     made.registration = Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })
   }

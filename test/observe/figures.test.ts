@@ -12,6 +12,7 @@ import {
   writeThrough
 } from "effect-cache"
 import { CacheRedis } from "effect-cache/redis"
+import { showFigures } from "../../src/observe/figures.ts"
 import { buildClient, freshNamespace, makeGate, sharedRedis } from "../support/client.ts"
 import { down, layer as withFallback, up } from "../support/fallback.ts"
 import { inProcess } from "../support/layers.ts"
@@ -41,6 +42,18 @@ const open = <E>(layer: Layer.Layer<CacheServices, E>) =>
   })
 
 describe("what a store in this process holds", () => {
+  it("is not added up to show one more", () => {
+    let asked = 0
+    const usage = Effect.sync(() => ({ scope: "process" as const, entries: ++asked, bytes: 0, evictions: 0 }))
+    const context = Context.make(Metric.MetricRegistry, new Map())
+    const hide = Array.from({ length: 100 }, () => showFigures(context, "many", [{ name: "store", usage }], undefined))
+    assert.strictEqual(asked, 0)
+    const sum = seriesOf(Context.get(context, Metric.MetricRegistry))["entries{layer=many,store=store}"]
+    assert.isAtLeast(sum!, 100)
+    for (const each of hide) each()
+    assert.notProperty(seriesOf(Context.get(context, Metric.MetricRegistry)), "entries{layer=many,store=store}")
+  })
+
   it.effect("is read when somebody looks, of all clients together", () => {
     const { scoped, series } = inRegistry()
     return Effect.scoped(

@@ -8,7 +8,7 @@
 import { make as makeLockManager } from "../../src/engine/locks.ts"
 import { twoPasses } from "../../src/protocol/passes.ts"
 import type { Primitives } from "../../src/services/CachePrimitives.ts"
-import { Clock, Context, Duration, Effect, Exit, identity, Random, References, Scheduler, Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, identity, Metric, Random, References, Scheduler, Scope } from "effect"
 import { CacheError, NoRoom, TimedOut } from "../../src/CacheError.ts"
 import { CacheConfig } from "../../src/CacheConfig.ts"
 import { assemble } from "../../src/layers/assemble.ts"
@@ -119,6 +119,8 @@ export class Process {
       Context.add(Scheduler.Scheduler, turns as Scheduler.Scheduler),
       Context.add(Scope.Scope, Scope.makeUnsafe()),
       Context.add(References.MinimumLogLevel, "None"),
+      // A client shows what it holds until it is closed, and these never are: of its own, the registry goes with it.
+      Context.add(Metric.MetricRegistry, new Map()),
       Context.add(Here, this as Process)
     )
     this.context = Context.merge(base, Effect.runSyncWith(base)(this.#client()))
