@@ -20,7 +20,7 @@ const newest = compilerOf("")
 const versions = [
   ["TypeScript 7", newest],
   ["TypeScript 6", compilerOf("typetest/")],
-  ["TypeScript 5.9", compilerOf("typetest/oldest/")]
+  ["TypeScript 5.9", compilerOf("typetest-oldest/")]
 ] as const
 
 /** How many instantiations the large program may take: 200 regions and 400 functions. What is there now is near. */
