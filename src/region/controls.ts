@@ -38,14 +38,16 @@ export type PatternParams<T extends string> =
     ? ReadonlyArray<KeyPart | undefined>
     : { readonly [K in keyof ParamsOf<T>]?: ParamsOf<T>[K] | undefined }
 
+const isList = (args: ReadonlyArray<unknown>): boolean => args.length === 1 && Array.isArray(args[0])
+
 /**
  * As properties that do not enumerate: what is made by spreading a region has other options, and must not have these. They need no
  * `this`, so they can be handed on by themselves.
  */
 export const controlsOf = ({ key }: Region): PropertyDescriptorMap => {
   const keyFor = (...args: ReadonlyArray<unknown>): string =>
-    // No part is an array, so a list in place of the arguments is what it looks like: of a template known only when it runs.
-    key.buildUnsafe((key.positional && !Array.isArray(args[0]) ? args : (args[0] ?? {})) as ReadonlyArray<unknown>)
+    // One list in place of the arguments, of a template known only when it runs. Beside others it is an argument that is no part.
+    key.buildUnsafe((key.positional && !isList(args) ? args : (args[0] ?? {})) as ReadonlyArray<unknown>)
   const pattern = (some?: unknown): string =>
     buildCachePattern(key.template, { prefix: key.prefix, params: some, args: some } as never)
   const invalidate = (...args: ReadonlyArray<unknown>): Effect.Effect<void, CacheError, CacheClient> =>

@@ -215,6 +215,8 @@ describe("the methods of a region", () => {
     assert.throws(() => Users.pattern({ userId: null } as never), /InvalidKey/)
     const wide: string = "{0}:{1}"
     assert.strictEqual(CacheRegion.make({ key: wide, schema: Schema.String }).keyFor(["a", "b"]), "a:b")
+    // An argument that is no part may be a list, too.
+    assert.strictEqual(CacheRegion.make({ key: "x:{1}", schema: Schema.String }).keyFor(["1", "2"], "b"), "x:b")
   })
 
   it.effect("are not those of what is made of it by spreading", () =>
