@@ -9,7 +9,7 @@ import { monotonicMillis } from "../internal/processTime.ts"
 import { sayOutcome } from "../observe/span.ts"
 import { isWrite, maxListed, writersOf } from "../protocol/lease.ts"
 import { boundAll, takeAlong } from "./boarding.ts"
-import type { Plan, Request } from "./contract.ts"
+import { mustFail, type Plan, type Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import { loadAndLand, loadUnstored, type Restore, StoreFailure } from "./load.ts"
@@ -19,12 +19,13 @@ import type { Claim } from "./claim.ts"
 import type { Store } from "./store.ts"
 import { beginWait, closesCircle, endWait, holders, untilOneEnds, type Work } from "./work.ts"
 
-/** Whoever waits goes on without this store. */
-const orStoreFailure = <A, R>(self: Effect.Effect<A, CacheError, R>): Effect.Effect<A, StoreFailure, R> =>
-  Effect.mapError(
-    Effect.tapError(self, () => Effect.withFiber((fiber) => Effect.succeed(sayOutcome(fiber, "bypass")))),
-    (error) => new StoreFailure(error)
-  )
+/** Whoever waits goes on without this store, or hears of it. */
+const orStoreFailure = <A, R>(plan: Plan, self: Effect.Effect<A, CacheError, R>): Effect.Effect<A, StoreFailure, R> => {
+  const failed = Effect.mapError(self, (error) => new StoreFailure(error))
+  return mustFail(plan)
+    ? failed
+    : Effect.tapError(failed, () => Effect.withFiber((fiber) => Effect.succeed(sayOutcome(fiber, "bypass"))))
+}
 
 export interface Way {
   readonly context: LoadContext
@@ -212,7 +213,7 @@ const steps = Effect.fnUntraced(function*(
       const works = runningNow.map(({ work }) => work)
       if (!(yield* restore(untilEnd(flight.work, works, turnBy - now)))) return yield* unstored()
     }
-    const again = yield* orStoreFailure(store.read(plan.region, key))
+    const again = yield* orStoreFailure(plan, store.read(plan.region, key))
     if (typeof again === "object") {
       sayOutcome(fiber, "hit")
       return again.value
@@ -230,6 +231,7 @@ const orDisown = <A, R>(
   trip: Effect.Effect<A, CacheError, R>
 ): Effect.Effect<A, StoreFailure, R> =>
   orStoreFailure(
+    request.plan,
     Effect.onError(trip, () => store.orphans.add(request.key, flight.token, leaseOf(context, request.plan)))
   )
 

@@ -45,7 +45,7 @@ export class RegionCounters {
   readonly errors: Partial<Record<CacheErrorReason["_tag"], number>> = {}
   /** Of what people were warned, once there was something. */
   said: Said | undefined = undefined
-  /** The fingerprint of the schema that came first; `"told"` once there was another, which is said once. */
+  /** The fingerprint of the schema that came first; another word once there was a second, which is said once. */
   schema: string | undefined = undefined
   readonly #layer: string
   /** What metrics call it. */

@@ -145,6 +145,10 @@ describe("outcomes beside a store that fails", () => {
       yield* CacheTest.use((test) => test.inject("*", { fail: true }))
       const strict = cacheAside({ ...region, onCacheError: "fail" })(({ id }: Id) => Effect.succeed(id))
       assert.deepStrictEqual(yield* told(strict({ id: 1 })), ["cache.read test -"])
+      yield* CacheTest.use(({ heal }) => heal)
+      yield* CacheTest.use((test) => test.inject("acquire", { fail: true }))
+      // It has not gone by the cache: nothing was loaded.
+      assert.deepStrictEqual(yield* told(strict({ id: 1 })), ["cache.read test miss", "cache.load test miss"])
     }).pipe(Effect.provide(CacheTest.layer))
   )
 
