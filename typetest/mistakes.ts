@@ -153,6 +153,8 @@ export const a2 = memoize({ name: "a" })((...ids: ReadonlyArray<string>) => find
 export const a3 = memoize({ name: "a" })((id: string, page?: number) => find(id + page))
 // @ts-expect-error the function has optional arguments: say with arity how many are in the key
 export const a4 = memoize((id: string, page = 1) => find(id + page), { name: "a" })
+// @ts-expect-error an argument before the last may have a default, where counting ends: say with arity how many are in the key
+export const a77 = memoize({ name: "a" })((id: string, page: string | undefined = "1", at: string) => find(id + page + at))
 // @ts-expect-error the function returns a Promise: use Effect.tryPromise
 export const a5 = memoize({ name: "a" })(async (id: string) => id)
 // @ts-expect-error Type 'number' is not assignable to type 'undefined'

@@ -77,6 +77,8 @@ export const r37 = CacheRegion.make({ key: "v:{id}", schema: User, ttl: cond ? "
 export const r38 = cacheAside(({ id }: { readonly id: string }) => find(id), plain)
 export const r39: Expect<User, DbError, Db> = cacheAside({ key: "l:{page?}", schema: User })(({ page = 1 }: { readonly page?: number } = {}) => find(String(page)))()
 // memoize by name: what the function declares, or arity
+export const m16: Expect<User, DbError, Db> = memoize({ name: "a", arity: 3 })((id: string, page: string | undefined = "1", at: string) => find(id + page + at))("", undefined, "")
+export const m17: Expect<User, DbError, Db> = memoize({ name: "a" })((id: unknown, at: string | undefined) => find(`${id}${at}`))("", undefined)
 export const m10: Expect<User, DbError, Db> = memoize({ name: "a", arity: 1 })((...ids: ReadonlyArray<string>) => find(ids.join()))("a", "b")
 export const m11: Expect<User, DbError, Db> = memoize((id: string, page = 1) => find(id + page), { name: "a", arity: 2 })("a")
 export const m12: Expect<User, DbError, Db> = memoize({ name: "a" })(Effect.fn("a")(function*(id: string, at: Date) { return yield* find(id + at) }))("", new Date())

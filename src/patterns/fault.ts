@@ -151,5 +151,15 @@ type Declared<Args extends ReadonlyArray<unknown>, N> =
     : number extends Args["length"]
       ? "the function takes any number of arguments: say with arity how many are in the key"
       : [Args["length"]] extends [{ [K in keyof Args]-?: Args[K] }["length"]]
-        ? never
+        ? MayDefault<Args> extends true
+          ? "an argument before the last may have a default, where counting ends: say with arity how many are in the key"
+          : never
         : "the function has optional arguments: say with arity how many are in the key"
+/** Of `(a: string, b: string | undefined = "", c: string)` the type shows no default, and `length` is 1. */
+type MayDefault<Args extends ReadonlyArray<unknown>> = Args extends readonly [infer One, infer Next, ...infer Rest]
+  ? unknown extends One
+    ? MayDefault<[Next, ...Rest]>
+    : undefined extends One
+      ? true
+      : MayDefault<[Next, ...Rest]>
+  : false

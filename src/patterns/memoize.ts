@@ -26,8 +26,8 @@ export interface MemoizeByName<N extends number> {
   readonly name: string
   /**
    * How many arguments are in the key. Default: as many as the function declares, its `length`. What else it is called with, as by
-   * `map`, is not. Optional and rest arguments do not count in `length`, so who has them says it;
-   * without types nobody is told to.
+   * `map`, is not. Optional and rest arguments do not count in `length`, nor what stands behind one with a default, so who has them says it;
+   * nobody is told to without types, nor of a rest of fixed length, `(a, ...[b, c]: [B, C])`, which types show as two arguments.
    */
   readonly arity?: N | undefined
   readonly key?: undefined
