@@ -145,6 +145,8 @@ export const x24 = invalidateTags(cond ? "a" : ["a"])
 export const x27 = cacheAside(Users)((p?: { readonly userId: string }) => find(p?.userId ?? ""))
 // @ts-expect-error the key does not contain: page; add it to the key or to ignore
 export const x28 = cacheAside(Users)(over)
+// @ts-expect-error Argument of type 'number' is not assignable to parameter of type 'Readonly<Record<string, never>>'
+export const a78 = CacheClient.use((client) => client.set(CacheRegion.make({ key: "total", schema: User }), 42, cond as never))
 // @ts-expect-error the function takes any number of arguments: say with arity how many are in the key
 export const a1 = memoize({ name: "a" })((...ids: Array<string>) => find(ids.join()))
 // @ts-expect-error the function takes any number of arguments: say with arity how many are in the key

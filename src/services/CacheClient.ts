@@ -17,7 +17,7 @@
  */
 import { Context, type Duration, type Effect, type Option, type Schema } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { KeyParams } from "../CacheKey.ts"
+import type { KeyParams, KindOf } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import type { AList, Strings } from "../internal/strings.ts"
 import type { CacheCounters, CacheStats } from "./CacheStats.ts"
@@ -39,7 +39,12 @@ export interface AnyRegion {
 }
 /** One of two, by whether `Of` is a region or a key, or keys. One signature, because of two the compiler says only that none fits. */
 type If<Of, OfRegion, OfKey> = [Of] extends [Iterable<string>] ? OfKey : OfRegion
-type KeyOf<Of> = Of extends AnyRegion ? KeyParams<Of["key"]> : never
+/** Without placeholders it is `{}`, spelled so that a value is no parameters: `{}` as a type is anything. */
+type KeyOf<Of> = Of extends AnyRegion
+  ? KindOf<Of["key"]> extends "static"
+    ? Readonly<Record<string, never>>
+    : KeyParams<Of["key"]>
+  : never
 type SchemaOf<Of> = Of extends AnyRegion ? Of["schema"] : never
 type ValueOf<Of, A> = If<Of, SchemaOf<Of>["Type"], A>
 
