@@ -23,7 +23,7 @@ interface Parts {
 /** The intent of one write. None of these fails, and a write goes on whatever they say. */
 export interface WriteIntent {
   /**
-   * Before the write, in one flush with the take-over. `false`: it is not put down, as far as is known. To be run where it cannot be
+   * Before the write, where no take-over does it. `false`: it is not put down, as far as is known. To be run where it cannot be
    * interrupted, or `drop` after it all the same.
    */
   readonly put: Effect.Effect<boolean>
@@ -36,13 +36,18 @@ export interface WriteIntent {
   readonly drop: Effect.Effect<void>
 }
 
-/** One beside a lease, with nobody else to renew it. */
+/** One with nobody else to renew it. */
 export interface LeasedIntent extends WriteIntent {
   readonly renew: Effect.Effect<void>
-  /** The one of the lease. */
+  /** The one of the lease, where there is one. */
   readonly token: string
-  /** `put` by a take-over that is told what to put down, or after it where that has not. What has failed is left to a renewal. */
-  readonly within: <A extends TakenOver, E>(takeOver: (intent: Intent) => Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /**
+   * `put` by a take-over that is told what to put down, or after it where that has not. Where the store does not answer it is left to a
+   * renewal: to ask it once more would be in the write's way.
+   */
+  readonly within: <A extends TakenOver>(
+    takeOver: (intent: Intent) => Effect.Effect<A, CacheError>
+  ) => Effect.Effect<A, CacheError>
 }
 
 export interface Intents {
@@ -234,14 +239,18 @@ export const makeIntents = ({
             return self()
           })
         const put = begin(() => Effect.map(intents.put(key, token, intent, leaseMillis), (there) => (isDown = there)))
-        const noted = Effect.catch(put, (error) => Effect.as(note(error), false))
+        const orNote = (self: Effect.Effect<boolean, CacheError>): Effect.Effect<boolean> =>
+          Effect.catch(self, (error) => Effect.as(note(error), false))
+        const noted = orNote(put)
+        const known = (intended: Effect.Effect<void, CacheError>) => orNote(Effect.map(intended, () => (isDown = true)))
         return {
           token,
           put: noted,
           within: (takeOver) =>
-            Effect.tap(
-              begin(() => takeOver(intent)),
-              ({ intended }) => (intended === true ? Effect.sync(() => void (isDown = true)) : noted)
+            begin(() => takeOver(intent)).pipe(
+              Effect.tap(({ intended }) => (intended === undefined ? noted : known(intended))),
+              // That was carried out, by a store that answers.
+              Effect.tapError((error) => (error.reason._tag === "NotReplicated" ? noted : Effect.void))
             ),
           // One that has just been dropped is not put down anew by a renewal that was under way.
           renew: Effect.ignore(

@@ -103,8 +103,8 @@ export interface TakenOver {
   readonly holder: string
   /** Of the entry that was unlinked, what was asked for. Of bytes it may be cut somewhere behind the header. */
   readonly unlinked?: Stored | undefined
-  /** `true`: the intent was put down. */
-  readonly intended?: boolean | undefined
+  /** The intent stands beside the lease; completes when it is in the index, too. Absent where it was not put down. */
+  readonly intended?: Effect.Effect<void, CacheError> | undefined
 }
 
 /**
@@ -251,8 +251,8 @@ export class CacheBackend extends Context.Service<
      *
      * - `"write"`: the entry goes too, in the same step or after the lease. A lease of writes is joined, and the longer of the
      *   two times counts; `token` is returned. With `give` it returns what it unlinked, too: the whole entry, or at least its header;
-     *   whoever does not ask must not pay for that. With `intent` it may put that down as well, as `Intents.put` does; where it
-     *   does not say that it has, the client puts it down by itself.
+     *   whoever does not ask must not pay for that. With `intent` it may put that down as well, as `Intents.put` does, without waiting
+     *   for the index (`intended`); where it does not say that it has, the client puts it down by itself.
      * - `"refresh"`: the entry stays. A lease of writes is left as it is, and what it says is returned.
      * - `"set"`: the entry stays. A lease of writes is made void, with the end it has, and the entry goes; what the lease says then
      *   is returned.

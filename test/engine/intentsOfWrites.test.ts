@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Metric, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { normalizeKey } from "../../src/CacheKey.ts"
+import { CacheError, NotReplicated, Unavailable } from "../../src/CacheError.ts"
 import { CacheClient, CacheLayer, CacheRegion, writeAround, writeThrough } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
 import type { Intents } from "../../src/services/CacheBackend.ts"
@@ -171,6 +172,62 @@ describe("the intent of a write", () => {
         assert.include(renewed, "late")
         yield* Deferred.succeed(written, undefined)
         yield* Fiber.join(writer)
+      })
+    )
+  )
+
+  it.live(
+    "that the take-over has put down waits for the index, and is put once more only where the take-over has not",
+    scoped(
+      Effect.gen(function*() {
+        const store = yield* Effect.flatMap(server, openStore)
+        const { backend, locks, tags } = store
+        const unavailable = new CacheError({
+          reason: new Unavailable({ backend: "redis", operation: "intents", cause: new Error("of the test") })
+        })
+        const notReplicated = new CacheError({
+          reason: new NotReplicated({ backend: "redis", replicas: 1, acknowledged: 0, millis: 1 })
+        })
+        type TakeOver = typeof backend.takeOver
+        const ways: Record<string, readonly [TakeOver, puts: number, isDown: boolean]> = {
+          "in the same script": [backend.takeOver, 0, true],
+          "a backend that puts none down": [
+            (key, token, ttl, as, give) => backend.takeOver(key, token, ttl, as, give),
+            1,
+            true
+          ],
+          "the index fails": [
+            (...args) =>
+              Effect.map(backend.takeOver(...args), (taken) => ({ ...taken, intended: Effect.fail(unavailable) })),
+            0,
+            true
+          ],
+          "the take-over is not replicated": [
+            (key, token, ttl, as, give) =>
+              Effect.andThen(backend.takeOver(key, token, ttl, as, give), Effect.fail(notReplicated)),
+            1,
+            true
+          ],
+          "the store does not answer": [() => Effect.fail(unavailable), 0, false]
+        }
+        for (const [name, [takeOver, expected, isDown]] of Object.entries(ways)) {
+          let puts = 0
+          const intents: Intents = {
+            ...backend.intents!,
+            put: (...args) =>
+              Effect.suspend(() => {
+                puts++
+                return backend.intents!.put(...args)
+              })
+          }
+          const layer = CacheLayer.make(Effect.succeed({ locks, tags, backend: { ...backend, intents, takeOver } }))
+          const client = yield* buildClient(layer, { sweepInterval: false })
+          const write = writeAround({ keys: () => ["row:1"], invalidateTags: ["t"] })(() => besideIn(store, "row:1"))
+          const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+          assert.strictEqual(yield* client.run(quiet(write())), isDown, name)
+          assert.strictEqual(puts, expected, name)
+          yield* eventually(Effect.map(besideIn(store, "row:1"), (stands) => !stands))
+        }
       })
     )
   )

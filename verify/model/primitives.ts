@@ -251,7 +251,11 @@ export const primitivesOf = (process: Process): Primitives => {
         const taken = process.send(as === "refresh" ? [take] : [take, after, ...down])
         return Effect.map(
           whenFull(taken, () => Effect.as(process.send(rescue), [token])),
-          (replies) => ({ holder: String(replies[0]), unlinked, intended: down.length > 0 && replies.length > 2 })
+          (replies) => ({
+            holder: String(replies[0]),
+            unlinked,
+            intended: replies.length > 2 ? Effect.void : undefined
+          })
         )
       },
       fill: (key, token, write, onLost, intended) =>

@@ -190,24 +190,21 @@ export const makeBackend = (
         give === undefined || as !== "write"
           ? on.script("takeOver", Scripts.takeOver, [...slotOf(key), ...args], heldBy)
           : on.script("takeOver", Scripts.takeOverGiving, [...slotOf(key), ...args, give], takenOver, null)
-      const intending = (on: Commands, intent: Intent) => {
-        // The index may be on another server: what becomes of it is not what becomes of the lease.
-        const both = all(2, (i, reply) =>
-          i === 0
-            ? intentIndex.add(key, token, ttlMillis, (error) => reply(undefined, error === undefined))
-            : on.run(
-                "takeOver",
-                Scripts.takeOverIntending,
-                [...slotOf(key), names.intents(key), ...args, give ?? "", ...putArgs(intent, ttlMillis)],
-                reply,
-                give === undefined ? "utf8" : null
-              )
-        )
-        return Effect.map(both, ([indexed, reply]): TakenOver => {
-          const [done, unlinked] = Array.isArray(reply) ? reply : [reply]
-          return { holder: token, unlinked, intended: indexed === true && isOne(done) }
+      const intending = (on: Commands, intent: Intent) =>
+        Effect.suspend(() => {
+          // It may be on another server, and nothing of the lease waits for it.
+          const indexed = intentIndex.added(key, token, ttlMillis)
+          return on.script(
+            "takeOver",
+            Scripts.takeOverIntending,
+            [...slotOf(key), names.intents(key), ...args, give ?? "", ...putArgs(intent, ttlMillis)],
+            (reply): TakenOver => {
+              const [done, unlinked] = Array.isArray(reply) ? reply : [reply]
+              return { holder: token, unlinked, intended: isOne(done) ? indexed : undefined }
+            },
+            give === undefined ? "utf8" : null
+          )
         })
-      }
       const whole = (on: Commands) =>
         intent === undefined || as !== "write" ? plain(on) : orWithout(intending(on, intent), () => plain(on))
       const taken = (on: Commands) =>

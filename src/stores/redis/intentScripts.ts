@@ -61,7 +61,9 @@ export const put = script(
   1,
   `
 ${luaPut("KEYS[1]", "ARGV[1]", "ARGV[2]", "ARGV[3]", "ARGV[4]")}
-return type(done) == "table" and done or 1`
+-- What fails in this way says which command it was, and so does what is told of it.
+if type(done) == "table" then redis.call("HSET", KEYS[1], ARGV[1], text) end
+return 1`
 )
 
 /** KEYS: the hash. ARGV: token, ttl, how long the hash lives. */

@@ -1,7 +1,7 @@
 /**
  * `Intents` on Redis. Hash and index may be on two servers, so what concerns both is two commands of one flush.
  */
-import { Effect } from "effect"
+import { Deferred, Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { intentText, maxText, parseIntent, parsePlace, placeText } from "../../protocol/intent.ts"
 import type { EndedIntent, IndexedIntent, Intent, Intents, Sweep } from "../../services/CacheBackend.ts"
@@ -68,6 +68,15 @@ export class IntentIndex {
     // Before the flush: that is asked for in this turn, and by `nextTick` at the earliest.
     if (this.#places.push([placeText(key, token), ttlOf(ttlMillis), reply]) === 1) process.nextTick(this.#send)
     else if (this.#places.length >= placesAtOnce) this.#send()
+  }
+
+  /** The same, begun at once; completes when it is there. A user who may not has none, as for `put`. */
+  added(key: string, token: string, ttlMillis: number): Effect.Effect<void, CacheError> {
+    const there = Deferred.makeUnsafe<void, CacheError>()
+    this.add(key, token, ttlMillis, (error) => {
+      Deferred.doneUnsafe(there, error === undefined || isForbidden(error) ? Exit.void : Exit.fail(error))
+    })
+    return Deferred.await(there)
   }
 
   readonly #send = (): void => {

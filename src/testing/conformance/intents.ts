@@ -64,9 +64,11 @@ export const intentCases: ReadonlyArray<Script> = [
     "a take-over that says that it has put one down has",
     Effect.fnUntraced(function*(intents, { advance }, backend) {
       const take = (key: string, token: string, ttlMillis: number, give?: Give) =>
-        Effect.map(backend.takeOver(key, token, ttlMillis, "write", give, some), ({ holder, intended, unlinked }) => {
-          expect("the holder", holder).is(token)
-          return { intended: intended === true, unlinked }
+        Effect.gen(function*() {
+          const taken = yield* backend.takeOver(key, token, ttlMillis, "write", give, some)
+          expect("the holder", taken.holder).is(token)
+          yield* taken.intended ?? Effect.void
+          return { intended: taken.intended !== undefined, unlinked: taken.unlinked }
         })
       yield* backend.acquire("k", "fills", long)
       yield* backend.fill("k", "fills", write(backend, 1), "keep")

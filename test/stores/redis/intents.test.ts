@@ -2,7 +2,7 @@
  * Intents on Redis: what is stored, what is made of what others have stored there, and a server that is full.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { maxText } from "../../../src/protocol/intent.ts"
 import type { Intent, Intents } from "../../../src/services/CacheBackend.ts"
 import { keptMillis, maxPlace } from "../../../src/stores/redis/intentScripts.ts"
@@ -65,7 +65,9 @@ describe("intents on Redis", () => {
         const take = (give?: "header") => backend.takeOver("k", "w:1", 5_000, "write", give, intent)
         const all = Effect.promise(() => client.exists(lease, hash, index))
         for (const give of [undefined, "header"] as const) {
-          assert.deepStrictEqual(yield* take(give), { holder: "w:1", unlinked: undefined, intended: true })
+          const taken = yield* take(give)
+          assert.deepStrictEqual([taken.holder, taken.unlinked], ["w:1", undefined])
+          yield* taken.intended!
           assert.match(String(yield* call("HGET", hash, "w:1")), /^\d{16}:\[\["l"\],\["l:\*"\],\["t"\]\]$/)
           assert.isAbove(yield* Effect.promise(() => client.pttl(hash)), keptMillis)
           assert.isAtMost(yield* Effect.promise(() => client.pttl(lease)), 5_000)
@@ -73,7 +75,7 @@ describe("intents on Redis", () => {
           yield* intents.drop([{ key: "k", token: "w:1" }])
           // What is no hash goes.
           yield* call("SET", hash, "x")
-          assert.isTrue((yield* take(give)).intended)
+          yield* (yield* take(give)).intended!
           yield* intents.drop([{ key: "k", token: "w:1" }])
           yield* call("UNLINK", lease)
         }
@@ -81,7 +83,7 @@ describe("intents on Redis", () => {
         yield* maxmemory(1)
         const full = yield* Effect.ensuring(take(), maxmemory(0))
         assert.strictEqual(full.holder, "w:1")
-        assert.notStrictEqual(full.intended, true)
+        assert.isUndefined(full.intended)
         // A lease may be longer than an intent.
         const days = 3 * 86_400_000
         yield* backend.takeOver("k", "w:2", days, "write", undefined, intent)
@@ -112,6 +114,28 @@ describe("intents on Redis", () => {
             assert.fail("told of intents")
           })
         )
+      })
+    )
+  )
+
+  it.live(
+    "of a user who may not write them: he is told which command is refused",
+    scoped(
+      Effect.gen(function*() {
+        const running = yield* server
+        const { client, namespace } = yield* openStore(running)
+        const username = `without-hset:${namespace}`
+        yield* Effect.promise(() =>
+          client.call("ACL", "SETUSER", username, "on", ">pw", "~*", "allchannels", "+@all", "-hset")
+        )
+        const lines: Array<string> = []
+        const logger = Logger.make(({ message }) => void lines.push(String(message)))
+        const options = { url: running.url, username, password: "pw", namespace, timeout: "10 seconds" } as const
+        const { backend } = yield* makeRedisPrimitives(options).pipe(Effect.provide(Logger.layer([logger])))
+        assert.isUndefined((yield* backend.takeOver("k", "w:1", 5_000, "write", undefined, intent)).intended)
+        assert.isFalse(yield* backend.intents!.put("k", "w:1", intent, 5_000))
+        assert.include(lines.join("\n"), "refuses HSET")
+        assert.notInclude(lines.join("\n"), "refuses EVAL")
       })
     )
   )
