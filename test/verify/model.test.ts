@@ -1,10 +1,8 @@
 /** A short run of the model; `npm run verify:model` is the long one. */
-import { afterAll, assert, describe, it } from "@effect/vitest"
-import { hunts, isFound } from "../../verify/model/ablations.ts"
+import { assert, describe, it } from "@effect/vitest"
 import { exhaust } from "../../verify/model/explore.ts"
 import { outcomeOf } from "../../verify/model/job.ts"
 import { large, small } from "../../verify/model/programs.ts"
-import { openHunter } from "../../verify/model/spawn.ts"
 import { follow, programOf, replay } from "../../verify/model/story.ts"
 
 describe("no schedule breaks the promise", () => {
@@ -19,18 +17,6 @@ describe("no schedule breaks the promise", () => {
         assert.isTrue(complete || done > 50, `${done} schedules`)
       })
     }
-  }
-})
-
-describe("without a rule, some schedule does", () => {
-  const hunter = openHunter()
-  afterAll(() => hunter[Symbol.asyncDispose]())
-  for (const found of hunts.filter(({ long }) => long !== true)) {
-    it(found.rule, async () => {
-      for (const { program, violation } of await hunter.hunt(found, 100_000)) {
-        assert.isTrue(isFound(found, violation?.problem), `${program}: ${violation?.problem}`)
-      }
-    }, 60_000)
   }
 })
 

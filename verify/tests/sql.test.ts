@@ -3,9 +3,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { callKinds } from "../../verify/sql/records.ts"
-import { describeRun, objections } from "../../verify/sql/report.ts"
-import { run, type RunOptions } from "../../verify/sql/run.ts"
+import { callKinds } from "../sql/records.ts"
+import { describeRun, objections } from "../sql/report.ts"
+import { run, type RunOptions } from "../sql/run.ts"
 
 const options: RunOptions = {
   subject: "effect-cache",

@@ -3,8 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { describeRun, objections } from "../../verify/histories/report.ts"
-import { run, type RunOptions } from "../../verify/histories/run.ts"
+import { describeRun, objections } from "../histories/report.ts"
+import { run, type RunOptions } from "../histories/run.ts"
 
 const options: RunOptions = {
   subject: "effect-cache",

@@ -4,8 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type KillsOptions, run } from "../../verify/kills/kills.ts"
-import { describeRun, objections } from "../../verify/kills/report.ts"
+import { type KillsOptions, run } from "../kills/kills.ts"
+import { describeRun, objections } from "../kills/report.ts"
 
 // A machine that is busy with other tests takes its time to sweep: what is looked for is what nobody carries out.
 const options: KillsOptions = {

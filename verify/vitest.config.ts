@@ -1,0 +1,11 @@
+import base from "../vitest.config.ts"
+
+// A little of the programs, which is too long for `npm test`.
+export default {
+  ...base,
+  test: {
+    ...base.test,
+    include: ["verify/tests/*.test.ts"],
+    reporters: ["default", ["json", { outputFile: ".tmp/verify.json" }]]
+  }
+}
