@@ -5,6 +5,7 @@ export default {
   ...base,
   test: {
     ...base.test,
+    projects: undefined,
     include: ["verify/tests/*.test.ts"],
     reporters: ["default", ["json", { outputFile: ".tmp/verify.json" }]]
   }
