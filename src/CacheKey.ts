@@ -16,12 +16,14 @@ import { builder, parseTemplate, patternOf } from "./key/template.ts"
 /** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
 export type KeyPart = string | number | bigint | boolean
 
-/** The placeholders as they are written: `"list:{tenant}:{cursor?}"` gives `"tenant" | "cursor?"`. */
+/** The placeholders as they are written: `"list:{tenant}:{cursor?}"` gives `"tenant" | "cursor?"`, and of `"{id"` it is `"{id"`. */
 type WrittenNames<T extends string> = string extends T
   ? string
   : T extends `${string}{${infer Name}}${infer Rest}`
     ? Name | WrittenNames<Rest>
-    : never
+    : T extends `${string}{${infer Name}`
+      ? `{${Name}`
+      : never
 type Optional<Name> = Name extends `${infer Bare}?` ? Bare : never
 type Required<Name> = Name extends `${string}?` ? never : Name
 
@@ -30,6 +32,9 @@ export type PlaceholderNames<T extends string> = Optional<WrittenNames<T>> | Req
 /** The names of those that may be left out. */
 export type OptionalNames<T extends string> = Optional<WrittenNames<T>>
 type RequiredNames<T extends string> = Required<WrittenNames<T>>
+/** What stands behind a brace that is not closed. No parameter has a name that fits. */
+export type OpenBrace<T extends string> = OpenName<WrittenNames<T>>
+type OpenName<Name> = Name extends `{${infer Rest}` ? Rest : Name extends `${string}{${string}` ? Name : never
 
 type IsNever<T> = [T] extends [never] ? true : false
 /** Templates that are not known when compiling, in whole or in part. */

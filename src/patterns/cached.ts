@@ -65,7 +65,7 @@ export interface WrapEffect<T extends string, A, S, X, Ig> {
   <L, Args extends ReadonlyArray<Anything>, E, R>(
     load: [Fault<L, T, Ig>] extends [never]
       ? L & (Effect.Effect<A, E, R> | ((...args: Args) => Effect.Effect<A, E, R>))
-      : Fault<L, T, Ig>
+      : NoInfer<Fault<L, T, Ig>>
   ): CachedLoader<L, A, S, X>
 }
 
@@ -73,7 +73,7 @@ export interface WrapEffect<T extends string, A, S, X, Ig> {
 export interface WrapFunction<T extends string, A, S, X, Ig> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ArgsOf<T>, E, R>(
-    load: [Fault<L, T, Ig>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : Fault<L, T, Ig>
+    load: [Fault<L, T, Ig>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : NoInfer<Fault<L, T, Ig>>
   ): Cached<Args, A, E | X, R, S>
 }
 
@@ -114,7 +114,7 @@ export type First<F, T extends string, A, Ig> = F extends Given
     : F
   : [Fault<F, T, Ig>] extends [never]
     ? F & LoaderLike<F, NoInfer<A>>
-    : Fault<F, T, Ig>
+    : NoInfer<Fault<F, T, Ig>>
 /** Not a union: of a union the compiler does not say which member fails, and why. */
 type LoaderLike<L, A> =
   L extends Effect.Effect<Anything, Anything, Anything>

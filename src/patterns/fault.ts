@@ -8,11 +8,13 @@
  * would be printed by its name; what comes out of a condition is printed as it is.
  */
 import type { Effect } from "effect"
-import type { KeyPart, KindOf, Names, OptionalNames, PlaceholderNames, Positions } from "../CacheKey.ts"
+import type { KeyPart, KindOf, Names, OpenBrace, OptionalNames, PlaceholderNames, Positions } from "../CacheKey.ts"
 import type { Anything } from "../internal/erased.ts"
 
 /** In place of the names to ignore: all that is no part of the key. Who writes may take what he wants. */
 export type Free = "*"
+/** The same of a write that may have a `keyOf` instead of arguments that make its key. */
+export type FreeOrKeyOf = Free | "*keyOf"
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 type IsNever<T> = [T] extends [never] ? true : false
@@ -40,20 +42,27 @@ type PartFault<N extends string, V, Optional> =
             ? `{${N}} is a Date: pass its text, for example date.toISOString()`
             : `{${N}} is no string, number, bigint or boolean: pass its id`
 
-type NamedFault<T extends string, P> =
+/** A key that cannot be made, in the words of `S`, unless what is wrong is the template. True of a `keyOf` that is wrong, too. */
+type Unmade<T extends string, Ig, S extends string> = [OpenBrace<T>] extends [never]
+  ? Exclude<FreeOrKeyOf, Free> extends Ig
+    ? `${S}; if only what was written has it, keyOf must return it`
+    : S
+  : `a { of the key is not closed: {${OpenBrace<T>}`
+
+type NamedFault<T extends string, P, Ig> =
   IsAny<P> extends true
     ? never
     : [P] extends [KeyPart]
-      ? `the key has names: take one object with ${Names<T>}, or use {0} in the key`
+      ? Unmade<T, Ig, `the key has names: take one object with ${Names<T>}, or use {0} in the key`>
       : string extends KeysOf<P>
         ? "the parameter may have any property: write down which"
         : IsNever<Exclude<Names<T>, Text<KeysOf<P>>>> extends false
-          ? `the parameter has no property for {${Exclude<Names<T>, Text<KeysOf<P>>>}} of the key`
+          ? Unmade<T, Ig, `the parameter has no property for {${Exclude<Names<T>, Text<KeysOf<P>>>}} of the key`>
           : { [K in Names<T>]: PartFault<K, ValueAt<P, K>, OptionalNames<T>> }[Names<T>]
 
-type PositionalFault<T extends string, Args extends ReadonlyArray<unknown>> =
+type PositionalFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
   IsNever<Exclude<Positions<T>, PlacesOf<Args>>> extends false
-    ? `the function has no argument for {${Exclude<Positions<T>, PlacesOf<Args>>}} of the key`
+    ? Unmade<T, Ig, `the function has no argument for {${Exclude<Positions<T>, PlacesOf<Args>>}} of the key`>
     : { [K in Positions<T>]: PartFault<K, K extends keyof Args ? Args[K] : undefined, OptionalNames<T>> }[Positions<T>]
 
 type NameLeft<Left> = Left extends string ? `the key does not contain: ${Left}; add it to the key or to ignore` : never
@@ -75,16 +84,17 @@ type CoverNamed<T extends string, P, More, Ig> =
 type CoverPlaces<In, All, Ig> = OrElse<IgnoreFault<Exclude<Text<Ig>, All>>, PlaceLeft<Exclude<All, In | Text<Ig>>>>
 type CoverStatic<All, Ig> = OrElse<IgnoreFault<Exclude<Text<Ig>, All>>, StaticLeft<Exclude<All, Text<Ig>>>>
 
-/** Not of one that only throws. */
-type IsPromise<Out> = IsNever<Out> extends true ? false : [Out] extends [PromiseLike<unknown>] ? true : false
-type APromise = "the function returns a Promise: use Effect.tryPromise"
+/** Of what is no effect. One that only throws returns one as far as can be told. */
+type OutFault<Out> = [Out] extends [PromiseLike<unknown>]
+  ? "the function returns a Promise: use Effect.tryPromise"
+  : "the function returns no Effect: use Effect.sync around what it does, or Effect.succeed"
 type RestFault = "the function takes any number of arguments: take one list, or a fixed number"
 
 type ArgsFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
   KindOf<T> extends "wide"
     ? never
     : KindOf<T> extends "mixed"
-      ? `a key has either names or numbers: ${T}`
+      ? Unmade<T, never, `a key has either names or numbers: ${T}`>
       : string extends Ig
         ? 'ignore must be a list of literals: add "as const"'
         : number extends Ig
@@ -97,13 +107,13 @@ type ArgsFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
                 : RestFault
             : Args["length"] extends 0
               ? KindOf<T> extends "static"
-                ? IgnoreFault<Exclude<Text<Ig>, Free>>
-                : `the key has a placeholder, but the function takes no argument: ${PlaceholderNames<T>}`
+                ? IgnoreFault<Exclude<Text<Ig>, FreeOrKeyOf>>
+                : Unmade<T, Ig, `the key has a placeholder, but the function takes no argument: ${PlaceholderNames<T>}`>
               : OrElse<
                   KindOf<T> extends "named"
-                    ? NamedFault<T, Args[0]>
+                    ? NamedFault<T, Args[0], Ig>
                     : KindOf<T> extends "positional"
-                      ? PositionalFault<T, Args>
+                      ? PositionalFault<T, Args, Ig>
                       : never,
                   Free extends Ig
                     ? never
@@ -120,14 +130,12 @@ type ArgsFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
  */
 export type Fault<L, T extends string, Ig> = [L] extends [Effect.Effect<Anything, Anything, Anything>]
   ? KindOf<T> extends "static" | "wide"
-    ? IgnoreFault<Exclude<Text<Ig>, Free>>
-    : `the key has a placeholder: give a function that takes ${PlaceholderNames<T>}, not an effect`
+    ? IgnoreFault<Exclude<Text<Ig>, FreeOrKeyOf>>
+    : Unmade<T, Ig, `the key has a placeholder: give a function that takes ${PlaceholderNames<T>}, not an effect`>
   : [L] extends [(...args: infer Args extends ReadonlyArray<Anything>) => infer Out]
-    ? IsAny<Out> extends true
+    ? [Out] extends [Effect.Effect<Anything, Anything, Anything>]
       ? ArgsFault<T, Args, Ig>
-      : IsPromise<Out> extends true
-        ? APromise
-        : ArgsFault<T, Args, Ig>
+      : OutFault<Out>
     : [L] extends [(...args: never) => unknown]
       ? RestFault
       : never
@@ -139,11 +147,9 @@ export type Fault<L, T extends string, Ig> = [L] extends [Effect.Effect<Anything
 export type ArityFault<L, N> = [L] extends [Effect.Effect<Anything, Anything, Anything>]
   ? never
   : [L] extends [(...args: infer Args extends ReadonlyArray<Anything>) => infer Out]
-    ? IsAny<Out> extends true
+    ? [Out] extends [Effect.Effect<Anything, Anything, Anything>]
       ? Declared<Args, N>
-      : IsPromise<Out> extends true
-        ? APromise
-        : Declared<Args, N>
+      : OutFault<Out>
     : never
 type Declared<Args extends ReadonlyArray<unknown>, N> =
   IsNever<N> extends false

@@ -70,7 +70,7 @@ type Memo<L, T extends string, A, Args extends ReadonlyArray<Anything>, Ig, N> =
         | Effect.Effect<NoInfer<Value<A>>, Anything, Anything>
         | ((...args: Args) => Effect.Effect<NoInfer<Value<A>>, Anything, Anything>)
       )
-  : MemoFault<L, T, Ig, N>
+  : NoInfer<MemoFault<L, T, Ig, N>>
 
 type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, S, never>
 

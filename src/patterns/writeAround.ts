@@ -82,7 +82,9 @@ export type WrapAround<T extends string, V, X, S> =
   IsPlain<T> extends true
     ? WrapAny<V, X, S>
     : <L, Args extends ArgsOf<T>, A extends V, E, R>(
-        write: [Fault<L, T, Free>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : Fault<L, T, Free>
+        write: [Fault<L, T, Free>] extends [never]
+          ? L & ((...args: Args) => Effect.Effect<A, E, R>)
+          : NoInfer<Fault<L, T, Free>>
       ) => WriteCall<Args, A, E | X, R | S>
 
 type AroundSpec = AnyLists &

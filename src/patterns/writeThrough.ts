@@ -16,7 +16,7 @@ import {
   wrap,
   type Wrap
 } from "./cached.ts"
-import type { Free } from "./fault.ts"
+import type { FreeOrKeyOf } from "./fault.ts"
 import {
   type AnyLists,
   asksPrevious,
@@ -57,7 +57,7 @@ type More<L, K> =
     : never
 
 /** What wraps a write: one whose arguments make the key, or any. */
-type WrapWrite<T extends string, A, S, X, K> = unknown extends K ? Wrap<T, A, S, X, Free> : WrapAny<A, X, never>
+type WrapWrite<T extends string, A, S, X, K> = unknown extends K ? Wrap<T, A, S, X, FreeOrKeyOf> : WrapAny<A, X, never>
 
 type Wrote<L, A, S, X, K> = L extends Given
   ? SettingsOf<L> extends { key: infer T extends string; value: infer B; services: infer D; failure: infer Y }
@@ -73,7 +73,7 @@ export interface WriteThrough {
     options: Inline<T, A, I, RD, RE, F, K>
   ): WrapWrite<T, A, RD | RE, FailureOf<F>, K>
   <const L, const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
-    first: First<L, unknown extends K ? T : string, A, Free>,
+    first: First<L, unknown extends K ? T : string, A, FreeOrKeyOf>,
     second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K>>
   ): Wrote<L, A, RD | RE, FailureOf<F>, K>
 }
