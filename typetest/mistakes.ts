@@ -85,17 +85,17 @@ export const y18 = cacheAside(Users)(async ({ userId }: { readonly userId: strin
 export const y19 = cacheAside(Users)(({ userId }: { readonly userId: string }) => Effect.succeed({ id: userId }))
 // @ts-expect-error Type '{ id: string; }' is missing the following properties from type 'User': name, tenantId
 export const y20 = cacheAside(({ userId }: { readonly userId: string }) => Effect.succeed({ id: userId }), Users)
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y21 = invalidateTags("users")
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y22 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: "users" })
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y23 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (user) => user.tenantId })
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y24 = cacheAside({ key: "u:{userId}", schema: User, tags: "users" })
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y25 = writeThrough(Users, { invalidateTags: "users" })(({ userId }: { readonly userId: string }) => find(userId))
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const y26 = writeThrough(Users, { invalidateKeys: ({ value }) => `user:${value.name}` })(({ userId }: { readonly userId: string }) => find(userId))
 // @ts-expect-error Object literal may only specify known properties, and 'invalidate' does not exist in type
 export const y27 = writeThrough(Users, { invalidate: ["x"] })(({ userId }: { readonly userId: string }) => find(userId))
@@ -139,7 +139,7 @@ export const x21 = cacheAside({ key: "q:{tenant}", schema: User })((query: Q2) =
 export const x22: Expect<User, DbError, Db> = cacheAside(({ id }: { readonly id: string }) => find(id), Strict)({ id: "" })
 // @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
 export const x23 = CacheRegion.make({ key: "v:{id}", schema: User, ttl: String("5 minutes") })
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const x24 = invalidateTags(cond ? "a" : ["a"])
 // @ts-expect-error {userId} may be undefined: write {userId?} in the key, or give it a default
 export const x27 = cacheAside(Users)((p?: { readonly userId: string }) => find(p?.userId ?? ""))
@@ -169,13 +169,13 @@ export const a8 = memoize({ ttl: "1 minute" })
 export const a9 = memoize({ key: "m:{a}", schema: User })((p: { readonly a: string; readonly b: string }) => find(p.a + p.b))
 // @ts-expect-error ignore names what the function does not take: 0
 export const a10 = cacheAside({ key: "all", schema: User, ignore: [0] })(find("1"))
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const a11 = CacheClient.use((cache) => cache.getMany("u:1", User))
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const a12 = CacheClient.use((cache) => cache.tag("u:1", "users"))
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const a13 = invalidateKeys("u:1")
-// @ts-expect-error a list, not a string: write [text]
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const a14 = tagCacheKey("u:1", "abc")
 // @ts-expect-error ignore names what the function does not take: 2
 export const a15 = cacheAside({ key: "x:{0}", schema: User, ignore: [2] })((a: string, b: string) => find(a + b))

@@ -1,5 +1,5 @@
 /**
- * Lists of texts, as types. A string is an `Iterable<string>` too, of its characters, which are nobody's keys and nobody's tags:
+ * Lists of texts, as types, and what the compiler says of what it refuses. A string is an `Iterable<string>` too, of its characters, which are nobody's keys and nobody's tags:
  * an invalidation of them would succeed and invalidate nothing. So it is refused.
  */
 
@@ -8,5 +8,20 @@ export interface Strings extends Iterable<string> {
   readonly charAt?: never
 }
 
-/** What the compiler says of a string where a list is wanted: `Strings | AList`, spelled out, because it prints an alias by name. */
-export type AList = "a list, not a string: write [text]"
+declare const sentence: unique symbol
+/** A sentence that the compiler prints of what it refuses. No value has this type, and no editor offers it as a text to write. */
+export interface Refused<Sentence extends string> {
+  readonly [sentence]: Sentence
+}
+
+/** Looked up, and not an alias: that the compiler would print by its name. */
+interface Sentences {
+  readonly list: Refused<"a list of strings, not a string: write [text], or [String(n)]">
+  readonly duration: Refused<`no duration: write "5 minutes", a number of milliseconds, or a Duration`>
+}
+
+/** What the compiler says where a list is wanted, as in `Strings | AList`. */
+export type AList = Sentences["list"]
+
+/** What it says where a duration is. */
+export type ADuration = Sentences["duration"]

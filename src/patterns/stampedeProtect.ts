@@ -1,7 +1,9 @@
 import type { Duration } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { ADuration } from "../internal/strings.ts"
 import type { OnTimeout } from "../engine/contract.ts"
+import type { DurationInput } from "../region/settings.ts"
 import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
 import { resolveUnsafe } from "../region/region.ts"
 import {
@@ -20,13 +22,13 @@ export interface StampedeOptions<W extends OnTimeout = "load"> {
    * How long the lease outlives a process that died while loading; then another takes over. Renewed at a third of it, so
    * loads may take longer. From 10 milliseconds to a day. Default: `CacheConfig.lockTtl` (5 seconds).
    */
-  readonly lockTtl?: Duration.Input | undefined
+  readonly lockTtl?: DurationInput | ADuration | undefined
   /**
    * How long to wait for a load that began before the call, in this process or in another. Not bounded by it are who loads, and
    * those whose call came before its trip was sent. Positive. Default: `lockTtl` and one second; where the pattern sets no
    * `lockTtl`, `CacheConfig.lockTtl` or 30 seconds, whichever is longer, and one second. So the take-over after a crash comes first.
    */
-  readonly waitTimeout?: Duration.Input | undefined
+  readonly waitTimeout?: DurationInput | ADuration | undefined
   /**
    * What to do after `waitTimeout`: `"load"` (default) without storing; `"fail"` with `CacheError` (`WaitTimeout`), which
    * the type gains. A holder that is still there a lease later counts as hung: its lease is taken over, and it may not store.
@@ -95,7 +97,7 @@ export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTi
   const { lockTtl, onTimeout = "load", waitTimeout } = extra
   oneOf("onTimeout", onTimeout, ["load", "fail"])
   const region = resolveUnsafe(options)
-  const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl)
-  const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout)
+  const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl as Duration.Input)
+  const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout as Duration.Input)
   return (load) => ({ region, load, leaseMillis: lease, wait: { timeoutMillis, onTimeout }, memory: false })
 }) as StampedeProtect

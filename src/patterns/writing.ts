@@ -81,7 +81,7 @@ const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as 
 
 /** The lists without the types of what is written. */
 // biome-ignore lint/suspicious/noExplicitAny: what they are given was checked where the pattern is called
-export type AnyLists = { readonly [K in keyof Lists<any>]: Exclude<Lists<any>[K], string> }
+export type AnyLists = { readonly [K in keyof Lists<any>]: Exclude<Lists<any>[K], AList> }
 
 /** What is fixed is checked when it is given, not after the first write. */
 export const checkLists = (lists: AnyLists): AnyLists => {

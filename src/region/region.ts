@@ -5,11 +5,11 @@ import type { Duration } from "effect"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
-import type { AList } from "../internal/strings.ts"
+import type { ADuration, AList } from "../internal/strings.ts"
 import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
 import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
-import type { ADuration, OnCacheError, RegionSettings } from "./settings.ts"
+import type { OnCacheError, RegionSettings } from "./settings.ts"
 
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */

@@ -2,7 +2,7 @@
  * The options of a region, as types.
  */
 import type { Duration, Schema } from "effect"
-import type { AList } from "../internal/strings.ts"
+import type { ADuration, AList } from "../internal/strings.ts"
 import type { PartsOf, PlaceholderNames } from "../CacheKey.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
@@ -11,8 +11,36 @@ export type RegionParams<T extends string> = PartsOf<T, PlaceholderNames<T>>
 /** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
 export type OnCacheError = "bypass" | "fail"
 
-/** What the compiler says of a text that is no duration. In the options it is spelled out, because an alias is printed by its name. */
-export type ADuration = `no duration: write "5 minutes", a number of milliseconds, or a Duration`
+// `& {}` keeps each from swallowing the examples. As it does so only where it is written out, there is a line for each unit.
+type Written =
+  | (`${number} nano` & {})
+  | (`${number} nanos` & {})
+  | (`${number} micro` & {})
+  | (`${number} micros` & {})
+  | (`${number} milli` & {})
+  | (`${number} millis` & {})
+  | (`${number} second` & {})
+  | (`${number} seconds` & {})
+  | (`${number} minute` & {})
+  | (`${number} minutes` & {})
+  | (`${number} hour` & {})
+  | (`${number} hours` & {})
+  | (`${number} day` & {})
+  | (`${number} days` & {})
+  | (`${number} week` & {})
+  | (`${number} weeks` & {})
+
+/** `Duration.Input`, with examples that editors offer: of a text with a number in it they have nothing to offer otherwise. */
+export type DurationInput =
+  | "500 millis"
+  | "10 seconds"
+  | "30 seconds"
+  | "1 minute"
+  | "5 minutes"
+  | "1 hour"
+  | "1 day"
+  | Written
+  | Exclude<Duration.Input, Written>
 
 /**
  * How long entries live, a duration or a function of the value. It must be positive; `"infinity"`-like durations mean no
@@ -30,7 +58,7 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
   /** Put in front of the key, for example `"v2:"`. */
   readonly prefix?: string | undefined
   /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
-  readonly ttl?: Duration.Input | ADuration | ((value: A, params: RegionParams<T>) => Duration.Input) | undefined
+  readonly ttl?: DurationInput | ADuration | ((value: A, params: RegionParams<T>) => DurationInput) | undefined
   /** Tags for `invalidateTags`. An entry that lacks a static tag of its region is a miss, so adding one takes effect at once. */
   readonly tags?:
     | ReadonlyArray<string>
