@@ -1,17 +1,22 @@
 /**
  * What the compiler says, on each TypeScript that is supported: `typetest/right.ts` compiles, and of each line of
- * `typetest/mistakes.ts` that follows a directive it says what the directive does. And what a large program costs it.
+ * `typetest/mistakes.ts` and `typetest/cases/` that follows a directive it says what the directive does. And what a large program
+ * costs it.
  *
  * All of it is compiled against declarations as they are published.
  */
 import { execFile } from "node:child_process"
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 import { largeProgram } from "./large-program.ts"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
-const folder = `${root}.tmp/typetest`
+/** Where it is compiled, with the declarations in `src`. */
+export const folder = `${root}.tmp/typetest`
+/** The files with directives. Their names differ. */
+const mistaken = ["mistakes.ts", ...readdirSync(`${root}typetest/cases`).map((file) => `cases/${file}`)]
 const compilerOf = (place: string): string =>
   createRequire(`${root}${place}package.json`)
     .resolve("typescript/package.json")
@@ -55,33 +60,28 @@ const diagnosticsIn = (output: string): ReadonlyArray<Diagnostic> => {
   return found
 }
 
-const directive = /^\/\/ @ts-expect-error (.+)$/
+const directive = /^ *\/\/ @ts-expect-error (.+)$/
 
-/** The lines that a message is expected of, by number, with a part of that message. */
-const expectedOf = (text: string): ReadonlyMap<number, string> =>
-  new Map(
-    text.split("\n").flatMap((line, i) => {
-      const said = directive.exec(line)?.[1]
-      return said === undefined ? [] : [[i + 2, said] as const]
-    })
-  )
+/** The lines that a message is expected of, as `file:number`, with a part of that message. */
+const expectedOf = (file: string, text: string): ReadonlyArray<readonly [at: string, said: string]> =>
+  text.split("\n").flatMap((line, i) => {
+    const said = directive.exec(line)?.[1]
+    return said === undefined ? [] : [[`${basename(file)}:${i + 2}`, said] as const]
+  })
 
 /** The text of literal types is printed with escapes. */
 const plain = (text: string): string => text.replaceAll('\\"', '"')
 
-const failuresOf = (expected: ReadonlyMap<number, string>, found: ReadonlyArray<Diagnostic>): ReadonlyArray<string> => {
+const failuresOf = (expected: ReadonlyMap<string, string>, found: ReadonlyArray<Diagnostic>): ReadonlyArray<string> => {
   const failures: Array<string> = []
-  const here = (line: number) => found.filter((one) => one.file === "mistakes.ts" && one.line === line)
-  for (const [line, said] of expected) {
-    const all = here(line)
-    if (all.length === 0) failures.push(`mistakes.ts:${line}: compiles; expected: ${said}`)
+  for (const [at, said] of expected) {
+    const all = found.filter((one) => `${one.file}:${one.line}` === at)
+    if (all.length === 0) failures.push(`${at}: compiles; expected: ${said}`)
     else if (!all.some(({ text }) => plain(text).includes(said)))
-      failures.push(
-        `mistakes.ts:${line}: expected: ${said}\n  got: ${all.map(({ text }) => plain(text)).join("\n  and: ")}`
-      )
+      failures.push(`${at}: expected: ${said}\n  got: ${all.map(({ text }) => plain(text)).join("\n  and: ")}`)
   }
   for (const { file, line, text } of found) {
-    if (file !== "mistakes.ts" || !expected.has(line)) failures.push(`${file}:${line}: ${text}`)
+    if (!expected.has(`${file}:${line}`)) failures.push(`${file}:${line}: ${text}`)
   }
   return failures
 }
@@ -106,13 +106,13 @@ const config = (files: ReadonlyArray<string>): string =>
 /** Checks it all, prints what is wrong, and says how much was right. */
 export const checkMessages = async (): Promise<{ readonly passed: number; readonly failed: number }> => {
   rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(`${folder}/cases`, { recursive: true })
   const declarations = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--declarationMap", "false"]
   await tsc(newest, [...declarations, "--outDir", `${folder}/src`])
   const texts = new Map(
-    ["shared.ts", "right.ts", "mistakes.ts"].map((file) => [file, readFileSync(`${root}typetest/${file}`, "utf8")])
+    ["shared.ts", "right.ts", ...mistaken].map((file) => [file, readFileSync(`${root}typetest/${file}`, "utf8")])
   )
-  const expected = expectedOf(texts.get("mistakes.ts")!)
+  const expected = new Map(mistaken.flatMap((file) => expectedOf(file, texts.get(file)!)))
   const write = (file: string, text: string) =>
     writeFileSync(`${folder}/${file}`, text.replaceAll("../src/index.ts", "./src/index.js"))
   for (const [file, text] of texts) write(file, text.replaceAll("// @ts-expect-error", "// it says:"))

@@ -96,7 +96,7 @@ type PositionalArgs<N extends string> = Tail<
       Tail<
         N,
         "3",
-        Tail<N, "4", Tail<N, "5", Tail<N, "6", Tail<N, "7", Tail<N, "8", Tail<N, "9", ReadonlyArray<Anything>>>>>>>
+        Tail<N, "4", Tail<N, "5", Tail<N, "6", Tail<N, "7", Tail<N, "8", Tail<N, "9", ReadonlyArray<unknown>>>>>>>
       >
     >
   >
@@ -109,13 +109,13 @@ type PositionalArgs<N extends string> = Tail<
 export type ArgsOf<T extends string> =
   KindOf<T> extends "named"
     ? IsNever<RequiredNames<T>> extends true
-      ? readonly [(ParamsOf<T> | undefined)?, ...ReadonlyArray<Anything>]
-      : readonly [ParamsOf<T>, ...ReadonlyArray<Anything>]
+      ? readonly [(ParamsOf<T> | undefined)?, ...ReadonlyArray<unknown>]
+      : readonly [ParamsOf<T>, ...ReadonlyArray<unknown>]
     : KindOf<T> extends "positional"
       ? PositionalArgs<WrittenNames<T>>
       : KindOf<T> extends "mixed"
-        ? readonly [{ readonly "a template has either names or numbers": never }, ...ReadonlyArray<Anything>]
-        : ReadonlyArray<Anything>
+        ? readonly [{ readonly "a template has either names or numbers": never }, ...ReadonlyArray<unknown>]
+        : ReadonlyArray<unknown>
 
 /** What fills a template: an object by name, or a list by position. */
 export type KeyParams<T extends string> =

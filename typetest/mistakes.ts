@@ -5,7 +5,7 @@
  */
 import { Effect, pipe } from "effect"
 import { buildCacheKey, cacheAside, CacheClient, CacheRegion, invalidateKeys, invalidateTags, memoize, stampedeProtect, tagCacheKey, writeAround, writeThrough } from "../src/index.ts"
-import { cond, type Db, type DbError, type Expect, find, over, type Q2, type Query, Strict, User, Users } from "./shared.ts"
+import { cond, type Db, type DbError, type Expect, find, findAdmin, over, type Q2, type Query, Strict, User, Users } from "./shared.ts"
 
 // @ts-expect-error the key does not contain: page; add it to the key or to ignore
 export const x1 = cacheAside({ key: "list:{tenant}", schema: User })(({ tenant }: { readonly tenant: string; readonly page: number }) => find(tenant))
@@ -189,3 +189,93 @@ export const a18 = cacheAside({ key: "u:{id}", schema: User, ttl: "5m" } as cons
 export const a19 = buildCacheKey("l:{a}:{b?}", { params: { b: 1 } })
 // @ts-expect-error Type 'string' is not assignable to type 'readonly string[]'
 export const a20 = CacheClient.use((cache) => cache.set("k", new User({ id: "", name: "", tenantId: "" }), { schema: User, tags: "abc" }))
+// @ts-expect-error 'invalidate' does not exist in type 'AroundOptions<unknown, "user:{userId}", User>'
+export const b1 = writeAround(Users, { invalidate: ["x"] })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const b2 = writeAround(Users, { invalidateTags: "users" })
+// @ts-expect-error 'onCacheErr' does not exist in type 'KeysOptions<unknown, unknown, "bypass">'. Did you mean to write 'onCacheError'?
+export const b3 = writeAround({ keys: ["a"], onCacheErr: "fail" })
+// @ts-expect-error 'invalidate' does not exist in type 'KeysOptions<number, number, "bypass">'
+export const b4 = writeAround((n: number) => Effect.succeed(n), { keys: ["a"], invalidate: ["x"] })
+// @ts-expect-error Type '"fial"' is not assignable to type 'OnCacheError | undefined'
+export const b5 = writeAround({ keys: ["a"], onCacheError: "fial" })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const b6 = writeAround({ keys: "a" })
+// @ts-expect-error Argument of type '{}' is not assignable to parameter of type 'RegionOrKeys<
+export const b7 = writeAround({})
+// @ts-expect-error Property 'id' does not exist on type '{ readonly userId: KeyPart; }'
+export const b8 = writeAround(Users, { invalidateTags: ({ params }) => [params.id] })
+// @ts-expect-error Property 'nope' does not exist on type 'User'
+export const b9 = writeAround(({ userId }: { readonly userId: string }) => find(userId), { ...Users, invalidateTags: ({ value }) => [value.nope] })
+// @ts-expect-error the parameter has no property for {userId} of the key
+export const b10 = writeAround(({ id }: { readonly id: string }) => find(id), Users)
+// @ts-expect-error the key has a placeholder: give a function that takes userId, not an effect
+export const b11 = writeAround(find("1"), Users)
+// @ts-expect-error no options of a region: they have a wrong type
+export const b12 = writeAround({ key: "u:{id}", schema: User, ttl: "5m" } as const, { invalidateTags: ["x"] })
+// @ts-expect-error Type 'number' is not assignable to type 'User'
+export const b13 = writeAround({ keys: ["a"], invalidateTags: ({ value }: { readonly value: User }) => [value.id] })((n: number) => Effect.succeed(n))
+// @ts-expect-error Property 'id' is missing in type '{ readonly ids: readonly string[]; }' but required in type '{ readonly id: string; }'
+export const b14 = writeAround({ keys: (p: { readonly ids: ReadonlyArray<string> }) => p.ids })((p: { readonly id: string }) => Effect.succeed(p))
+// @ts-expect-error Parameter 'x' implicitly has an 'any' type
+export const b15 = writeAround({ keys: ["a"] })((x) => Effect.succeed(x))
+// @ts-expect-error Parameter 'x' implicitly has an 'any' type
+export const b16 = writeAround((x) => Effect.succeed(x), { keys: ["a"] })
+// @ts-expect-error Parameter 'x' implicitly has an 'any' type
+export const b17 = memoize({ name: "a" })((x) => Effect.succeed(x))
+// @ts-expect-error Parameter 'x' implicitly has an 'any' type
+export const b18 = memoize((x) => Effect.succeed(x), { name: "a" })
+// @ts-expect-error Parameter 'x' implicitly has an 'any' type
+export const b19 = memoize({ name: "a", arity: 2 })((x, y = 1) => Effect.succeed(`${x}${y.toFixed()}`))
+// @ts-expect-error 'x' is of type 'unknown'
+export const b20 = memoize({ name: "a", schema: User })((x) => find(x.id))
+// @ts-expect-error 'y' is of type 'unknown'
+export const b21 = memoize({ key: "x:{0}", ignore: [1] })((x, y = 1) => find(String(x) + y.toFixed()))
+// @ts-expect-error 'y' is of type 'unknown'
+export const b22 = cacheAside({ key: "x:{0}", schema: User, ignore: [1] })((x, y) => find(String(x) + y.id))
+// @ts-expect-error Argument of type 'unknown' is not assignable to parameter of type 'string'
+export const b23 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name) => find(name))
+// @ts-expect-error the key has names: take one object with userId, or use {0} in the key; if only what was written has it, keyOf must return it
+export const b24 = writeThrough(Users)((name: string) => find(name))
+// @ts-expect-error the parameter has no property for {userId} of the key; if only what was written has it, keyOf must return it
+export const b25 = writeThrough(Users)(({ name }: { readonly name: string }) => find(name))
+// @ts-expect-error the function has no argument for {1} of the key; if only what was written has it, keyOf must return it
+export const b26 = writeThrough({ key: "at:{0}:{1}", schema: User })((name: string) => find(name))
+// @ts-expect-error the key has a placeholder, but the function takes no argument: userId; if only what was written has it, keyOf must return it
+export const b27 = writeThrough(Users)(() => find("1"))
+// @ts-expect-error the key has names: take one object with userId, or use {0} in the key; if only what was written has it, keyOf must return it
+export const b28 = writeThrough(Users, { keyOf: (user) => ({ id: user.id }) })((name: string) => find(name))
+// @ts-expect-error Type '{ id: string; }' is not assignable to type '
+export const b29 = writeThrough(Users, { keyOf: (user) => ({ id: user.id }) })((name: string) => find(name))
+// @ts-expect-error Type 'number' is not assignable to type 'string'
+export const b30 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: [1] })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const b31 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (user) => [user.id.length] })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const b32 = invalidateTags([1])
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const b33 = writeThrough(Users, { invalidateTags: ({ value }) => [value.id.length] })
+// @ts-expect-error a { of the key is not closed: {userId
+export const b34 = cacheAside({ key: "u:{userId", schema: User })(({ userId }: { readonly userId: string }) => find(userId))
+// @ts-expect-error a { of the key is not closed: {userId
+export const b35 = cacheAside({ key: "u:{a}:{userId", schema: User })(({ a, userId }: { readonly a: string; readonly userId: string }) => find(a + userId))
+// @ts-expect-error a { of the key is not closed: {a:{userId
+export const b36 = cacheAside({ key: "u:{a:{userId}", schema: User })(({ a, userId }: { readonly a: string; readonly userId: string }) => find(a + userId))
+// @ts-expect-error a { of the key is not closed: {all
+export const b37 = cacheAside({ key: "{all", schema: User })(find("1"))
+// @ts-expect-error a { of the key is not closed: {1
+export const b38 = writeThrough({ key: "x:{0}:{1", schema: User })((a: string, b: string) => find(a + b))
+// @ts-expect-error the function returns no Effect: use Effect.sync around what it does, or Effect.succeed
+export const b39 = memoize({ name: "a" })((x: number) => x + 1)
+// @ts-expect-error the function returns no Effect: use Effect.sync around what it does, or Effect.succeed
+export const b40 = memoize((x: number) => x + 1, { key: "a:{0}" })
+// @ts-expect-error the function returns no Effect: use Effect.sync around what it does, or Effect.succeed
+export const b41 = cacheAside(Users)(({ userId }: { readonly userId: string }) => userId)
+// @ts-expect-error the function returns no Effect: use Effect.sync around what it does, or Effect.succeed
+export const b42 = writeAround({ keys: ["a"] })((x: number) => x)
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const b43 = stampedeProtect(Users, { lockTtl: "5m" })
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const b44 = CacheRegion.make({ key: "u:{userId}", schema: User, ttl: 'no duration: write "5 minutes", a number of milliseconds, or a Duration' })
+// @ts-expect-error Property 'nope' does not exist on type 'Admin'
+export const b45 = writeThrough(({ userId }: { readonly userId: string }) => findAdmin(userId), { ...Users, invalidateTags: ({ value }) => [value.nope] })

@@ -2,7 +2,7 @@
 /** What must compile, on each TypeScript that `scripts/type-tests.ts` knows. */
 import { type Duration, Effect, pipe, Schema } from "effect"
 import { buildCacheKey, cacheAside, type CacheClient, type CacheError, CacheRegion, invalidateTags, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
-import { type AbortSignalLike, anyFn, cond, type Db, type DbError, type Expect, find, Lists, type Page, plain, type Q2, type Query, Strict, type UserId, User, Users } from "./shared.ts"
+import { type AbortSignalLike, type Admin, anyFn, cond, type Db, type DbError, type Expect, find, findAdmin, Lists, type Page, plain, type Q2, type Query, Strict, type UserId, User, Users } from "./shared.ts"
 
 // ---- 1. read patterns
 export const r1: Expect<User, DbError, Db> = cacheAside(Users)(({ userId }: { readonly userId: string }) => find(userId))({ userId: "1" })
@@ -101,4 +101,26 @@ export const w11: Expect<User, DbError, Db> = writeThrough({ key: "all", schema:
 export const w12 = writeThrough(plain, { invalidateKeys: ["a"] })((p: { readonly id: string; readonly x: number }) => find(p.id))
 export const w13 = writeThrough(({ userId }: { readonly userId: string; readonly name: string }) => find(userId), { ...Users, keyOf: (user) => ({ userId: user.id }), invalidateTags: ({ value }) => [value.id] })
 export const w14 = writeAround((_: { readonly userId: string }) => Effect.void, { ...Users, invalidateTags: ["users"] })
-
+// what has no type of its own: by name a default gives one, by key the template does, around a region its key does
+export const m18: Expect<number, never, never> = memoize({ name: "a", arity: 2 })((_: string, y = 1) => Effect.succeed(y))("a", 2)
+export const m19: Expect<number, never, never> = memoize((_: string, y = 1) => Effect.succeed(y), { name: "a", arity: 2 })("a", 2)
+export const m20: Expect<User, DbError, Db> = memoize({ key: "a:{0}" })((x) => find(x.toString()))("a")
+export const m21: Expect<User, DbError, Db> = memoize((p) => find(p.id.toString()), { key: "a:{id}" })({ id: "a" })
+export const w15: Expect<void, never, never> = writeAround(Users)(({ userId }) => Effect.sync(() => void userId.toString()))({ userId: 1 })
+export const w16: Expect<void, never, never> = writeAround(({ userId }) => Effect.sync(() => void userId.toString()), Users)({ userId: 1 })
+// data-first, the lists see what the write returns: of a subtype, too
+export const w17 = writeThrough(({ userId }: { readonly userId: string }) => findAdmin(userId), { ...Users, invalidateTags: ({ value }) => [value.level.toFixed()] })
+export const w18 = writeAround(({ userId }: { readonly userId: string }) => findAdmin(userId), { ...Users, invalidateTags: ({ value, params, previous }) => [value.level.toFixed(), params.userId.toString(), previous._tag] })
+export const w19 = writeAround((ids: ReadonlyArray<string>) => findAdmin(ids.join()), { keys: (ids) => ids.map((id) => id.trim()), invalidateTags: ({ value, params }) => [value.level.toFixed(), params.join()] })
+// writeAround: the callbacks of options inline, of a region and of keys
+export const w20 = writeAround({ keys: (ids: ReadonlyArray<string>) => ids, invalidateTags: ({ params }) => [params.join()] })((ids) => Effect.succeed(ids.join()))
+export const w21 = writeAround({ key: "u:{id}", schema: User, invalidateTags: ({ params }) => [params.id.toString()] })(({ id }) => Effect.succeed(id))
+export const w22 = writeAround(plain, { invalidateTags: ({ params }) => [params.id.toString()] })(({ id }) => Effect.succeed(id))
+export const w23: Effect.Effect<User, DbError | CacheError, Db | CacheClient> = writeAround({ ...Users, onCacheError: "fail" })(({ userId }: { readonly userId: string }) => find(userId))({ userId: "" })
+export const w24: Expect<User, DbError, Db> = find("1").pipe(writeAround({ keys: ["a"], invalidateTags: ({ value }: { readonly value: User }) => [value.id] }))
+export const w25: Expect<User, DbError, Db> = writeAround({ key: "all", schema: User })((n: number) => find(`${n}`))(1)
+export const w26 = writeThrough((name: string) => findAdmin(name), { ...Users, keyOf: (admin: Admin) => ({ userId: admin.level.toFixed() }), invalidateTags: ({ value }) => [value.level.toFixed()] })
+// helpers over any function
+export const g1 = <A, E, R>(load: (id: string) => Effect.Effect<A, E, R>) => [memoize({ name: "a" })(load), memoize(load, { name: "a" }), writeAround({ keys: ["a"] })(load), writeAround(load, { keys: ["a"] })]
+export const g2 = <Args extends ReadonlyArray<any>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => [memoize({ name: "a", arity: 1 })(load), writeAround({ keys: ["a"] })(load)]
+export const g3 = <A, I>(schema: Schema.Codec<A, I>, write: (p: { readonly id: string }) => Effect.Effect<A>) => writeAround(write, { key: "g:{id}", schema, invalidateTags: ({ value }) => [String(value)] })

@@ -21,3 +21,5 @@ export declare const cond: boolean
 export const plain = { key: "u:{id}", schema: User } as const
 export declare function over(p: { readonly userId: string }): Effect.Effect<User>
 export declare function over(p: { readonly userId: string; readonly page: number }): Effect.Effect<User>
+export class Admin extends Schema.Class<Admin>("Admin")({ id: Schema.String, name: Schema.String, tenantId: Schema.String, level: Schema.Number }) {}
+export declare const findAdmin: (id: string) => Effect.Effect<Admin, DbError, Db>

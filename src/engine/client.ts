@@ -6,7 +6,6 @@ import type { CacheSettings } from "../CacheConfig.ts"
 import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import { inSteps } from "../internal/inSteps.ts"
-import type { Strings } from "../internal/strings.ts"
 import { makeTokens } from "../internal/token.ts"
 import { noteUsage, showFigures } from "../observe/figures.ts"
 import { spanned } from "../observe/span.ts"
@@ -304,13 +303,10 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
     }
 
     const client = CacheClient.of({
-      invalidateKeys: (keys) => invalidateKeys(keys as Strings),
+      invalidateKeys: (keys) => invalidateKeys(keys),
       invalidatePattern: (pattern) => invalidatePattern(pattern),
       invalidateTags: (tags) =>
-        within(
-          (here) => transactions.invalidateTags(here, tags as Strings),
-          removals.invalidateTags(tags as Strings)
-        ),
+        within((here) => transactions.invalidateTags(here, tags), removals.invalidateTags(tags)),
       clear: within(transactions.clear, removals.clear),
       get: (of, by) =>
         Effect.flatMap(given(of, by), ({ key, region }) =>

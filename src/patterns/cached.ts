@@ -62,7 +62,7 @@ export interface CachedEffect<A, E = never, R = never, S = never> extends Effect
  */
 export interface WrapEffect<T extends string, A, S, X, Ig> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends ReadonlyArray<Anything>, E, R>(
+  <L, Args extends ReadonlyArray<unknown>, E, R>(
     load: [Fault<L, T, Ig>] extends [never]
       ? L & (Effect.Effect<A, E, R> | ((...args: Args) => Effect.Effect<A, E, R>))
       : NoInfer<Fault<L, T, Ig>>
@@ -80,11 +80,6 @@ export interface WrapFunction<T extends string, A, S, X, Ig> {
 /** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
 export type Wrap<T extends string, A, S, X, Ig = never> =
   KindOf<T> extends "static" | "wide" ? WrapEffect<T, A, S, X, Ig> : WrapFunction<T, A, S, X, Ig>
-
-/** An effect, or a function that returns one. */
-export type Loader<A, Args extends ReadonlyArray<unknown>> =
-  | Effect.Effect<A, unknown, unknown>
-  | ((...args: Args) => Effect.Effect<A, unknown, unknown>)
 
 /** What becomes of a loader, by what it is. One signature instead of two, because `pipe` infers through no overloads. */
 export type CachedLoader<L, A, S, X> =

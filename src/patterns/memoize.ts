@@ -9,6 +9,7 @@ import { wholeNumber } from "../region/checks.ts"
 import { makeUnsafe, type Options } from "../region/region.ts"
 import { type CachedLoader, checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
 import type { ArityFault, Fault } from "./fault.ts"
+import type { ValueOf } from "./writing.ts"
 
 declare const loaded: unique symbol
 /** In place of a value type: there is no schema, and the type is what the loader gives. */
@@ -50,26 +51,26 @@ export type MemoizeOptions<T extends string, A, I, RD, RE, Ig extends string | n
   readonly schema?: Schema.Codec<A, I, RD, RE> | undefined
 } & (MemoizeByName<N> | MemoizeByKey<T, Ig>)
 
-/** The type of value a loader gives. */
-type ValueOf<L> =
-  L extends Effect.Effect<infer A, unknown, unknown>
-    ? A
-    : L extends (...args: never) => Effect.Effect<infer A, unknown, unknown>
-      ? A
-      : never
+/** What the arguments are without types of their own: by name anything, but not `any`. */
+type Taken<T extends string> = [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>
 
 /** `T` is never where there is a name. */
 type MemoFault<L, T extends string, Ig, N> = [T] extends [never] ? ArityFault<L, N> : Fault<L, T, Ig>
 
-/** The function itself, or what is wrong with it. */
+/**
+ * The function itself, or what is wrong with it. By name and without a schema nothing is known of its arguments nor of its value, so
+ * that it is read as if it stood alone: what has no type there is told so, and a default gives one.
+ */
 type Memo<L, T extends string, A, Args extends ReadonlyArray<Anything>, Ig, N> = [MemoFault<L, T, Ig, N>] extends [
   never
 ]
-  ? L &
-      (
-        | Effect.Effect<NoInfer<Value<A>>, Anything, Anything>
-        | ((...args: Args) => Effect.Effect<NoInfer<Value<A>>, Anything, Anything>)
-      )
+  ? [T, A] extends [never, Loaded]
+    ? L
+    : L &
+        (
+          | Effect.Effect<NoInfer<Value<A>>, Anything, Anything>
+          | ((...args: Args) => Effect.Effect<NoInfer<Value<A>>, Anything, Anything>)
+        )
   : NoInfer<MemoFault<L, T, Ig, N>>
 
 type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, S, never>
@@ -77,9 +78,7 @@ type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, 
 /** What wraps a loader for a name or a key. */
 export interface WrapMemo<T extends string, A, S, Ig, N> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends [T] extends [never] ? ReadonlyArray<Anything> : ArgsOf<T>>(
-    load: Memo<L, T, A, Args, Ig, N>
-  ): Memoized<L, A, S>
+  <L, Args extends Taken<T>>(load: Memo<L, T, A, Args, Ig, N>): Memoized<L, A, S>
 }
 
 /** The signature of `memoize`: curried or data-first. */
@@ -97,7 +96,7 @@ export interface Memoize {
   ): WrapMemo<T, A, RD | RE, Ig, N>
   <
     L,
-    Args extends ReadonlyArray<Anything>,
+    Args extends Taken<T>,
     const T extends string = never,
     A = Loaded,
     I = unknown,

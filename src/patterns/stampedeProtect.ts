@@ -98,6 +98,7 @@ export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTi
   oneOf("onTimeout", onTimeout, ["load", "fail"])
   const region = resolveUnsafe(options)
   const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl as Duration.Input)
-  const timeoutMillis = waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout as Duration.Input)
+  const timeoutMillis =
+    waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout as Duration.Input)
   return (load) => ({ region, load, leaseMillis: lease, wait: { timeoutMillis, onTimeout }, memory: false })
 }) as StampedeProtect

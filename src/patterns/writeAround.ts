@@ -7,8 +7,7 @@ import type { Anything } from "../internal/erased.ts"
 import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import { makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
-import type { CacheClient } from "../services/CacheClient.ts"
-import { type FailureOf, isLoad, type Load } from "./cached.ts"
+import { type FailureOf, type Given, isLoad, type Load, type Second, type SettingsOf } from "./cached.ts"
 import type { Fault, Free } from "./fault.ts"
 import {
   type AnyLists,
@@ -17,9 +16,11 @@ import {
   type IsPlain,
   type Lists,
   type RequestOf,
+  type ValueOf,
   wrapWrite,
   type WrapAny,
   type WriteCall,
+  type WriteOf,
   type Written
 } from "./writing.ts"
 
@@ -35,57 +36,97 @@ export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written
   readonly keys: ReadonlyArray<string> | AList | ((params: P) => ReadonlyArray<string>)
   /** As that of a region. With `"fail"` a text that is no key fails the call before the write. */
   readonly onCacheError?: F | undefined
+  readonly key?: undefined
+  readonly schema?: undefined
 }
 
-/** The first argument. */
-type First<Args extends ReadonlyArray<unknown>> = Args extends readonly [infer P, ...ReadonlyArray<unknown>]
-  ? P
-  : unknown
+/** A region, or its options, and what a write of it makes old. */
+export interface RegionAround<T extends string, A, I, RD, RE, F extends OnCacheError, V>
+  extends RegionOptions<T, A, I, RD, RE, F>,
+    AroundOptions<V, NoInfer<T>, NoInfer<A>> {
+  readonly keys?: undefined
+}
 
-/** The arguments of a write whose keys are made of the first of them. */
-type Taking<P> = [unknown] extends [P] ? ReadonlyArray<Anything> : readonly [P, ...ReadonlyArray<Anything>]
+/** By `keys` there is no template, and `T` is never. */
+type RegionOrKeys<T extends string, A, I, RD, RE, F extends OnCacheError, V, P> =
+  | RegionAround<T, A, I, RD, RE, F, V>
+  | KeysOptions<V, P, F>
 
-/** The signature of `writeAround`: of a region or of keys; curried or data-first. */
+/** What is added to a region. */
+type More<L, V> = SettingsOf<L> extends { key: infer T extends string; value: infer A } ? AroundOptions<V, T, A> : never
+
+/** The first of two arguments: a region, or the write that the options behind it are of. */
+type First<L, T extends string, Args extends ReadonlyArray<unknown>> = L extends Given
+  ? [SettingsOf<L>] extends [never]
+    ? "no options of a region: they have a wrong type"
+    : L
+  : [Fault<L, TemplateOf<T>, Free>] extends [never]
+    ? [T] extends [never]
+      ? L
+      : L extends Effect.Effect<Anything, Anything, Anything>
+        ? L
+        : L & ((...args: Args) => Effect.Effect<unknown, unknown, unknown>)
+    : NoInfer<Fault<L, TemplateOf<T>, Free>>
+type TemplateOf<T extends string> = [T] extends [never] ? string : T
+
+/** The first argument of a write. An effect has none. */
+type FirstOf<L> = L extends (...args: infer Args extends ReadonlyArray<Anything>) => unknown ? Args[0] : never
+
+/** What `previous` is read with. */
+type Decoding<L> = L extends { readonly schema: { readonly DecodingServices: infer RD } } ? RD : never
+
+/** What becomes of a region and more. */
+type Wrapped<L, V> =
+  SettingsOf<L> extends { key: infer T extends string; failure: infer X } ? WrapAround<T, V, X, Decoding<L>> : never
+
+/** The signature of `writeAround`: of a region or of keys; curried, with a region and more, or data-first. */
 export interface WriteAround {
-  <const T extends string, A, I, RD, RE, V = unknown, F extends OnCacheError = "bypass">(
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<V, NoInfer<T>, NoInfer<A>>,
-    more?: AroundOptions<V, NoInfer<T>, NoInfer<A>>
-  ): WrapAround<T, V, FailureOf<F>, RD>
-  <V = unknown, F extends OnCacheError = "bypass">(
-    options: KeysOptions<V, unknown, F> & { readonly keys: ReadonlyArray<string> }
-  ): WrapAny<V, FailureOf<F>, never>
-  <P, V = unknown, F extends OnCacheError = "bypass">(
-    options: KeysOptions<V, P, F>
-  ): <Args extends Taking<P>, A extends V, E, R>(
-    write: (...args: Args) => Effect.Effect<A, E, R>
-  ) => WriteCall<Args, A, E | FailureOf<F>, R>
-  <const T extends string, A, I, RD, RE, V, E, R, F extends OnCacheError = "bypass">(
-    write: Effect.Effect<V, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>, NoInfer<A>>
-  ): IsPlain<T> extends true ? Effect.Effect<V, E | FailureOf<F>, R | RD | CacheClient> : never
-  <const T extends string, A, I, RD, RE, Args extends ArgsOf<T>, V, E, R, F extends OnCacheError = "bypass">(
-    write: (...args: Args) => Effect.Effect<V, E, R>,
-    options: RegionOptions<T, A, I, RD, RE, F> & AroundOptions<NoInfer<V>, NoInfer<T>, NoInfer<A>>
-  ): WriteCall<Args, V, E | FailureOf<F>, R | RD>
-  <V, E, R, F extends OnCacheError = "bypass">(
-    write: Effect.Effect<V, E, R>,
-    options: KeysOptions<NoInfer<V>, unknown, F> & { readonly keys: ReadonlyArray<string> }
-  ): Effect.Effect<V, E | FailureOf<F>, R | CacheClient>
-  <Args extends ReadonlyArray<Anything>, V, E, R, F extends OnCacheError = "bypass">(
-    write: (...args: Args) => Effect.Effect<V, E, R>,
-    options: KeysOptions<NoInfer<V>, First<NoInfer<Args>>, F>
-  ): WriteCall<Args, V, E | FailureOf<F>, R>
+  <
+    const T extends string = never,
+    A = unknown,
+    I = unknown,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    V = unknown,
+    P = unknown
+  >(
+    options: RegionOrKeys<T, A, I, RD, RE, F, V, P>
+  ): [T] extends [never] ? WrapKeys<P, V, FailureOf<F>> : WrapAround<T, V, FailureOf<F>, RD>
+  <
+    const L,
+    Args extends [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>,
+    const T extends string = never,
+    A = unknown,
+    I = unknown,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    V = unknown
+  >(
+    first: First<L, T, Args>,
+    second: Second<L, More<L, V>, RegionOrKeys<T, A, I, RD, RE, F, ValueOf<L>, FirstOf<L>>>
+  ): L extends Given ? Wrapped<L, V> : WriteOf<L, FailureOf<F>, RD>
 }
 
 /** What wraps a write of a key: a function when the key has placeholders, an effect (or any function) when it has none. */
 export type WrapAround<T extends string, V, X, S> =
-  IsPlain<T> extends true
-    ? WrapAny<V, X, S>
-    : <L, Args extends ArgsOf<T>, A extends V, E, R>(
-        write: [Fault<L, T, Free>] extends [never]
-          ? L & ((...args: Args) => Effect.Effect<A, E, R>)
-          : NoInfer<Fault<L, T, Free>>
-      ) => WriteCall<Args, A, E | X, R | S>
+  IsPlain<T> extends true ? WrapAny<V, X, S> : WrapTaking<ArgsOf<T>, T, V, X, S>
+
+/** What wraps a write of keys: any when they are fixed, a function of what they are made of when they are not. */
+export type WrapKeys<P, V, X> = [unknown] extends [P]
+  ? WrapAny<V, X, never>
+  : WrapTaking<readonly [P, ...ReadonlyArray<unknown>], string, V, X, never>
+
+/** What wraps a write that takes such arguments. */
+export interface WrapTaking<Taken extends ReadonlyArray<unknown>, T extends string, V, X, S> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends Taken, A extends V, E, R>(
+    write: [Fault<L, T, Free>] extends [never]
+      ? L & ((...args: Args) => Effect.Effect<A, E, R>)
+      : NoInfer<Fault<L, T, Free>>
+  ): WriteCall<Args, A, E | X, R | S>
+}
 
 type AroundSpec = AnyLists &
   (Options | { readonly key?: undefined; readonly keys?: KeysOptions<unknown, unknown, OnCacheError>["keys"] })

@@ -24,6 +24,7 @@ import {
   intentOf,
   listed,
   type Lists,
+  type ValueOf,
   wrapWrite,
   type WrapAny,
   type WriteOf,
@@ -31,7 +32,7 @@ import {
 } from "./writing.ts"
 
 /** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
-export interface WriteOptions<A, T extends string> extends Lists<Written<A, RegionParams<T>, A>> {}
+export interface WriteOptions<A, T extends string, V = A> extends Lists<Written<V, RegionParams<T>, A>> {}
 
 /** Nobody has one; that it could be one lets the compiler see a list as one of places. */
 type Places = readonly [never]
@@ -41,14 +42,15 @@ export interface CreateOptions<A, T extends string, K> {
   /**
    * The parameters of the key, from what the write returned: an object by name, or a list by position. The wrapped function's
    * arguments need not have them. The slot of that key is emptied after the write and not filled: what is returned may be old by
-   * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`.
+   * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`. Behind the function in one
+   * call, as in `writeThrough(create, { ...Users, keyOf: (user: User) => ... })`, its parameter needs a type.
    */
   readonly keyOf?: (K & ((value: A) => KeyParams<T> | Places)) | undefined
 }
 
-type Inline<T extends string, A, I, RD, RE, F extends OnCacheError, K> = RegionOptions<T, A, I, RD, RE, F> &
-  WriteOptions<NoInfer<A>, NoInfer<T>> &
-  CreateOptions<NoInfer<A>, NoInfer<T>, K>
+type Inline<T extends string, A, I, RD, RE, F extends OnCacheError, K, V> = RegionOptions<T, A, I, RD, RE, F> &
+  WriteOptions<NoInfer<A>, NoInfer<T>, V> &
+  CreateOptions<V, NoInfer<T>, K>
 
 /** What is added to a region. */
 type More<L, K> =
@@ -70,11 +72,11 @@ type Wrote<L, A, S, X, K> = L extends Given
 /** The signature of `writeThrough`: curried, with a region and more, or data-first. */
 export interface WriteThrough {
   <const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
-    options: Inline<T, A, I, RD, RE, F, K>
+    options: Inline<T, A, I, RD, RE, F, K, NoInfer<A>>
   ): WrapWrite<T, A, RD | RE, FailureOf<F>, K>
   <const L, const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
     first: First<L, unknown extends K ? T : string, A, FreeOrKeyOf>,
-    second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K>>
+    second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K, ValueOf<L>>>
   ): Wrote<L, A, RD | RE, FailureOf<F>, K>
 }
 

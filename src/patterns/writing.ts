@@ -18,7 +18,8 @@ import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import type { Load, Loader } from "./cached.ts"
+import type { Load } from "./cached.ts"
+import type { Fault, Free } from "./fault.ts"
 
 /** What the functions of `invalidate*` get of a write that has succeeded. */
 export interface Written<A, P, B = never> {
@@ -75,7 +76,27 @@ export type WriteOf<L, X, S> =
       : never
 
 /** What wraps a write that has nothing to make a key of: it is given none, or knows its keys. */
-export type WrapAny<V, X, S> = <L extends Loader<V, never>>(write: L) => WriteOf<L, X, S>
+export interface WrapAny<V, X, S> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends ReadonlyArray<unknown>>(
+    write: [Fault<L, string, Free>] extends [never] ? Returning<L, V, Args> : NoInfer<Fault<L, string, Free>>
+  ): WriteOf<L, X, S>
+}
+/** Where any value will do, it is the write alone: what has no type in it is told so. */
+type Returning<L, V, Args extends ReadonlyArray<unknown>> = unknown extends V
+  ? L
+  : L &
+      (L extends Effect.Effect<Anything, Anything, Anything>
+        ? Effect.Effect<V, unknown, unknown>
+        : (...args: Args) => Effect.Effect<V, unknown, unknown>)
+
+/** The value of a write. */
+export type ValueOf<L> =
+  L extends Effect.Effect<infer A, Anything, Anything>
+    ? A
+    : L extends (...args: never) => Effect.Effect<infer A, Anything, Anything>
+      ? A
+      : never
 
 const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
 

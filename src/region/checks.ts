@@ -38,7 +38,7 @@ export const strings = (option: string, value: ReadonlyArray<string> | AList): R
 }
 
 /** The strings of an iterable. A string is one too, of its characters, and is not what was meant. */
-export const stringsOf = (option: string, value: Iterable<string> | AList): ReadonlyArray<string> =>
+export const stringsOf = (option: string, value: Iterable<string>): ReadonlyArray<string> =>
   strings(
     option,
     typeof value === "object" && value !== null && Symbol.iterator in value ? Array.from(value) : (value as never)
