@@ -50,7 +50,10 @@ export { invalidateTags, tagCacheKey } from "./patterns/tags.ts"
 export {
   type AroundOptions,
   type KeysOptions,
+  type RegionAround,
   type WrapAround,
+  type WrapKeys,
+  type WrapTaking,
   type WriteAround,
   writeAround
 } from "./patterns/writeAround.ts"
