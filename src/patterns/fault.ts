@@ -24,8 +24,8 @@ type OrElse<X, Y> = [X] extends [never] ? Y : X
 type KeysOf<P> = P extends unknown ? Exclude<keyof P, symbol> : never
 type Text<K> = K extends string ? K : K extends number ? `${K}` : never
 type ValueAt<P, K> = P extends unknown ? (K extends keyof P ? P[K] : undefined) : never
-/** `"0" | "1"`: optional arguments, too. */
-type PlacesOf<Args extends ReadonlyArray<unknown>> = Exclude<keyof { [K in keyof Args]-?: 1 }, keyof Array<unknown>>
+/** `"0" | "1"`: optional arguments, too. An intersection: `Exclude` would be asked of each method of an array. */
+type PlacesOf<Args extends ReadonlyArray<unknown>> = keyof Args & `${number}`
 
 type PartFault<N extends string, V, Optional> =
   IsAny<V> extends true
