@@ -28,7 +28,9 @@ type Optional<Name> = Name extends `${infer Bare}?` ? Bare : never
 type Required<Name> = Name extends `${string}?` ? never : Name
 
 /** The names of the placeholders of a template: `"user:{id}"` gives `"id"`, and `"list:{cursor?}"` gives `"cursor"`. */
-export type PlaceholderNames<T extends string> = Optional<WrittenNames<T>> | Required<WrittenNames<T>>
+export type PlaceholderNames<T extends string> = string extends T
+  ? string
+  : Optional<WrittenNames<T>> | Required<WrittenNames<T>>
 /** The names of those that may be left out. */
 export type OptionalNames<T extends string> = Optional<WrittenNames<T>>
 type RequiredNames<T extends string> = Required<WrittenNames<T>>

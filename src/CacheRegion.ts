@@ -2,9 +2,10 @@
  * Regions: what is cached. A region is defined once (key, schema, lifetime, tags) and shared by readers and writers, so
  * that they cannot drift apart.
  */
-import type { Effect } from "effect"
+import type { Effect, Schema } from "effect"
 import type { CacheError } from "./CacheError.ts"
 import { invalidOption } from "./internal/invalidOption.ts"
+import type { Is, Measured, Said, Some } from "./internal/said.ts"
 import { controlsOf, type PatternParams, type RegionArgs } from "./region/controls.ts"
 import { resolveUnsafe } from "./region/region.ts"
 import type { OnCacheError, RegionOptions } from "./region/settings.ts"
@@ -36,11 +37,51 @@ export declare abstract class RegionControls<T extends string> {
  *
  * `{ ...Users, ttl: "1 minute" }` has its options and none of its methods; `CacheRegion.make` makes a region of it again.
  */
-export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass">
-  extends RegionOptions<T, A, I, RD, RE, F>,
-    RegionControls<T> {
+export interface CacheRegion<S extends CacheRegion.Shape>
+  extends RegionOptions<S["key"], S["value"], unknown, DecodingIn<Measured<S>>, EncodingIn<S>, OnErrorIn<S>>,
+    RegionControls<S["key"]> {
   readonly _tag: "CacheRegion"
 }
+
+export declare namespace CacheRegion {
+  /** What a region is made of, by name: `<S extends CacheRegion.Shape>(region: CacheRegion<S>) => ...`. */
+  interface Shape {
+    readonly key: string
+    readonly value: unknown
+    /** Services that the schema needs, to decode and to encode. */
+    readonly services?: unknown
+    /** The same, where it needs others for the one than for the other. */
+    readonly decodingServices?: unknown
+    readonly encodingServices?: unknown
+    readonly onCacheError?: OnCacheError
+  }
+  /** Any region, for what needs no more than all have: `(region: CacheRegion.Any) => region.clear`. */
+  interface Any {
+    readonly _tag: "CacheRegion"
+    readonly key: string
+    readonly prefix?: string | undefined
+    readonly schema: Schema.Codec<unknown, unknown, unknown, unknown>
+    keyFor(this: void, ...params: never): string
+    pattern(this: void, some?: never): string
+    invalidate(this: void, ...params: never): Effect.Effect<void, CacheError, CacheClient>
+    readonly clear: Effect.Effect<void, CacheError, CacheClient>
+  }
+}
+
+type ServicesIn<S> = S extends { readonly services: infer R } ? R : never
+export type DecodingIn<S> = S extends { readonly decodingServices: infer R } ? R : ServicesIn<S>
+export type EncodingIn<S> = S extends { readonly encodingServices: infer R } ? R : ServicesIn<S>
+export type OnErrorIn<S> = S extends { readonly onCacheError: infer F extends OnCacheError } ? F : "bypass"
+
+type Failing<F> = F extends "fail" ? F : never
+type ShapeOf<T extends string, A, RD, RE, F> =
+  Some<T> extends Is<RD | RE | Failing<F>>
+    ? Said<
+        [RD, RE] extends [RE, RD]
+          ? { key: T; value: A; services: RD; onCacheError: Failing<F> }
+          : { key: T; value: A; decodingServices: RD; encodingServices: RE; onCacheError: Failing<F> }
+      >
+    : { key: T; value: A }
 
 /**
  * Defines a region.
@@ -76,7 +117,7 @@ export interface CacheRegion<T extends string, A, I, RD = never, RE = never, F e
  */
 const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
   options: RegionOptions<T, A, I, RD, RE, F>
-): CacheRegion<T, A, I, RD, RE, F> => {
+): CacheRegion<ShapeOf<T, A, RD, RE, F>> => {
   const { ignore } = options as { readonly ignore?: unknown }
   if (ignore !== undefined) {
     throw invalidOption(

@@ -41,7 +41,8 @@ export { CacheLive } from "./layers/CacheLive.ts"
 export { CacheMemory, type MemoryOptions } from "./layers/CacheMemory.ts"
 export { CacheNone } from "./layers/CacheNone.ts"
 export { cacheAside } from "./patterns/cacheAside.ts"
-export type { Cached, CachedEffect, CachedLoader, Pattern, Wrap } from "./patterns/cached.ts"
+export type { Pattern } from "./patterns/cached.ts"
+export type { Cached, CachedEffect, CachedLoader, Wrap } from "./patterns/shape.ts"
 export { invalidateKey, invalidateKeys, invalidatePattern } from "./patterns/invalidation.ts"
 export { type Memoize, memoize } from "./patterns/memoize.ts"
 export { type StampedeOptions, type StampedeProtect, stampedeProtect } from "./patterns/stampedeProtect.ts"
@@ -53,7 +54,7 @@ export {
   type RegionAround,
   type WrapAround,
   type WrapKeys,
-  type WrapTaking,
+  type WrapRegion,
   type WriteAround,
   writeAround
 } from "./patterns/writeAround.ts"

@@ -119,7 +119,7 @@ export const y35 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (_,
 export const y36 = CacheRegion.make({ key: "u:{userId}", schema: User, ignore: ["x"] })
 // @ts-expect-error Type '(user: User) => { id: string; }'
 export const z1 = writeThrough(Users, { keyOf: (user) => ({ id: user.id }) })
-// @ts-expect-error Property 'peek' does not exist on type 'WriteCall<[name: string], User, DbError, Db>'
+// @ts-expect-error Property 'peek' does not exist on type 'WriteCall<{ args: [name: string]; value: User; error: DbError; services: Db; }>'
 export const z2 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name: string) => find(name)).peek
 // @ts-expect-error the parameter has no property for {userId} of the key
 export const z3 = writeThrough(Users)(({ id }: { readonly id: string }) => find(id))

@@ -14,6 +14,7 @@ import {
   stampedeProtect,
   tagCacheKey,
   writeAround,
+  type WriteCall,
   writeThrough
 } from "../src/index.ts"
 
@@ -143,7 +144,7 @@ describe("the other patterns", () => {
       keyOf,
       invalidateTags: ({ params, value }) => [value.id, String(params.userId)]
     })
-    expect(create(find)).type.toBe<(name: string) => Effect.Effect<User, DbError, Db | CacheClient>>()
+    expect(create(find)).type.toBe<WriteCall<{ args: [name: string]; value: User; error: DbError; services: Db }>>()
     expect(create(find("x"))).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
     expect(create).type.not.toBeCallableWith((id: string) => Effect.succeed(id))
     expect(writeThrough({ ...Users, keyOf })(find)("x")).type.toBe<Effect.Effect<User, DbError, Db | CacheClient>>()
@@ -194,7 +195,7 @@ describe("the other patterns", () => {
   it("writeAround of a region takes its parameters, and gives back anything", () => {
     const remove = writeAround(Users, { invalidateTags: ({ params }) => [String(params.userId)] })
     expect(remove((_: { readonly userId: string }) => Effect.void)).type.toBe<
-      (_: { readonly userId: string }) => Effect.Effect<void, never, CacheClient>
+      WriteCall<{ args: [_: { readonly userId: string }]; value: void }>
     >()
     expect(remove).type.not.toBeCallableWith((_: { readonly id: string }) => Effect.void)
     expect(remove).type.not.toBeCallableWith(() => Effect.void)
@@ -220,7 +221,7 @@ describe("the other patterns", () => {
       onCacheError: "fail"
     })
     expect(remove((_: Ids & { readonly hard: boolean }, at: Date) => Effect.succeed(at))).type.toBe<
-      (_: Ids & { readonly hard: boolean }, at: Date) => Effect.Effect<Date, CacheError, CacheClient>
+      WriteCall<{ args: [_: Ids & { readonly hard: boolean }, at: Date]; value: Date; error: CacheError }>
     >()
     expect(remove).type.not.toBeCallableWith((_: { readonly id: string }) => Effect.void)
     // It is called with what the keys are made of all the same.
@@ -228,10 +229,10 @@ describe("the other patterns", () => {
     expect(remove(() => Effect.void)).type.not.toBeCallableWith()
     expect(writeAround({ keys: ["a"] })(total)).type.toBe<Effect.Effect<number, never, CacheClient>>()
     expect(writeAround({ keys: ["a"] })((n: number) => Effect.succeed(n))).type.toBe<
-      (n: number) => Effect.Effect<number, never, CacheClient>
+      WriteCall<{ args: [n: number]; value: number }>
     >()
     expect(writeAround((n: number) => Effect.succeed(n), { keys: (n) => [`${n.toFixed()}`] })).type.toBe<
-      (n: number) => Effect.Effect<number, never, CacheClient>
+      WriteCall<{ args: [n: number]; value: number }>
     >()
     expect(writeAround).type.not.toBeCallableWith({ keys: "a" })
     expect(writeAround).type.not.toBeCallableWith({})

@@ -3,8 +3,7 @@
  */
 import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
-import type { ArgsOf, KindOf } from "../CacheKey.ts"
-import type { CacheRegion, OnCacheError, RegionOptions } from "../CacheRegion.ts"
+import type { CacheRegion, OnCacheError, RegionOptions, DecodingIn, EncodingIn, OnErrorIn } from "../CacheRegion.ts"
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction, Anything } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
@@ -13,81 +12,7 @@ import type { Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { Read, type Reader } from "./call.ts"
 import type { Fault } from "./fault.ts"
-
-/** What `onCacheError` adds to the errors of a cached function. */
-export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
-
-/**
- * A cached function. `A`, `E`, `R` are the loader's; `S` are the services its schema needs.
- *
- * Callers who share a load share the services of one of them, so what the loader takes from `R` and the value depends on must be
- * in the key: a current user, a tenant, a locale. If the `Scope` of that caller's context closes while others wait, the load begins
- * again in the context of another. Scopes that are not in the context, such as that of `Effect.provide(layer)` around a call, are
- * not seen: `docs/consistency.md`, "Whose context a load runs in".
- */
-export interface Cached<Args extends ReadonlyArray<unknown>, A, E = never, R = never, S = never> {
-  /** The value: from the cache, or loaded and stored. The `this` of the call is the loader's; no key is made of it. */
-  (...args: Args): Effect.Effect<A, E, R | S | CacheClient>
-  /** Removes the entry of these arguments, and stops loads in flight from storing it. */
-  readonly invalidate: (...args: Args) => Effect.Effect<void, CacheError, CacheClient>
-  /**
-   * Loads now, stores, and returns the new value, also when there is a valid entry. A loader with a `this` needs it here too:
-   * `repo.find.refresh.call(repo, id)`.
-   */
-  readonly refresh: (...args: Args) => Effect.Effect<A, E, R | S | CacheClient>
-  /** The value when there is a valid entry; never loads. */
-  readonly peek: (...args: Args) => Effect.Effect<Option.Option<A>, CacheError, S | CacheClient>
-  /** The key of these arguments. Throws `CacheError` (`InvalidKey`). */
-  readonly key: (...args: Args) => string
-  /** Removes every value of this function. It is an invalidation by pattern: its cost grows with the store. */
-  readonly clear: Effect.Effect<void, CacheError, CacheClient>
-}
-
-/** A cached effect: an effect that also carries its controls. */
-export interface CachedEffect<A, E = never, R = never, S = never> extends Effect.Effect<A, E, R | S | CacheClient> {
-  /** Removes the entry, and stops a load in flight from storing it. */
-  readonly invalidate: Effect.Effect<void, CacheError, CacheClient>
-  /** Loads now, stores, and returns the new value, also when there is a valid entry. */
-  readonly refresh: Effect.Effect<A, E, R | S | CacheClient>
-  /** The value when there is a valid entry; never loads. */
-  readonly peek: Effect.Effect<Option.Option<A>, CacheError, S | CacheClient>
-  readonly key: string
-  /** The same as `invalidate`: this effect has one value. */
-  readonly clear: Effect.Effect<void, CacheError, CacheClient>
-}
-
-/**
- * What wraps a loader for a key without placeholders: an effect, a function that returns one, or one whose arguments are ignored.
- * `Ig` is what is ignored (`ReadOptions`).
- */
-export interface WrapEffect<T extends string, A, S, X, Ig> {
-  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends ReadonlyArray<unknown>, E, R>(
-    load: [Fault<L, T, Ig>] extends [never]
-      ? L & (Effect.Effect<A, E, R> | ((...args: Args) => Effect.Effect<A, E, R>))
-      : NoInfer<Fault<L, T, Ig>>
-  ): CachedLoader<L, A, S, X>
-}
-
-/** What wraps a loader for a key with placeholders: a function whose parameters are all in the key, or ignored. */
-export interface WrapFunction<T extends string, A, S, X, Ig> {
-  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends ArgsOf<T>, E, R>(
-    load: [Fault<L, T, Ig>] extends [never] ? L & ((...args: Args) => Effect.Effect<A, E, R>) : NoInfer<Fault<L, T, Ig>>
-  ): Cached<Args, A, E | X, R, S>
-}
-
-/** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
-export type Wrap<T extends string, A, S, X, Ig = never> =
-  KindOf<T> extends "static" | "wide" ? WrapEffect<T, A, S, X, Ig> : WrapFunction<T, A, S, X, Ig>
-
-/** What becomes of a loader, by what it is. One signature instead of two, because `pipe` infers through no overloads. */
-export type CachedLoader<L, A, S, X> =
-  L extends Effect.Effect<unknown, infer E, infer R>
-    ? CachedEffect<A, E | X, R, S>
-    : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<unknown, infer E, infer R>
-      ? Cached<Args, A, E | X, R, S>
-      : never
+import type { Cached, CachedLoader, FailureOf, Wrap } from "./shape.ts"
 
 /** What a pattern that reads takes besides the options of a region. */
 export interface ReadOptions<Ig extends string | number> {
@@ -121,8 +46,8 @@ export type Second<F, More, Inline> = F extends Given ? More : Inline
 
 /** What a region or its options say: key, value, the services and the errors that they add. */
 export type SettingsOf<F> =
-  F extends CacheRegion<infer K, infer A, infer _I, infer RD, infer RE, infer G>
-    ? { key: K; value: A; services: RD | RE; failure: FailureOf<G> }
+  F extends CacheRegion<infer S>
+    ? { key: S["key"]; value: S["value"]; services: DecodingIn<S> | EncodingIn<S>; failure: FailureOf<OnErrorIn<S>> }
     : F extends RegionOptions<infer K, infer A, infer _I, infer RD, infer RE, OnCacheError>
       ? {
           key: K
@@ -219,7 +144,13 @@ export const makePattern = <Extra>(
   }
 }
 
-type AnyCached = Cached<ReadonlyArray<unknown>, unknown, unknown, unknown, unknown>
+type AnyCached = Cached<{
+  args: ReadonlyArray<unknown>
+  value: unknown
+  error: unknown
+  services: unknown
+  schemaServices: unknown
+}>
 
 /** Where cached functions and effects keep the name of their region: a property that no type shows. */
 const regionKey = Symbol("effect-cache/region")

@@ -4,10 +4,12 @@ import type { RegionSettings } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { Said } from "../internal/said.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
 import { makeUnsafe, type Options } from "../region/region.ts"
-import { type CachedLoader, checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
+import { checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
+import type { CachedLoader, IgnoreIn, ServicesIn } from "./shape.ts"
 import type { ArityFault, Fault } from "./fault.ts"
 import type { ValueOf } from "./writing.ts"
 
@@ -75,11 +77,34 @@ type Memo<L, T extends string, A, Args extends ReadonlyArray<Anything>, Ig, N> =
 
 type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, S, never>
 
-/** What wraps a loader for a name or a key. */
-export interface WrapMemo<T extends string, A, S, Ig, N> {
-  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends Taken<T>>(load: Memo<L, T, A, Args, Ig, N>): Memoized<L, A, S>
+/** What `memoize` knows while it awaits its function: the key or that it has a name, and what else there is. */
+interface Awaiting {
+  readonly name?: string
+  readonly key?: string
+  readonly value?: unknown
+  readonly ignore?: unknown
+  readonly arity?: unknown
+  readonly services?: unknown
 }
+type KeyIn<W> = W extends { readonly key: infer T extends string } ? T : never
+type ValueIn<W> = W extends { readonly value: infer A } ? A : Loaded
+type ArityIn<W> = W extends { readonly arity: infer N } ? N : never
+
+/** What wraps a loader for a name or a key. */
+export interface WrapMemo<W extends Awaiting> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends Taken<KeyIn<W>>>(
+    load: Memo<L, KeyIn<W>, ValueIn<W>, Args, IgnoreIn<W>, ArityIn<W>>
+  ): Memoized<L, ValueIn<W>, ServicesIn<W>>
+}
+
+type AwaitingOf<T extends string, A, S, Ig, N> = [T] extends [never]
+  ? [A] extends [Loaded]
+    ? Said<{ name: string; arity: N }>
+    : Said<{ name: string; arity: N; value: A; services: S }>
+  : [A] extends [Loaded]
+    ? Said<{ key: T; ignore: Ig }>
+    : Said<{ key: T; value: A; ignore: Ig; services: S }>
 
 /** The signature of `memoize`: curried or data-first. */
 export interface Memoize {
@@ -93,7 +118,7 @@ export interface Memoize {
     const N extends number = never
   >(
     options: MemoizeOptions<T, A, I, RD, RE, Ig, N>
-  ): WrapMemo<T, A, RD | RE, Ig, N>
+  ): WrapMemo<AwaitingOf<T, A, RD | RE, Ig, N>>
   <
     L,
     Args extends Taken<T>,

@@ -6,15 +6,8 @@ import type { OnTimeout } from "../engine/contract.ts"
 import type { DurationInput } from "../region/settings.ts"
 import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
 import { resolveUnsafe } from "../region/region.ts"
-import {
-  type FailureOf,
-  type First,
-  makePattern,
-  type Patterned,
-  type ReadOptions,
-  type Second,
-  type Wrap
-} from "./cached.ts"
+import { type First, makePattern, type Patterned, type ReadOptions, type Second } from "./cached.ts"
+import type { FailureOf, Wrap } from "./shape.ts"
 
 /** How a call waits for the load of its key by somebody else. */
 export interface StampedeOptions<W extends OnTimeout = "load"> {

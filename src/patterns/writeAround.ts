@@ -4,10 +4,12 @@ import { type ArgsOf, normalizeKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
+import type { Said } from "../internal/said.ts"
 import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import { makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
-import { type FailureOf, type Given, isLoad, type Load, type Second, type SettingsOf } from "./cached.ts"
+import { type Given, isLoad, type Load, type Second, type SettingsOf } from "./cached.ts"
+import type { ErrorIn, FailureOf, ServicesIn, ShapeOf } from "./shape.ts"
 import type { Fault, Free } from "./fault.ts"
 import {
   type AnyLists,
@@ -92,7 +94,7 @@ export interface WriteAround {
     P = unknown
   >(
     options: RegionOrKeys<T, A, I, RD, RE, F, V, P>
-  ): [T] extends [never] ? WrapKeys<P, V, FailureOf<F>> : WrapAround<T, V, FailureOf<F>, RD>
+  ): [T] extends [never] ? WrapFrom<P, V, FailureOf<F>> : WrapAround<T, V, FailureOf<F>, RD>
   <
     const L,
     Args extends [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>,
@@ -111,21 +113,39 @@ export interface WriteAround {
 
 /** What wraps a write of a key: a function when the key has placeholders, an effect (or any function) when it has none. */
 export type WrapAround<T extends string, V, X, S> =
-  IsPlain<T> extends true ? WrapAny<V, X, S> : WrapTaking<ArgsOf<T>, T, V, X, S>
+  IsPlain<T> extends true
+    ? WrapAny<Said<{ value: V; error: X; services: S }>>
+    : WrapRegion<Said<{ key: T; value: V; error: X; services: S }>>
 
 /** What wraps a write of keys: any when they are fixed, a function of what they are made of when they are not. */
-export type WrapKeys<P, V, X> = [unknown] extends [P]
-  ? WrapAny<V, X, never>
-  : WrapTaking<readonly [P, ...ReadonlyArray<unknown>], string, V, X, never>
+type WrapFrom<P, V, X> = [unknown] extends [P]
+  ? WrapAny<Said<{ value: V; error: X }>>
+  : WrapKeys<Said<{ params: P; value: V; error: X }>>
 
-/** What wraps a write that takes such arguments. */
-export interface WrapTaking<Taken extends ReadonlyArray<unknown>, T extends string, V, X, S> {
+interface Awaiting {
+  readonly value: unknown
+  readonly error?: unknown
+  readonly services?: unknown
+}
+
+/** What wraps a write of a key with placeholders: a function whose parameters have them. */
+export interface WrapRegion<W extends Awaiting & { readonly key: string }> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
-  <L, Args extends Taken, A extends V, E, R>(
-    write: [Fault<L, T, Free>] extends [never]
+  <L, Args extends ArgsOf<W["key"]>, A extends W["value"], E, R>(
+    write: [Fault<L, W["key"], Free>] extends [never]
       ? L & ((...args: Args) => Effect.Effect<A, E, R>)
-      : NoInfer<Fault<L, T, Free>>
-  ): WriteCall<Args, A, E | X, R | S>
+      : NoInfer<Fault<L, W["key"], Free>>
+  ): WriteCall<ShapeOf<Args, A, E | ErrorIn<W>, R | ServicesIn<W>, never>>
+}
+
+/** What wraps a write whose keys are made of its first argument. */
+export interface WrapKeys<W extends Awaiting & { readonly params: unknown }> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  <L, Args extends readonly [W["params"], ...ReadonlyArray<unknown>], A extends W["value"], E, R>(
+    write: [Fault<L, string, Free>] extends [never]
+      ? L & ((...args: Args) => Effect.Effect<A, E, R>)
+      : NoInfer<Fault<L, string, Free>>
+  ): WriteCall<ShapeOf<Args, A, E | ErrorIn<W>, R, never>>
 }
 
 type AroundSpec = AnyLists &

@@ -2,21 +2,11 @@ import type { KeyParams } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { Said } from "../internal/said.ts"
 import { type Options, resolveUnsafe } from "../region/region.ts"
-import {
-  type CachedLoader,
-  type Call,
-  type FailureOf,
-  type First,
-  type Given,
-  isLoad,
-  type Load,
-  type Second,
-  type SettingsOf,
-  wrap,
-  type Wrap
-} from "./cached.ts"
+import { type Call, type First, type Given, isLoad, type Load, type Second, type SettingsOf, wrap } from "./cached.ts"
 import type { FreeOrKeyOf } from "./fault.ts"
+import type { CachedLoader, FailureOf, Wrap } from "./shape.ts"
 import {
   type AnyLists,
   asksPrevious,
@@ -59,7 +49,9 @@ type More<L, K> =
     : never
 
 /** What wraps a write: one whose arguments make the key, or any. */
-type WrapWrite<T extends string, A, S, X, K> = unknown extends K ? Wrap<T, A, S, X, FreeOrKeyOf> : WrapAny<A, X, never>
+type WrapWrite<T extends string, A, S, X, K> = unknown extends K
+  ? Wrap<T, A, S, X, FreeOrKeyOf>
+  : WrapAny<Said<{ value: A; error: X }>>
 
 type Wrote<L, A, S, X, K> = L extends Given
   ? SettingsOf<L> extends { key: infer T extends string; value: infer B; services: infer D; failure: infer Y }

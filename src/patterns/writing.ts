@@ -20,6 +20,7 @@ import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Load } from "./cached.ts"
 import type { Fault, Free } from "./fault.ts"
+import type { Cached, ErrorIn, ServicesIn, ShapeOf } from "./shape.ts"
 
 /** What the functions of `invalidate*` get of a write that has succeeded. */
 export interface Written<A, P, B = never> {
@@ -61,26 +62,34 @@ export interface Lists<W> {
 
 /**
  * A write that is no cached function: it is called, and that is all. `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear` are
- * those of the function that reads what it writes.
+ * those of the function that reads what it writes. `WriteCall<{ args: [name: string]; value: User; error: DbError; services: Db }>`.
  */
-export type WriteCall<Args extends ReadonlyArray<unknown>, A, E = never, R = never> = (
-  ...args: Args
-) => Effect.Effect<A, E, R | CacheClient>
+export interface WriteCall<S extends Cached.Shape> {
+  // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
+  (...args: S["args"]): Effect.Effect<S["value"], ErrorIn<S>, ServicesIn<S> | CacheClient>
+}
 
 /** What becomes of a write by what it is, an effect or a function; `X` and `S` are added to its errors and services. */
 export type WriteOf<L, X, S> =
   L extends Effect.Effect<infer A, infer E, infer R>
     ? Effect.Effect<A, E | X, R | S | CacheClient>
     : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<infer A, infer E, infer R>
-      ? WriteCall<Args, A, E | X, R | S>
+      ? WriteCall<ShapeOf<Args, A, E | X, R | S, never>>
       : never
 
+/** What a pattern knows while it awaits its write. */
+interface Awaiting {
+  readonly value: unknown
+  readonly error?: unknown
+  readonly services?: unknown
+}
+
 /** What wraps a write that has nothing to make a key of: it is given none, or knows its keys. */
-export interface WrapAny<V, X, S> {
+export interface WrapAny<W extends Awaiting> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ReadonlyArray<unknown>>(
-    write: [Fault<L, string, Free>] extends [never] ? Returning<L, V, Args> : NoInfer<Fault<L, string, Free>>
-  ): WriteOf<L, X, S>
+    write: [Fault<L, string, Free>] extends [never] ? Returning<L, W["value"], Args> : NoInfer<Fault<L, string, Free>>
+  ): WriteOf<L, ErrorIn<W>, ServicesIn<W>>
 }
 /** Where any value will do, it is the write alone: what has no type in it is told so. */
 type Returning<L, V, Args extends ReadonlyArray<unknown>> = unknown extends V

@@ -11,7 +11,8 @@ import { makeMemoryPrimitivesWithState } from "../stores/memory/primitives.ts"
 import type { MemoryState } from "../stores/memory/state.ts"
 import { nodeCompressor } from "../platform/nodeCompressor.ts"
 import type { Stored } from "../services/CacheBackend.ts"
-import { type Cached, regionNameOf } from "../patterns/cached.ts"
+import { regionNameOf } from "../patterns/cached.ts"
+import type { Cached } from "../patterns/shape.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { CacheCounters } from "../services/CacheStats.ts"
@@ -43,7 +44,7 @@ export interface TestEntry {
 }
 
 /** What a pattern returned for a loader: a cached function, or a cached effect. */
-export type AnyCached = Pick<Cached<never, unknown, unknown, unknown, unknown>, "clear">
+export type AnyCached = Pick<Cached.Any, "clear">
 
 /** Nothing was asked of a region of this name: it is misspelt, or its functions were not called yet. */
 export class UnknownRegion extends Data.TaggedError("UnknownRegion")<{

@@ -32,7 +32,7 @@ export interface World {
 }
 
 type Failure = string | CacheError
-type Reader = Cached<[id: number], number, Failure>
+type Reader = Cached<{ args: [id: number]; value: number; error: Failure }>
 
 /** What a load ends with that fails, or a wait for it: no failure of the cache is seen by who reads or writes. */
 const isLoads = (error: Failure) => typeof error === "string" || error.reason._tag === "WaitTimeout"

@@ -158,7 +158,7 @@ interface Id {
 interface Params {
   readonly id: unknown
 }
-type Reader = Cached<[Id], Row>
+type Reader = Cached<{ args: [Id]; value: Row }>
 
 export const makeSubject = (options: SubjectOptions, source: Source): Subject => {
   const settings = Layer.mergeAll(
