@@ -1,7 +1,7 @@
 /**
  * What the compiler says, on each TypeScript that is supported: `typetest/right.ts` compiles, and of each line of
- * `typetest/mistakes.ts` and `typetest/cases/` that follows a directive it says what the directive does. And what a large program
- * costs it.
+ * `typetest/mistakes.ts` and `typetest/cases/` that follows a directive it says what the directive does; an editor shows of
+ * `typetest/hovers.ts` what is said there. And what a large program costs the compiler.
  *
  * All of it is compiled against declarations as they are published.
  */
@@ -11,6 +11,7 @@ import { createRequire } from "node:module"
 import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 import { largeProgram } from "./large-program.ts"
+import { hoversIn } from "./type-hovers.ts"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 /** Where it is compiled, with the declarations in `src`. */
@@ -110,7 +111,10 @@ export const checkMessages = async (): Promise<{ readonly passed: number; readon
   const declarations = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--declarationMap", "false"]
   await tsc(newest, [...declarations, "--outDir", `${folder}/src`])
   const texts = new Map(
-    ["shared.ts", "right.ts", ...mistaken].map((file) => [file, readFileSync(`${root}typetest/${file}`, "utf8")])
+    ["shared.ts", "right.ts", "hovers.ts", ...mistaken].map((file) => [
+      file,
+      readFileSync(`${root}typetest/${file}`, "utf8")
+    ])
   )
   const expected = new Map(mistaken.flatMap((file) => expectedOf(file, texts.get(file)!)))
   const write = (file: string, text: string) =>
@@ -129,6 +133,14 @@ export const checkMessages = async (): Promise<{ readonly passed: number; readon
     failed += failures.length
   }
   console.log(`What the compiler says: ${expected.size} mistakes on ${versions.length} versions, ${failed} failed`)
+
+  for (const [name, bin] of versions.slice(1)) {
+    const { count, failures } = hoversIn(bin.replace(/bin\/tsc$/, "lib/typescript.js"), folder)
+    for (const failure of failures) console.error(`${name}: ${failure}`)
+    passed += count - failures.length
+    failed += failures.length
+    console.log(`What an editor shows: ${count} on ${name}, ${failures.length} failed`)
+  }
 
   const output = await tsc(newest, ["-p", `${folder}/tsconfig.large.json`, "--diagnostics"])
   const instantiations = Number(/^Instantiations:\s+(\d+)/m.exec(output)?.[1] ?? Number.NaN)

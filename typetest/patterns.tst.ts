@@ -195,6 +195,7 @@ describe("the other patterns", () => {
   it("writeAround of a region takes its parameters, and gives back anything", () => {
     const remove = writeAround(Users, { invalidateTags: ({ params }) => [String(params.userId)] })
     expect(remove((_: { readonly userId: string }) => Effect.void)).type.toBe<
+      // biome-ignore lint/suspicious/noConfusingVoidType: what the write returns
       WriteCall<{ args: [_: { readonly userId: string }]; value: void }>
     >()
     expect(remove).type.not.toBeCallableWith((_: { readonly id: string }) => Effect.void)
