@@ -33,7 +33,8 @@ export declare abstract class RegionControls<T extends string> {
 
 /**
  * A region: the options it was made of, checked, with what it can do. It can be given wherever options can, and to `get`,
- * `getMany` and `set` of `CacheClient`.
+ * `getMany` and `set` of `CacheClient`. `CacheRegion<{ key: "user:{userId}"; value: User }>`; services of its schema and
+ * `onCacheError` are named where there are any.
  *
  * `{ ...Users, ttl: "1 minute" }` has its options and none of its methods; `CacheRegion.make` makes a region of it again.
  */
