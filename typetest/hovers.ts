@@ -57,7 +57,7 @@ export const awaiting = cacheAside(Users)
 export const ignoring = cacheAside(Users, { ignore: ["requestId", "trace"] })
 // it shows: WrapEffect<{ key: "n"; value: number; error: CacheError; }>
 export const awaitingEffect = stampedeProtect({ key: "n", schema: Schema.Number, onTimeout: "fail" })
-// it shows: WrapFunction<{ key: "user:{userId}"; value: User; ignore: "*"; }>
+// it shows: WrapFunction<{ key: "user:{userId}"; value: User; ignore: FreeOrKeyOf; }>
 export const awaitingWrite = writeThrough(Users)
 // it shows: WrapAny<{ value: User; }>
 export const awaitingCreate = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })
