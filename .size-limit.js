@@ -18,6 +18,6 @@ const entry = (name, path, limit) => ({
 export default [
   entry("effect-cache", "src/index.ts", "60 kB"),
   entry("effect-cache/redis", "src/redis/index.ts", "79 kB"),
-  entry("effect-cache/http", "src/http/index.ts", "14.5 kB"),
+  entry("effect-cache/http", "src/http/index.ts", "15 kB"),
   entry("effect-cache/testing", "src/testing/index.ts", "78 kB")
 ]

@@ -5,6 +5,7 @@
 import { Config, ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { CacheError } from "./CacheError.ts"
 import { describe } from "./internal/invalidOption.ts"
+import { knownOptions, type Names } from "./internal/knownOptions.ts"
 import {
   checked,
   leaseMillis,
@@ -82,18 +83,23 @@ const positive = (option: string, input: Duration.Input): Duration.Duration => {
  */
 const reference = Context.Reference<CacheSettings>("effect-cache/CacheConfig", { defaultValue: () => defaults })
 
+const names: Names<CacheSettingsOptions> = { defaultTtl: 0, lockTtl: 0, localMaxEntries: 0, sweepInterval: 0 }
+
 /** Checks the options and fills in the defaults. Fails with `CacheError` (`InvalidOption`). */
 const make = (options: CacheSettingsOptions): Effect.Effect<CacheSettings, CacheError> =>
-  checked(() => ({
-    defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
-    lockTtl:
-      options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
-    localMaxEntries: wholeNumber("localMaxEntries", options.localMaxEntries ?? defaults.localMaxEntries, 1),
-    sweepInterval:
-      options.sweepInterval === undefined
-        ? defaults.sweepInterval
-        : options.sweepInterval !== false && Duration.millis(sweepMillis("sweepInterval", options.sweepInterval))
-  }))
+  checked(() => {
+    knownOptions(options, names)
+    return {
+      defaultTtl: options.defaultTtl === undefined ? defaults.defaultTtl : positive("defaultTtl", options.defaultTtl),
+      lockTtl:
+        options.lockTtl === undefined ? defaults.lockTtl : Duration.millis(leaseMillis("lockTtl", options.lockTtl)),
+      localMaxEntries: wholeNumber("localMaxEntries", options.localMaxEntries ?? defaults.localMaxEntries, 1),
+      sweepInterval:
+        options.sweepInterval === undefined
+          ? defaults.sweepInterval
+          : options.sweepInterval !== false && Duration.millis(sweepMillis("sweepInterval", options.sweepInterval))
+    }
+  })
 
 const layer = (options: CacheSettingsOptions): Layer.Layer<never, CacheError> => Layer.effect(reference, make(options))
 

@@ -7,7 +7,7 @@ import type { CacheError } from "./CacheError.ts"
 import { invalidOption } from "./internal/invalidOption.ts"
 import type { Is, Measured, Said, Some } from "./internal/said.ts"
 import { controlsOf, type PatternParams, type RegionArgs } from "./region/controls.ts"
-import { resolveUnsafe } from "./region/region.ts"
+import { checkOptions, resolveUnsafe } from "./region/region.ts"
 import type { OnCacheError, RegionOptions } from "./region/settings.ts"
 import type { CacheClient } from "./services/CacheClient.ts"
 
@@ -119,7 +119,7 @@ type ShapeOf<T extends string, A, RD, RE, F> =
 const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
   options: RegionOptions<T, A, I, RD, RE, F>
 ): CacheRegion<ShapeOf<T, A, RD, RE, F>> => {
-  const { ignore } = options as { readonly ignore?: unknown }
+  const ignore = (options as { readonly ignore?: unknown } | undefined)?.ignore
   if (ignore !== undefined) {
     throw invalidOption(
       "ignore",
@@ -127,6 +127,7 @@ const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "by
       "none in a region: give it to what reads, as in cacheAside(region, { ignore })"
     )
   }
+  checkOptions(options as never)
   const region = { ...options, _tag: "CacheRegion" } as const
   return Object.defineProperties(region, controlsOf(resolveUnsafe(region))) as never
 }

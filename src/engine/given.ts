@@ -7,9 +7,10 @@ import type { CacheError } from "../CacheError.ts"
 import { normalizeKey } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { inSteps, stepSize } from "../internal/inSteps.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { checked, positiveMillis, strings } from "../region/checks.ts"
-import { makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
+import { checkOptions, makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
 import { normalKeys } from "./many.ts"
 
@@ -23,6 +24,8 @@ interface SetWith {
   readonly ttl?: Duration.Input | undefined
   readonly tags?: ReadonlyArray<string> | undefined
 }
+
+const setNames: Names<SetWith> = { schema: 0, ttl: 0, tags: 0 }
 
 /** A region for a key that belongs to none. */
 const regionOf = ({ schema, tags, ttl }: SetWith): Region => {
@@ -42,6 +45,8 @@ const isRegion = (of: unknown): of is Options =>
   typeof of === "object" && of !== null && (of as { readonly _tag?: unknown })._tag === "CacheRegion"
 
 const regionUnsafe = (options: Options): Region => {
+  // What is made of a region by spreading it has its `_tag`, and was not looked at yet.
+  if (!("keyFor" in options)) checkOptions(options)
   const region = resolveUnsafe(options)
   // What has no schema is of one process, and was never meant to be set or read by hand.
   if (region.codec === undefined) throw invalidOption("schema", options.schema, "a schema")
@@ -101,6 +106,7 @@ interface GivenValue extends Given {
 export const givenValue = (of: unknown, second: unknown, third: unknown): Effect.Effect<GivenValue, CacheError> =>
   checked(() => {
     if (!isRegion(of)) {
+      knownOptions(third, setNames)
       return { key: normalizeKey(of as string), region: regionOf(third as SetWith), value: second, params: undefined }
     }
     const region = regionUnsafe(of)

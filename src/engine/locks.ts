@@ -3,6 +3,7 @@
  */
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, Random } from "effect"
 import { CacheError, LockLost, WaitTimeout } from "../CacheError.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { monotonicMillis } from "../internal/processTime.ts"
 import { makeTokens } from "../internal/token.ts"
 import { checked, millisBetween, millisOrZero } from "../region/checks.ts"
@@ -14,6 +15,7 @@ export interface LockManagerOptions {
   readonly defaultTtl: Duration.Duration
 }
 
+const names: Names<LockOptions> = { ttl: 0, wait: 0 }
 const TTL_MIN_MILLIS = 10
 const POLL_MIN_MILLIS = 10
 const POLL_MAX_MILLIS = 250
@@ -104,10 +106,13 @@ export const make = (store: LockStore, options: LockManagerOptions): LockManager
   const makeToken: Effect.Effect<string> = Effect.sync(token)
 
   const check = (lock: LockOptions | undefined): Effect.Effect<{ ttlMillis: number; waitMillis: number }, CacheError> =>
-    checked(() => ({
-      ttlMillis: Math.floor(millisBetween("ttl", lock?.ttl ?? options.defaultTtl, TTL_MIN_MILLIS)),
-      waitMillis: millisOrZero("wait", lock?.wait ?? Duration.infinity)
-    }))
+    checked(() => {
+      if (lock !== undefined) knownOptions(lock, names)
+      return {
+        ttlMillis: Math.floor(millisBetween("ttl", lock?.ttl ?? options.defaultTtl, TTL_MIN_MILLIS)),
+        waitMillis: millisOrZero("wait", lock?.wait ?? Duration.infinity)
+      }
+    })
 
   /** Polls until the lock is granted. Run it in an uninterruptible region, with that region's `restore`. */
   const take = Effect.fn("LockManager.acquire")(function*(

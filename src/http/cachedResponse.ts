@@ -168,9 +168,10 @@ interface Cache {
 const makeCache = (
   run: (request: Request) => Effect.Effect<Response, unknown, unknown>,
   nameOrKey: string,
-  options: ResponseOptions<OnCacheError>
+  options: ResponseOptions<OnCacheError>,
+  more?: object
 ): Cache => {
-  const policy = policyUnsafe(options)
+  const policy = policyUnsafe(options, more)
   const compiled = compileName(nameOrKey)
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
@@ -297,7 +298,7 @@ export const cachedWith = <E, R>(
   nameOrKey: string,
   options: ResponseOptions
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
-  const cache = makeCache(() => handler, nameOrKey, options)
+  const cache = makeCache(() => handler, nameOrKey, options, { key: 0 })
   return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
 }
 

@@ -5,6 +5,7 @@ import type { Duration } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { OnCacheError } from "../CacheRegion.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { byteLimit, positiveMillis, strings } from "../region/checks.ts"
 
 /** The two ends of a load, as `ttl` and `tags` see them. */
@@ -105,8 +106,22 @@ const headers = (option: string, names: ReadonlyArray<string>): ReadonlyArray<st
   return unique(list)
 }
 
-/** Throws `CacheError` (`InvalidOption`). */
-export const policyUnsafe = (options: ResponseOptions<OnCacheError>): Policy => {
+const names: Names<ResponseOptions> = {
+  ttl: 0,
+  tags: 0,
+  vary: 0,
+  authenticated: 0,
+  query: 0,
+  maxBodyBytes: 0,
+  stampede: 0,
+  cacheControl: 0,
+  onCacheError: 0
+}
+
+/** `more`: what else may be given with them. Throws `CacheError` (`InvalidOption`). */
+export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: object): Policy => {
+  knownOptions(options, { ...more, ...names })
+  if (typeof options.stampede === "object") knownOptions(options.stampede, { lockTtl: 0, waitTimeout: 0 }, "stampede")
   const { cacheControl, ttl } = options
   const maxBodyBytes = byteLimit("maxBodyBytes", options.maxBodyBytes ?? 1_048_576)
   const varied = headers("vary", strings("vary", options.vary ?? []))

@@ -1,6 +1,7 @@
 import { type Duration, Effect, Layer } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { checked, positiveMillis, wholeNumber } from "../region/checks.ts"
 import { assemble, buildStore, type CacheServices } from "./assemble.ts"
 
@@ -26,6 +27,16 @@ export interface FallbackOptions<E1, R1, E2, R2> {
    * instead, and a warning says so. Default: 10,000.
    */
   readonly journalLimit?: number | undefined
+}
+
+const names: Names<FallbackOptions<never, never, never, never>> = {
+  primary: 0,
+  fallback: 0,
+  timeout: 0,
+  fallbackTtl: 0,
+  failureThreshold: 0,
+  retryAfter: 0,
+  journalLimit: 0
 }
 
 /**
@@ -67,18 +78,18 @@ const layer = <E1, R1, E2, R2>(
 ): Layer.Layer<CacheServices, E1 | E2 | CacheError, R1 | R2> =>
   Layer.effectContext(
     Effect.gen(function*() {
-      const [guard, spareTtlMillis] = yield* checked(
-        () =>
-          [
-            {
-              timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
-              failureThreshold: wholeNumber("failureThreshold", options.failureThreshold ?? 5, 1),
-              retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
-              journalLimit: wholeNumber("journalLimit", options.journalLimit ?? 10_000, 1)
-            },
-            positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
-          ] as const
-      )
+      const [guard, spareTtlMillis] = yield* checked(() => {
+        knownOptions(options, names)
+        return [
+          {
+            timeoutMillis: positiveMillis("timeout", options.timeout ?? "1 second"),
+            failureThreshold: wholeNumber("failureThreshold", options.failureThreshold ?? 5, 1),
+            retryMillis: positiveMillis("retryAfter", options.retryAfter ?? "500 millis"),
+            journalLimit: wholeNumber("journalLimit", options.journalLimit ?? 10_000, 1)
+          },
+          positiveMillis("fallbackTtl", options.fallbackTtl ?? "10 seconds")
+        ] as const
+      })
       // Fresh, so that a fallback which is also provided elsewhere is not emptied under its owner's feet.
       const primary = yield* buildStore(options.primary)
       const spare = yield* buildStore(options.fallback, { fresh: true })

@@ -44,7 +44,7 @@ import { makePattern, type Pattern } from "./cached.ts"
  * assert.equal(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer()))), "1, asked by a")
  * ```
  */
-export const cacheAside: Pattern = makePattern((options) => {
+export const cacheAside: Pattern = makePattern({}, (options) => {
   const region = resolveUnsafe(options)
   return (load) => ({ region, load, leaseMillis: undefined, wait: undefined, memory: false })
 }) as Pattern

@@ -7,8 +7,9 @@ import type { CacheRegion, OnCacheError, RegionOptions, DecodingIn, EncodingIn, 
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction, Anything } from "../internal/erased.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { Names } from "../internal/knownOptions.ts"
 import { checked } from "../region/checks.ts"
-import type { Options } from "../region/region.ts"
+import { checkMore, checkOptions, type Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { Read, type Reader } from "./call.ts"
 import type { Fault } from "./fault.ts"
@@ -114,6 +115,11 @@ const refresh: Call = (engine, { args, key, plan, receiver }) =>
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
 
+/** What a pattern wraps. */
+export const checkLoad = (load: unknown): void => {
+  if (!isLoad(load)) throw invalidOption("loader", load, "a function that returns an effect, or an effect")
+}
+
 /** What is ignored is for the compiler to look at. Here it is checked only. */
 export const checkIgnore = (ignore: unknown): void => {
   if (ignore === undefined) return
@@ -129,15 +135,19 @@ type AnyReadOptions = ReadOptions<string | number>
  * apart from its own, so that a region is resolved once, however many patterns it stands in.
  */
 export const makePattern = <Extra>(
+  names: Names<Extra>,
   planOf: (region: Options, extra: Extra) => (load: Plan["load"]) => Plan,
   call: Call = read
 ): unknown => {
+  const known = { ...names, ignore: 0 }
   const make = (region: Options, extra: Extra & AnyReadOptions) => {
     checkIgnore(extra.ignore)
     return planOf(region, extra)
   }
   return (first: unknown, second: unknown) => {
+    checkOptions((isLoad(first) ? second : first) as Options, known)
     if (isLoad(first)) return wrap(first, make(second as Options, second as Extra & AnyReadOptions), call)
+    checkMore(second, known)
     const extra = second === undefined ? first : { ...(first as object), ...(second as object) }
     const plan = make(first as Options, extra as Extra & AnyReadOptions)
     return (load: Load) => wrap(load, plan, call)
@@ -160,8 +170,9 @@ export const regionNameOf = (cached: object): string | undefined =>
   (cached as { readonly [regionKey]?: string })[regionKey]
 
 /** Wraps a loader, a function or an effect. */
-export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): unknown =>
-  Effect.isEffect(load)
+export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: Call = read): unknown => {
+  checkLoad(load)
+  return Effect.isEffect(load)
     ? new CachedEffectImpl(
         wrapFunction(
           makePlan(() => load),
@@ -169,6 +180,7 @@ export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: C
         )
       )
     : wrapFunction(makePlan(load as Plan["load"]), call)
+}
 
 const wrapFunction = (plan: Plan, call: Call): AnyCached => {
   const { key: compiled } = plan.region

@@ -3,11 +3,12 @@ import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey } from "../C
 import type { RegionSettings } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
-import { invalidOption } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { Said } from "../internal/said.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
-import { makeUnsafe, type Options } from "../region/region.ts"
+import { checkKey, makeUnsafe, type Options, regionNames } from "../region/region.ts"
 import { checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
 import type { CachedLoader, IgnoreIn, ServicesIn } from "./shape.ts"
 import type { ArityFault, Fault } from "./fault.ts"
@@ -157,9 +158,19 @@ type AnyOptions = Options &
   ReadOptions<string | number> &
   Partial<Pick<MemoizeByName<number>, "arity">> & { readonly name?: string | undefined }
 
+const known: Names<AnyOptions> = { name: 0, arity: 0, ...regionNames, ignore: 0 }
+
 const plan = (options: AnyOptions): ((load: Plan["load"]) => Plan) => {
-  const { arity, ignore, name } = options
+  knownOptions(options, known)
+  const { arity, ignore, key, name } = options
   checkIgnore(ignore)
+  if (name === undefined) {
+    if (key === undefined) throw invalidOptionAs("options", "without a name", "a name, or a key with its placeholders")
+    checkKey(key)
+  } else {
+    if (typeof name !== "string") throw invalidOption("name", name, "a text")
+    if (key !== undefined) throw invalidOption("key", key, "none beside a name: one of the two")
+  }
   if (name === undefined && arity !== undefined) {
     throw invalidOption("arity", arity, "none beside a key, which says what it is made of")
   }
@@ -212,6 +223,8 @@ const plan = (options: AnyOptions): ((load: Plan["load"]) => Plan) => {
  */
 export const memoize: Memoize = ((first: unknown, second: AnyOptions) => {
   if (isLoad(first)) return wrap(first, plan(second))
+  if (second !== undefined)
+    throw invalidOptionAs("memoize", "given two options", "all in the first: { ...options, ttl }")
   const make = plan(first as AnyOptions)
   return (load: Load) => wrap(load, make)
 }) as never

@@ -86,12 +86,15 @@ export interface StampedeProtect {
  * assert.deepEqual(new Set(await Effect.runPromise(program.pipe(Effect.provide(CacheMemory.layer())))), new Set([1]))
  * ```
  */
-export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>((options, extra) => {
-  const { lockTtl, onTimeout = "load", waitTimeout } = extra
-  oneOf("onTimeout", onTimeout, ["load", "fail"])
-  const region = resolveUnsafe(options)
-  const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl as Duration.Input)
-  const timeoutMillis =
-    waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout as Duration.Input)
-  return (load) => ({ region, load, leaseMillis: lease, wait: { timeoutMillis, onTimeout }, memory: false })
-}) as StampedeProtect
+export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>(
+  { lockTtl: 0, waitTimeout: 0, onTimeout: 0 },
+  (options, extra) => {
+    const { lockTtl, onTimeout = "load", waitTimeout } = extra
+    oneOf("onTimeout", onTimeout, ["load", "fail"])
+    const region = resolveUnsafe(options)
+    const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl as Duration.Input)
+    const timeoutMillis =
+      waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout as Duration.Input)
+    return (load) => ({ region, load, leaseMillis: lease, wait: { timeoutMillis, onTimeout }, memory: false })
+  }
+) as StampedeProtect

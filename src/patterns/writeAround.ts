@@ -4,10 +4,19 @@ import { type ArgsOf, normalizeKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { Said } from "../internal/said.ts"
 import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
-import { makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
+import {
+  checkMore,
+  checkOptions,
+  makeUnsafe,
+  type Options,
+  type Region,
+  regionNames,
+  resolveUnsafe
+} from "../region/region.ts"
 import { type Given, isLoad, type Load, type Second, type SettingsOf } from "./cached.ts"
 import type { ErrorIn, FailureOf, ServicesIn, ShapeOf } from "./shape.ts"
 import type { Fault, Free } from "./fault.ts"
@@ -23,6 +32,7 @@ import {
   type WrapAny,
   type WriteCall,
   type WriteOf,
+  writeNames,
   type Written
 } from "./writing.ts"
 
@@ -193,6 +203,10 @@ type AroundSpec = AnyLists &
  */
 export const writeAround: WriteAround = ((first: Load | AroundSpec, second?: AroundSpec) => {
   const make = (options: AroundSpec, more?: AnyLists) => {
+    const { key, keys } = Object(options) as Record<string, unknown>
+    if (key !== undefined) checkOptions(options as Options, writeNames)
+    else knownOptions(options, { ...keysNames, ...(keys === undefined ? regionNames : undefined) })
+    checkMore(more, writeNames)
     const lists = checkLists({ ...options, ...more })
     const { region, requestOf } =
       options.key === undefined ? manyOf(options as never) : oneOf(options, asksPrevious(lists))
@@ -225,6 +239,8 @@ const oneOf = (options: Options, asksPrevious: boolean): About => {
     })
   }
 }
+
+const keysNames: Names<Omit<KeysOptions<unknown, unknown, OnCacheError>, "key" | "schema">> = { keys: 0, onCacheError: 0, ...writeNames }
 
 /** The label in statistics of what belongs to no region. */
 const manual = "(writeAround)"

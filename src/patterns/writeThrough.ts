@@ -3,7 +3,7 @@ import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.t
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import type { Said } from "../internal/said.ts"
-import { type Options, resolveUnsafe } from "../region/region.ts"
+import { checkMore, checkOptions, type Options, resolveUnsafe } from "../region/region.ts"
 import { type Call, type First, type Given, isLoad, type Load, type Second, type SettingsOf, wrap } from "./cached.ts"
 import type { FreeOrKeyOf } from "./fault.ts"
 import type { CachedLoader, FailureOf, Wrap } from "./shape.ts"
@@ -17,6 +17,7 @@ import {
   type ValueOf,
   wrapWrite,
   type WrapAny,
+  writeNames,
   type WriteOf,
   type Written
 } from "./writing.ts"
@@ -71,6 +72,8 @@ export interface WriteThrough {
     second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K, ValueOf<L>>>
   ): Wrote<L, A, RD | RE, FailureOf<F>, K>
 }
+
+const known = { ...writeNames, keyOf: 0 }
 
 type WriteSpec = Options & AnyLists & { readonly keyOf?: ((value: unknown) => unknown) | undefined }
 
@@ -136,6 +139,8 @@ type WriteSpec = Options & AnyLists & { readonly keyOf?: ((value: unknown) => un
  */
 export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Partial<WriteSpec>) => {
   const make = (options: WriteSpec, more?: Partial<WriteSpec>) => {
+    checkOptions(options, known)
+    checkMore(more, known)
     const region = resolveUnsafe(options)
     const spec = { ...options, ...more }
     const { keyOf } = spec

@@ -14,11 +14,12 @@ import {
 } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import type { AnyEffect, Anything } from "../internal/erased.ts"
+import type { Names } from "../internal/knownOptions.ts"
 import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import type { Load } from "./cached.ts"
+import { checkLoad, type Load } from "./cached.ts"
 import type { Fault, Free } from "./fault.ts"
 import type { Cached, ErrorIn, ServicesIn, ShapeOf } from "./shape.ts"
 
@@ -106,6 +107,15 @@ export type ValueOf<L> =
     : L extends (...args: never) => Effect.Effect<infer A, Anything, Anything>
       ? A
       : never
+
+/** The options of all that writes. */
+export const writeNames: Names<Lists<never>> = {
+  invalidateKeys: 0,
+  invalidatePatterns: 0,
+  invalidateTags: 0,
+  invalidateOwnTags: 0,
+  intent: 0
+}
 
 const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
 
@@ -207,6 +217,7 @@ export const wrapWrite = (
   lists: AnyLists,
   requestOf: RequestOf
 ): unknown => {
+  checkLoad(write)
   const plan = planOf(Effect.isEffect(write) ? () => write : (write as Plan["load"]))
   const madeOld = listed(lists)
   const intent = intentOf(lists, plan.region)

@@ -4,12 +4,25 @@
 import type { Duration } from "effect"
 import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
-import { invalidOption } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { ADuration, AList } from "../internal/strings.ts"
 import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
 import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
 import type { OnCacheError, RegionSettings } from "./settings.ts"
+
+/** The options of a region. */
+export const regionNames: Names<Options> = {
+  key: 0,
+  schema: 0,
+  prefix: 0,
+  ttl: 0,
+  tags: 0,
+  jitter: 0,
+  onCacheError: 0,
+  compressAbove: 0
+}
 
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */
@@ -41,6 +54,32 @@ export interface Options extends Omit<RegionSettings<unknown, string, OnCacheErr
   /** A template, or a key already compiled. */
   readonly key: string | CompiledKey
   readonly schema: AnyCodec | undefined
+}
+
+/** The options of a region as they were given, perhaps with those of a pattern: a key, a schema, and none that nobody reads. */
+export const checkOptions = (options: Options, more?: object): void => {
+  knownOptions(options, { ...regionNames, ...more })
+  checkKey(options.key)
+  codecOf(options.schema as AnyCodec)
+}
+
+export const checkKey = (key: unknown): void => {
+  if (typeof key !== "string") throw invalidOption("key", key, 'a template, such as "user:{userId}"')
+}
+
+/** What is given beside a region: nothing that the region says itself, for it is made of that already. */
+export const checkMore = (more: unknown, known: object): void => {
+  if (more === undefined) return
+  for (const name of Object.keys(regionNames)) {
+    if (!Object.hasOwn(known, name) && Object(more)[name] !== undefined) {
+      throw invalidOptionAs(
+        name,
+        "given beside a region",
+        `it in the region: { ...region, ${name} }, or CacheRegion.make`
+      )
+    }
+  }
+  knownOptions(more, known)
 }
 
 const resolved = new WeakMap<object, Region>()

@@ -2,7 +2,7 @@
  * How the values of a schema become JSON and back: made once for a schema, used for every value.
  */
 import { Cause, Effect, Exit, Schema } from "effect"
-import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { inOwnWords } from "../internal/ownWords.ts"
 import { type Stamp, stamps } from "../internal/stamp.ts"
 import { asStored } from "./asStored.ts"
@@ -49,6 +49,7 @@ export const codecOf = <S extends Schema.Constraint>(
 const make = <S extends Schema.Constraint>(
   schema: S
 ): EntryCodec<S["Type"], S["DecodingServices"] | S["EncodingServices"]> => {
+  if (!Schema.isSchema(schema)) throw invalidOption("schema", schema, "a schema, such as Schema.String")
   let json: Schema.toCodecJson<S>
   try {
     json = Schema.toCodecJson(schema)

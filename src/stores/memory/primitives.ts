@@ -10,6 +10,7 @@ import type { CacheError } from "../../CacheError.ts"
 import { matcherUnsafe } from "../../CacheKey.ts"
 import { inSteps, sum } from "../../internal/inSteps.ts"
 import { invalidOption } from "../../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../../internal/knownOptions.ts"
 import { monotonicMillis, processMillis } from "../../internal/processTime.ts"
 import { checked, oneOf, wholeNumber } from "../../region/checks.ts"
 import { CacheBackend, type Write } from "../../services/CacheBackend.ts"
@@ -55,7 +56,10 @@ const byteCount = (input: unknown): number => {
   return Option.isSome(parsed) ? Number(parsed.value) : Number.NaN
 }
 
+const names: Names<MemoryOptions> = { maxEntries: 0, maxBytes: 0, isolation: 0, name: 0 }
+
 const checkUnsafe = (options: MemoryOptions): { maxEntries: number; maxBytes: number } => {
+  knownOptions(options, names)
   const maxEntries = wholeNumber("maxEntries", options.maxEntries ?? 10_000, 1)
   const maxBytes = byteCount(options.maxBytes)
   if (!(maxBytes >= 1)) {

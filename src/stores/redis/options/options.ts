@@ -7,6 +7,7 @@ import { type Duration, type Effect, Redacted } from "effect"
 import type { Redis } from "ioredis"
 import type { CacheError } from "../../../CacheError.ts"
 import { describe, invalidOption, invalidOptionAs } from "../../../internal/invalidOption.ts"
+import { knownOptions, type Names } from "../../../internal/knownOptions.ts"
 import { checked, maxPingMillis, millisBetween, minPingMillis, oneOf, wholeNumber } from "../../../region/checks.ts"
 import { type Address, addressForm, parseAddress, parseUrl, type UrlParts, withoutBrackets } from "./url.ts"
 
@@ -231,7 +232,35 @@ const targetOf = (options: RedisOptions, url: UrlParts | undefined): Target => {
   }
 }
 
+const names: Names<RedisOptions> = {
+  mode: 0,
+  url: 0,
+  host: 0,
+  port: 0,
+  nodes: 0,
+  primaryName: 0,
+  sentinelUsername: 0,
+  sentinelPassword: 0,
+  natMap: 0,
+  username: 0,
+  password: 0,
+  db: 0,
+  tls: 0,
+  client: 0,
+  durability: 0,
+  namespace: 0,
+  timeout: 0,
+  connectTimeout: 0,
+  pingInterval: 0,
+  compressionThreshold: 0,
+  isolation: 0,
+  name: 0
+}
+
+const durabilityNames: Names<Durability> = { replicas: 0, timeout: 0 }
+
 const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
+  knownOptions(options, names)
   if (options.client !== undefined) {
     const both = given(options, [
       ...(["mode", "url", "host", "port", "nodes", "natMap", "username", "password", "db", "tls", "name"] as const),
@@ -259,6 +288,7 @@ const resolveUnsafe = (options: RedisOptions): ResolvedOptions => {
   const servername =
     target.mode === "standalone" && isIP(target.address.host) === 0 ? { servername: target.address.host } : {}
   const { durability } = options
+  if (durability !== undefined) knownOptions(durability, durabilityNames, "durability")
   return {
     target,
     natMap: new Map(
