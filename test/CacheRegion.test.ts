@@ -118,3 +118,38 @@ it.effect("an entry from before its region bore a tag is a miss", () =>
     assert.strictEqual(yield* make(["b"]), 2)
   }).pipe(Effect.provide(CacheTest.layer))
 )
+
+describe("a list in place of the arguments", () => {
+  const make = (key: string) => CacheRegion.make({ key, schema: Schema.String })
+  const keyOf = (key: string, ...args: ReadonlyArray<unknown>): string => {
+    try {
+      return (make(key).keyFor as (...args: ReadonlyArray<unknown>) => string)(...args)
+    } catch (error) {
+      return (error as CacheError).reason._tag
+    }
+  }
+
+  it("is all of them where it can be nothing else, and refused where it may be the first", () => {
+    assert.deepStrictEqual(
+      [
+        keyOf("a:{0}:{1?}", ["x"]),
+        keyOf("a:{0?}", ["x"]),
+        keyOf("a:{1}", [1, 2]),
+        keyOf("a:{1?}", [1, 2]),
+        keyOf("a:{1?}:{2?}", []),
+        keyOf("a:{1?}", [1, 2], undefined),
+        keyOf("a:{1?}", 1, 2),
+        keyOf("a:{1?}")
+      ],
+      ["a:x:%-", "a:x", "a:2", "InvalidKey", "InvalidKey", "a:%-", "a:2", "a:%-"]
+    )
+  })
+
+  it("is refused for a key by name, whose parts would all seem absent", () => {
+    assert.deepStrictEqual(
+      [keyOf("a:{id?}", ["x"]), keyOf("a:{id?}", {}), keyOf("a:{id?}")],
+      ["InvalidKey", "a:%-", "a:%-"]
+    )
+    assert.throws(() => make("a:{id}").pattern(["x"] as never), "is to come from an object, and that is an array")
+  })
+})

@@ -199,7 +199,12 @@ export class Boarding<S> extends Caller {
     let next: Effect.Effect<unknown, unknown, unknown>
     try {
       next = this.ends.settle(this, exit)
-      if (this.span !== undefined) next = this.span.over(next)
+      if (this.span !== undefined) {
+        // Who goes on by itself, because another function has failed, or nobody has loaded, has shared nothing.
+        const { ran } = this.flight
+        const isShared = Exit.isSuccess(exit) || (next === exit && ran > 0)
+        next = this.span.over(next, isShared ? () => "shared" : undefined)
+      }
     } catch (defect) {
       next = Exit.die(defect)
     }

@@ -61,7 +61,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
   Effect.fnUntraced(function*(options: ClientOptions) {
     const layer = options.primary.backend.name
     const counters = new Counters(layer)
-    const { record, secondSchema, undecoded } = makeReports(counters)
+    const { manyTags, record, secondSchema, undecoded } = makeReports(counters)
     const primary = new Store(options.primary, { same: options.same, undecoded })
     const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
     const spare =
@@ -81,6 +81,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       defaultLeaseMillis: Duration.toMillis(options.settings.lockTtl),
       counters: (region) => counters.of(region.name),
       record,
+      manyTags,
       intended: () => {}
     }
 
@@ -166,7 +167,9 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
             if (holder !== token) return false
             const origin = { born, loadMillis: 0, defaultTtl: defaultTtlMillis }
             const sealed = yield* primary.sealer.sealNow(region, key, value, params, origin)
-            return yield* primary.fill(region, key, token, sealed, "empty")
+            const filled = yield* primary.fill(region, key, token, sealed, "empty")
+            if (filled && primary.lacksMarkers(sealed.tags)) yield* manyTags(region)
+            return filled
           })
           // A step that failed may have been carried out all the same.
           yield* Effect.onError(store, () => primary.giveBack(key, token, defaultLeaseMillis))

@@ -45,8 +45,21 @@ export interface Request {
 }
 
 /** Calls the loader as the wrapped function was called. */
-export const callLoader = ({ args, plan, receiver }: Omit<Request, "key">): AnyEffect =>
-  Reflect.apply(plan.load, receiver, args)
+export const callLoader = ({ args, plan, receiver }: Omit<Request, "key">): AnyEffect => {
+  const loaded: unknown = Reflect.apply(plan.load, receiver, args)
+  return Effect.isEffect(loaded) ? loaded : noEffect(plan, loaded)
+}
+
+/** Of who has no types. Nothing of the value is said, which may be anybody's. */
+const noEffect = ({ region }: Plan, loaded: unknown): AnyEffect => {
+  const isPromise = loaded instanceof Promise
+  // It has no other listener: if it is rejected, it must not end the process.
+  if (isPromise) loaded.catch(() => {})
+  const what = isPromise
+    ? "a Promise: use Effect.tryPromise"
+    : `no effect, but ${loaded === null ? "null" : typeof loaded}: use Effect.succeed`
+  return Effect.die(new TypeError(`effect-cache: the loader of ${JSON.stringify(region.name)} returned ${what}`))
+}
 
 /** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
 export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown =>

@@ -19,6 +19,8 @@ export interface LoadContext {
   readonly counters: (region: Region) => RegionCounters
   /** Counts and logs a cache failure that is not the caller's to see. */
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
+  /** Of an entry that was stored and is stale all the same, for memory has no room for the markers of its tags. */
+  readonly manyTags: (region: Region) => Effect.Effect<void>
   /** There is what writers of this key were going to invalidate: in the background it is seen to (`intents.ts`). */
   intended: (key: string) => void
 }
@@ -48,7 +50,7 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   // Where others' writes are not seen, what has been on its way for too long is as old as what has been kept for too long.
   if (store.sealer.maxAgeMillis - loadMillis < 1) {
     const given = store.giveBack(flight.key, flight.token, leaseMillis)
-    return Effect.flatMap(given, () => landed(landing, false, services))
+    return Effect.flatMap(given, () => landed(landing, false, undefined, services))
   }
   const endedAt = flight.startedAt + loadMillis
   // The epoch of before the load: an invalidation during the load makes the entry stale.
@@ -58,7 +60,7 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   if (store.inPlace && store.sealer.asIs) {
     const sealed = store.sealer.sealHere(region, key, value, paramsOf(request), origin, services)
     if (sealed instanceof CacheError) return unstored(landing, sealed)
-    return landed(landing, store.fillHere(key, token, sealed), services)
+    return landed(landing, store.fillHere(key, token, sealed), sealed, services)
   }
   const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)
   return isDone(sealed) ? fill(landing, sealed.value, services) : fillLater(landing, sealed, services)
@@ -86,28 +88,36 @@ const fill = (
   const { flight, request, store } = landing
   const { key, token } = flight
   const filled = store.fill(request.plan.region, key, token, sealed, "keep", () => landing.context.intended(key))
-  return isDone(filled) ? landed(landing, filled.value, services) : landLater(landing, filled, services)
+  return isDone(filled) ? landed(landing, filled.value, sealed, services) : landLater(landing, filled, sealed, services)
 }
 
-const landLater = (landing: Landing, filled: Effect.Effect<boolean, CacheError>, services: Context.Context<never>) => {
+const landLater = (
+  landing: Landing,
+  filled: Effect.Effect<boolean, CacheError>,
+  sealed: Sealed,
+  services: Context.Context<never>
+) => {
   const { flight, leaseMillis, store } = landing
   // It may have been carried out all the same, and then the lease is gone; if not, it must not stay for its whole TTL.
   const kept = Effect.onError(filled, () => store.orphans.add(flight.key, flight.token, leaseMillis))
   return Effect.matchEffect(kept, {
     onFailure: (error) => unstored(landing, error),
-    onSuccess: (accepted) => landed(landing, accepted, services)
+    onSuccess: (accepted) => landed(landing, accepted, sealed, services)
   })
 }
 
 const landed = (
-  { context, request, value }: Landing,
+  { context, request, store, value }: Landing,
   accepted: boolean,
+  sealed: Sealed | undefined,
   services: Context.Context<never>
 ): Effect.Effect<unknown> => {
   if (!accepted) {
     const { refused, region } = request.plan
     context.counters(region).refused(services)
     refused?.(...(request.args as ReadonlyArray<never>))
+  } else if (sealed !== undefined && store.lacksMarkers(sealed.tags)) {
+    return Effect.as(context.manyTags(request.plan.region), value)
   }
   return Exit.succeed(value)
 }

@@ -32,13 +32,12 @@ export const loadAttributes = (
 
 /**
  * It waits for the load of another, in the store of that name: under a span of its own, where somebody looks, for what takes its
- * time is in another trace. A tracer that throws keeps nobody from waiting.
+ * time is in another trace. Whether it is given what that has loaded, is said at its end. A tracer that throws keeps nobody from
+ * waiting.
  */
 export const waits = (caller: Caller, layer: string): void => {
   const { fiber, request } = caller
   try {
-    caller.span ??= openSpan(fiber, "cache.wait", () =>
-      attributesOf(request.plan.region.name, request.key, layer, "shared")
-    )
+    caller.span ??= openSpan(fiber, "cache.wait", () => attributesOf(request.plan.region.name, request.key, layer))
   } catch {}
 }

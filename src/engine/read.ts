@@ -313,7 +313,9 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       const there = flights.begunSince(came, key, plan) ?? flights.opened(key, plan, "load", true)
       if (there !== undefined && closesCircle(owner, there.work)) return resume(loadAlone(context, store, request))
       const flight = there ?? newFlight(store, request, "load", fiber, "miss", came)
-      return board(flight, new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came))
+      const caller = new Boarding(lateLoads, store, request, flight, fiber, owner, resume, came)
+      if (there !== undefined) waits(caller, store.backend.name)
+      return board(flight, caller)
     })
 
   const loads: Ends<Store> = {

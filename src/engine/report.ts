@@ -13,6 +13,7 @@ import { type Warning, warn } from "../observe/warnings.ts"
 import type { Region } from "../region/region.ts"
 import { issueText } from "../schema/issue.ts"
 import { NotCopied } from "./copy.ts"
+import type { LoadContext } from "./land.ts"
 import { manual } from "./given.ts"
 import { Threw } from "./seal.ts"
 
@@ -21,6 +22,8 @@ export interface Reports {
   readonly record: (region: Region, error: CacheError) => Effect.Effect<void>
   /** The payload of an entry of this very schema is none of its values; the read is a miss, and counted as one. */
   readonly undecoded: (region: Region, cause: unknown) => Effect.Effect<void>
+  /** An entry is stale as soon as it is stored. Said once. */
+  readonly manyTags: LoadContext["manyTags"]
   /** What is to be said, once, where the template of a region has another schema elsewhere in this process. */
   readonly secondSchema: (region: Region) => Effect.Effect<void> | undefined
 }
@@ -56,6 +59,16 @@ export const makeReports = (counters: Counters): Reports => ({
           )
         : told
     }),
+  manyTags: (region) =>
+    Effect.withFiber((fiber) =>
+      tell(counters, region, fiber, "many tags", {
+        kind: "many tags",
+        once: true,
+        text: () =>
+          `an entry of ${named(region)} is stale as soon as it is stored, because it has more tags than memory keeps: give it ` +
+          "fewer, or raise maxEntries and maxBytes of the layer"
+      })
+    ),
   secondSchema: (region) => {
     const { codec, fingerprint, name } = region
     if (codec === undefined || name === manual) return undefined

@@ -181,7 +181,9 @@ export class Slot {
       onFailure: (error) => Effect.andThen(note(error), this.#empty),
       onSuccess: (filled) =>
         filled
-          ? Effect.void
+          ? store.lacksMarkers(sealed.tags)
+            ? context.manyTags(region)
+            : Effect.void
           : Effect.withFiber((fiber) => Effect.succeed(context.counters(region).refused(fiber.context)))
     })
   }

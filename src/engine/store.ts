@@ -44,6 +44,9 @@ const answeredTag = "(answered)"
 /** The most markers that are asked for together with many entries; an entry with others costs one more trip. */
 const knownTagsMax = 1_000
 
+/** Of as many there is always room for the markers. */
+const fewTags = 16
+
 export class Store implements Primitives {
   readonly backend: CacheBackend["Service"]
   readonly tags: TagIndex["Service"]
@@ -337,6 +340,12 @@ export class Store implements Primitives {
     const local = this.#local!
     if (tags.length > 0) local.ensure(tags)
     return local.fill(key, token, stored as CacheEntry, ttlMillis, endedAt)
+  }
+
+  /** Whether an entry in this process that was stored a moment ago is stale: of its tags there are more than markers are kept of. */
+  lacksMarkers(tags: ReadonlyArray<string>): boolean {
+    const local = this.#local
+    return local !== undefined && tags.length > fewTags && tags.some((tag) => local.marker(tag) === undefined)
   }
 
   /** Gives a lease back: at once, or as soon as the store answers. */

@@ -120,6 +120,12 @@ const describe = (value: unknown): string =>
 /** What an object has from its prototype: an optional part may be called "constructor", and be absent. */
 const isInherited = (parts: Parts, name: string): boolean => name in Object.prototype && !Object.hasOwn(parts, name)
 
+/** In a list nothing has a name: all parts would seem to be absent. */
+const checkNamed = ({ positional, source }: Template, parts: Parts, name: string): void => {
+  if (!positional && Array.isArray(parts))
+    throw invalidKey(source, "is to come from an object, and that is an array", name)
+}
+
 /** The text of a part, which is its identity, as it stands in the key. */
 const encode = (template: Template, name: string, value: unknown, parts: Parts): string => {
   const text =
@@ -129,7 +135,10 @@ const encode = (template: Template, name: string, value: unknown, parts: Parts):
         ? String(value)
         : undefined
   if (text === undefined) {
-    if (template.optional.has(name) && (value === undefined || isInherited(parts, name))) return absentPart
+    if (template.optional.has(name) && (value === undefined || isInherited(parts, name))) {
+      checkNamed(template, parts, name)
+      return absentPart
+    }
     throw invalidKey(
       template.source,
       `is ${describe(value)}, expected a string, a finite number, a bigint or a boolean`,
@@ -196,6 +205,7 @@ export const builder = (template: Template): Build => {
 export const patternOf = (template: Template, parts: Parts): string => {
   let pattern = template.texts[0]!
   template.names.forEach((name, i) => {
+    checkNamed(template, parts, name)
     // Own properties only: a placeholder may be called "constructor".
     const value = Object.hasOwn(parts, name) ? valueOf(template, parts, name) : undefined
     pattern += (value === undefined ? "*" : encode(template, name, value, parts)) + template.texts[i + 1]!

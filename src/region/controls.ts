@@ -4,7 +4,15 @@
  */
 import { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { buildCachePattern, type KeyParams, type KeyPart, type ParamsOf, type PlaceholderNames } from "../CacheKey.ts"
+import {
+  buildCachePattern,
+  type CompiledKey,
+  type KeyParams,
+  type KeyPart,
+  type ParamsOf,
+  type PlaceholderNames
+} from "../CacheKey.ts"
+import { invalidKey } from "../key/encoding.ts"
 import type { Anything } from "../internal/erased.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { checked } from "./checks.ts"
@@ -38,7 +46,18 @@ export type PatternParams<T extends string> =
     ? ReadonlyArray<KeyPart | undefined>
     : { readonly [K in keyof ParamsOf<T>]?: ParamsOf<T>[K] | undefined }
 
-const isList = (args: ReadonlyArray<unknown>): boolean => args.length === 1 && Array.isArray(args[0])
+/**
+ * Whether one list stands in place of the arguments, as of a template known only when it runs. Where the first argument is a part, or a
+ * later one is required, a list can be nothing else. Where it may as well be an argument that is no part, it is refused.
+ */
+const isList = (args: ReadonlyArray<unknown>, { template }: CompiledKey): boolean => {
+  if (args.length !== 1 || !Array.isArray(args[0])) return false
+  if (/\{(0\??|\d)\}/.test(template)) return true
+  throw invalidKey(
+    template,
+    "a list alone may be the first argument or all of them: give the arguments, (first, undefined) or (...list)"
+  )
+}
 
 /**
  * As properties that do not enumerate: what is made by spreading a region has other options, and must not have these. They need no
@@ -46,8 +65,7 @@ const isList = (args: ReadonlyArray<unknown>): boolean => args.length === 1 && A
  */
 export const controlsOf = ({ key }: Region): PropertyDescriptorMap => {
   const keyFor = (...args: ReadonlyArray<unknown>): string =>
-    // One list in place of the arguments, of a template known only when it runs. Beside others it is an argument that is no part.
-    key.buildUnsafe((key.positional && !isList(args) ? args : (args[0] ?? {})) as ReadonlyArray<unknown>)
+    key.buildUnsafe((key.positional && !isList(args, key) ? args : (args[0] ?? {})) as ReadonlyArray<unknown>)
   const pattern = (some?: unknown): string =>
     buildCachePattern(key.template, { prefix: key.prefix, params: some, args: some } as never)
   const invalidate = (...args: ReadonlyArray<unknown>): Effect.Effect<void, CacheError, CacheClient> =>

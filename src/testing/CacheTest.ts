@@ -1,8 +1,7 @@
 /**
  * The cache for tests: in memory, but every value is stored as bytes and decoded on each hit, as in Redis.
  */
-import { isDeepStrictEqual } from "node:util"
-import { Context, Data, type Duration, Effect, Equal, Layer } from "effect"
+import { Context, Data, type Duration, Effect, Layer } from "effect"
 import { addTags, type CacheEntry, decode } from "../CacheEntry.ts"
 import { CacheError, Unavailable } from "../CacheError.ts"
 import { processNow } from "../internal/processTime.ts"
@@ -17,6 +16,7 @@ import { CacheClient } from "../services/CacheClient.ts"
 import type { Primitives } from "../services/CachePrimitives.ts"
 import type { CacheCounters } from "../services/CacheStats.ts"
 import { type Operation as AnyOperation, around } from "../stores/around.ts"
+import { same } from "./same.ts"
 
 /** The steps of the backend that a test can make fail or slow. */
 export type Operation = Exclude<AnyOperation, "awaitRelease" | "lookupMany" | "removeMatchingAny" | `intents.${string}`>
@@ -211,12 +211,7 @@ const make = Effect.gen(function*() {
   const faulty = around(asBytes(memory), (call, self) =>
     call.operation === "awaitRelease" ? self : faults.around(call.operation as Operation, self)
   )
-  const services = yield* assemble(
-    { ...faulty, locks: memory.locks },
-    {
-      same: (value, decoded) => Equal.equals(value, decoded) || isDeepStrictEqual(value, decoded)
-    }
-  )
+  const services = yield* assemble({ ...faulty, locks: memory.locks }, { same })
   const entries = Effect.map(processNow, (now) => entriesOf(state, now))
   const client = Context.get(services, CacheClient)
   return Context.add(services, CacheTest, {

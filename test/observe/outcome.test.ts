@@ -65,6 +65,25 @@ for (const [name, layer] of inProcess) {
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("a wait that was too long says nothing, and what the call does then says what it is", () =>
+      Effect.gen(function*() {
+        const gate = makeGate<number>()
+        const slow = stampedeProtect({ ...region, waitTimeout: "1 second" })(({ id }: Id) => gate.pass(id))
+        const first = yield* Effect.forkChild(slow({ id: 8 }), { startImmediately: true })
+        yield* gate.reached
+        const { said, traced } = keeping()
+        const second = yield* Effect.forkChild(traced(slow({ id: 8 })), { startImmediately: true })
+        for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+        yield* TestClock.adjust("2 seconds")
+        for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+        yield* gate.open
+        yield* Fiber.join(first)
+        assert.strictEqual(yield* Fiber.join(second), 8)
+        assert.include(said(), `cache.wait ${store} -`)
+        assert.strictEqual(said().at(-1), `cache.load ${store} bypass`)
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("the wait ends with who leaves", () =>
       Effect.gen(function*() {
         const gate = makeGate<number>()
