@@ -16,7 +16,12 @@ it.effect("a warning, once, of an entry that is stale as soon as it is stored", 
       CacheRegion.make({ key: `${name}:{id}`, schema: Schema.Number, tags: tags(name, count) })
     const run = (name: string, count: number) => {
       const Region = region(name, count)
-      const get = cacheAside(Region)(({ id }: { readonly id: number }) => Effect.sync(() => (loads++, id)))
+      const get = cacheAside(Region)(({ id }: { readonly id: number }) =>
+        Effect.sync(() => {
+          loads++
+          return id
+        })
+      )
       const put = writeThrough(Region)(({ id }: { readonly id: number }) => Effect.succeed(id))
       return Effect.gen(function*() {
         loads = 0
