@@ -30,8 +30,12 @@ const isAlike = (value: unknown, decoded: unknown): boolean => {
 
 const isObject = (u: unknown): u is object => typeof u === "object" && u !== null
 
-/** Its prototype; of plain objects, with one or without and of whatever realm, one for all. */
+/**
+ * Its prototype; of plain objects, with one or without and of whatever realm, one for all, and of bytes: Node gives a `Buffer` where
+ * the schema says `Uint8Array`, which it is.
+ */
 const kindOf = (of: object): unknown => {
+  if (ArrayBuffer.isView(of)) return ArrayBuffer
   const prototype: unknown = Object.getPrototypeOf(of)
   return prototype === null || Object.getPrototypeOf(prototype) === null ? Object.prototype : prototype
 }

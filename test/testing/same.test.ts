@@ -56,6 +56,7 @@ describe("same", () => {
         ])
       ],
       [new Uint8Array([1]), new Uint8Array([1])],
+      [{ body: Buffer.from([1]) }, { body: new Uint8Array([1]) }],
       [Array.from({ length: 200_000 }, () => row), Array.from({ length: 200_000 }, () => row)],
       [circle, circle]
     ]
