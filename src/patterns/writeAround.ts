@@ -240,7 +240,11 @@ const oneOf = (options: Options, asksPrevious: boolean): About => {
   }
 }
 
-const keysNames: Names<Omit<KeysOptions<unknown, unknown, OnCacheError>, "key" | "schema">> = { keys: 0, onCacheError: 0, ...writeNames }
+const keysNames: Names<Omit<KeysOptions<unknown, unknown, OnCacheError>, "key" | "schema">> = {
+  keys: 0,
+  onCacheError: 0,
+  ...writeNames
+}
 
 /** The label in statistics of what belongs to no region. */
 const manual = "(writeAround)"
