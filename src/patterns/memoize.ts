@@ -5,7 +5,7 @@ import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
-import type { Said } from "../internal/said.ts"
+import type { Is, Said, Some } from "../internal/said.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
 import { checkKey, makeUnsafe, type Options, regionNames } from "../region/region.ts"
@@ -99,13 +99,15 @@ export interface WrapMemo<W extends Awaiting> {
   ): Memoized<L, ValueIn<W>, ServicesIn<W>>
 }
 
-type AwaitingOf<T extends string, A, S, Ig, N> = [T] extends [never]
-  ? [A] extends [Loaded]
-    ? Said<{ name: string; arity: N }>
-    : Said<{ name: string; arity: N; value: A; services: S }>
-  : [A] extends [Loaded]
-    ? Said<{ key: T; ignore: Ig }>
-    : Said<{ key: T; value: A; ignore: Ig; services: S }>
+// `K` is for `Some`: a value type that is generic is none that is not there.
+type AwaitingOf<T extends string, A, S, Ig, N, K = 1> =
+  Some<K> extends Is<Exclude<A, Loaded>>
+    ? [T] extends [never]
+      ? Said<{ name: string; arity: N; value: A; services: S }>
+      : Said<{ key: T; value: A; ignore: Ig; services: S }>
+    : [T] extends [never]
+      ? Said<{ name: string; arity: N }>
+      : Said<{ key: T; ignore: Ig }>
 
 /** The signature of `memoize`: curried or data-first. */
 export interface Memoize {

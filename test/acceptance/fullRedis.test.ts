@@ -32,7 +32,7 @@ for i = 1, 6000 do
 end
 return 6000`
 
-const region = { name: "rows", key: "row:{id}", schema: Schema.Number, ttl: "1 hour", tags: ["all"] } as const
+const region = { key: "row:{id}", schema: Schema.Number, ttl: "1 hour", tags: ["all"] } as const
 type Id = { readonly id: string }
 
 /** One process: rows that count their changes, and what reads and writes them. */

@@ -308,7 +308,8 @@ describe("the intent of a transaction", () => {
         )
         const found = yield* client.run(db.transaction(Effect.andThen(tags, down)))
         assert.deepStrictEqual(found, [[[], [], Array.from({ length: 1_000 }, (_, i) => `t${i}`)]])
-        assert.isAtMost((yield* calls(admin, "hset")) - before, 1_000)
+        // Once for each up to the thousandth. Where that takes its time, it is renewed meanwhile.
+        assert.isBelow((yield* calls(admin, "hset")) - before, 1_100)
       })
     )
   )

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Option, Schema, SchemaGetter } from "effect"
-import { cacheAside, CacheClient, CacheMemory } from "effect-cache"
+import { cacheAside, CacheClient, CacheMemory, memoize } from "effect-cache"
 import { warnings, withoutSchema } from "./withoutSchema.ts"
 
 describe("isolation", () => {
@@ -61,7 +61,7 @@ describe("isolation", () => {
       Effect.gen(function*() {
         const logged = warnings()
         // No type allows it, but nothing refuses it either.
-        const find = cacheAside({ key: "find", onCacheError: "fail" } as never)(
+        const find = memoize({ key: "find", onCacheError: "fail" } as never)(
           Effect.succeed(Option.none()) as never
         ) as unknown as Effect.Effect<unknown, { readonly reason: { readonly _tag: string } }, CacheClient>
         yield* Effect.gen(function*() {
