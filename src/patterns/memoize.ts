@@ -99,9 +99,9 @@ export interface WrapMemo<W extends Awaiting> {
   ): Memoized<L, ValueIn<W>, ServicesIn<W>>
 }
 
-// `K` is for `Some`: a value type that is generic is none that is not there.
-type AwaitingOf<T extends string, A, S, Ig, N, K = 1> =
-  Some<K> extends Is<Exclude<A, Loaded>>
+// Never `never`, which a name makes of `T`: see `Some`.
+type AwaitingOf<T extends string, A, S, Ig, N> =
+  Some<T | ""> extends Is<Exclude<A, Loaded>>
     ? [T] extends [never]
       ? Said<{ name: string; arity: N; value: A; services: S }>
       : Said<{ key: T; value: A; ignore: Ig; services: S }>
