@@ -1,9 +1,9 @@
 /**
- * Runs every program at the top of `examples/`, one after the other, against the sources; on memory, or with the
- * `REDIS_URL` of a temporary server when the file names that variable. Prints what a failing one printed.
+ * Runs every program at the top of `examples/` against the sources, on memory and on a Redis that it starts: each checks itself, must
+ * end well on both, and print the same. Prints what a failing one printed.
  */
 import { spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { RedisServer } from "../test/support/redisServer.ts"
@@ -21,11 +21,14 @@ interface Outcome {
   readonly output: string
 }
 
+const settings = /^(CACHE_|REDIS_)/
+
 const run = (file: string, env: Record<string, string>): Promise<Outcome> =>
   new Promise((resolve) => {
+    const inherited = Object.entries(process.env).filter(([name]) => !settings.test(name))
     const child = spawn(process.execPath, ["--conditions=effect-cache-source", file], {
       cwd: fileURLToPath(root),
-      env: { ...process.env, ...env },
+      env: { ...Object.fromEntries(inherited), ...env },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: timeoutMillis,
       killSignal: "SIGKILL"
@@ -39,26 +42,38 @@ const run = (file: string, env: Record<string, string>): Promise<Outcome> =>
     )
   })
 
-const needsRedis = (file: string): boolean => readFileSync(new URL(file, root), "utf8").includes("REDIS_URL")
+/** What is wrong with a pair of runs. */
+const problemOf = (memory: Outcome, redis: Outcome, stored: string): string | undefined => {
+  if (!memory.ok) return `on memory: ${memory.output}`
+  if (!redis.ok) return `on Redis: ${redis.output}`
+  if (memory.output === "") return "printed nothing"
+  if (memory.output !== redis.output) return `on memory: ${memory.output}\non Redis: ${redis.output}`
+  return stored === "" ? "left nothing on Redis: did it run there?" : undefined
+}
+
+const leavesKeys = (file: string): boolean => /\/(level|manual)/.test(file)
 
 const program = Effect.gen(function*() {
   let passed = 0
   let failed = 0
+  const server = yield* RedisServer
   for (const file of files) {
     const started = process.hrtime.bigint()
-    const outcome = yield* needsRedis(file)
-      ? Effect.scoped(
-          Effect.flatMap(RedisServer.scoped(), (server) =>
-            Effect.promise(() => run(file, { REDIS_URL: server.url, CACHE_BACKEND: "redis" }))
-          )
-        )
-      : Effect.promise(() => run(file, { CACHE_BACKEND: "memory" }))
+    const [memory, redis] = yield* Effect.promise(() =>
+      Promise.all([
+        run(file, { CACHE_BACKEND: "memory" }),
+        run(file, { CACHE_BACKEND: "redis", REDIS_URL: server.url })
+      ])
+    )
+    const name = file.slice("examples/".length, -".ts".length)
+    const stored = leavesKeys(file) ? yield* server.raw("KEYS", `examples:${name}:*`) : " "
+    const problem = problemOf(memory, redis, stored)
     const millis = Number((process.hrtime.bigint() - started) / 1_000_000n)
-    console.log(`${outcome.ok ? "pass" : "FAIL"}  ${file}  ${millis} ms`)
-    if (outcome.ok) passed++
+    console.log(`${problem === undefined ? "pass" : "FAIL"}  ${file}  ${millis} ms`)
+    if (problem === undefined) passed++
     else {
       failed++
-      console.error(outcome.output)
+      console.error(problem)
     }
   }
   if (files.length === 0) {
@@ -69,4 +84,4 @@ const program = Effect.gen(function*() {
   return failed
 })
 
-process.exitCode = (await Effect.runPromise(program)) === 0 ? 0 : 1
+process.exitCode = (await Effect.runPromise(Effect.provide(program, RedisServer.layer()))) === 0 ? 0 : 1

@@ -1,4 +1,4 @@
-/** A short run of the model; `npm run verify:model` is the long one. */
+/** A glance at the model: `npm run verify` goes on for longer, and `npm run verify:model` is the long run. */
 import { assert, describe, it } from "@effect/vitest"
 import { exhaust } from "../../verify/model/explore.ts"
 import { outcomeOf } from "../../verify/model/job.ts"
@@ -7,14 +7,14 @@ import { follow, programOf, replay } from "../../verify/model/story.ts"
 
 describe("no schedule breaks the promise", () => {
   for (const [how, programs, schedules] of [
-    ["exhaust", small, 300],
-    ["sample", large, 100]
+    ["exhaust", small, 60],
+    ["sample", large, 20]
   ] as const) {
     for (const { name } of programs) {
       it(name, () => {
         const { complete, schedules: done, violation } = outcomeOf(how, schedules, name)
         assert.isUndefined(violation, violation?.story.join("\n"))
-        assert.isTrue(complete || done > 50, `${done} schedules`)
+        assert.isTrue(complete || done >= schedules, `${done} schedules`)
       })
     }
   }
