@@ -30,7 +30,7 @@ const versions = [
 ] as const
 
 /** How many instantiations the large program may take: 200 regions and 400 functions. What is there now is near. */
-const maxInstantiations = 473_000
+const maxInstantiations = 410_000
 
 const tsc = (bin: string, args: ReadonlyArray<string>): Promise<string> =>
   new Promise((resolve) => {

@@ -7,16 +7,22 @@
  */
 import { Schema } from "effect"
 
-/** A key, a key template, a tag or a pattern cannot be used. `placeholder` names the part at fault, when it is one. */
+/**
+ * A key, a key template, a tag or a pattern cannot be used. `placeholder` names the part at fault, when it is one; `cause` is what the
+ * function of a key threw.
+ */
 export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
   key: Schema.String,
   placeholder: Schema.optionalKey(Schema.String),
-  problem: Schema.String
+  problem: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    return this.placeholder === undefined
-      ? `${JSON.stringify(this.key)}: ${this.problem}`
-      : `placeholder {${this.placeholder}} of ${JSON.stringify(this.key)}: ${this.problem}`
+    const { cause, key, placeholder, problem } = this
+    const why = cause === undefined ? "" : `: ${cause instanceof Error ? cause.message : String(cause)}`
+    return placeholder === undefined
+      ? `${JSON.stringify(key)}: ${problem}${why}`
+      : `placeholder {${placeholder}} of ${JSON.stringify(key)}: ${problem}${why}`
   }
 }
 

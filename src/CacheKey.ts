@@ -9,47 +9,62 @@
  */
 import type { Anything } from "./internal/erased.ts"
 import { describe } from "./internal/invalidOption.ts"
+import { checkFunction, type FromArguments, fromArguments, fromFunction, type PartsFunction } from "./key/arguments.ts"
 import { escapeText, invalidKey, shorten } from "./key/encoding.ts"
+import type { IsNever, KeyPart, PartsFault } from "./key/part.ts"
 import { globs, matcher } from "./key/pattern.ts"
 import { builder, parseTemplate, patternOf } from "./key/template.ts"
 
-/** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
-export type KeyPart = string | number | bigint | boolean
+export type { KeyPart } from "./key/part.ts"
+
+/** A key that a function makes: it gives the parts of a template. `T` is the template, `Args` what the function takes. */
+export interface CacheKey<T extends string, Args extends ReadonlyArray<unknown>> {
+  readonly _tag: "CacheKey"
+  readonly template: T
+  /** The parts of these arguments: the function as it was given. */
+  readonly parts: (...args: Args) => Readonly<Record<string, KeyPart | undefined>>
+}
+
+/** What a region can have as its key: a template, or a key that a function makes. */
+export type AnyKey = string | CacheKey<Anything, Anything>
 
 /** The placeholders as they are written: `"list:{tenant}:{cursor?}"` gives `"tenant" | "cursor?"`, and of `"{id"` it is `"{id"`. */
-type WrittenNames<T extends string> = string extends T
+type WrittenNames<T extends AnyKey> = string extends T
   ? string
   : T extends `${string}{${infer Name}}${infer Rest}`
     ? Name | WrittenNames<Rest>
     : T extends `${string}{${infer Name}`
       ? `{${Name}`
-      : never
+      : T extends CacheKey<infer Template, Anything>
+        ? WrittenNames<Template>
+        : never
 type Optional<Name> = Name extends `${infer Bare}?` ? Bare : never
 type Required<Name> = Name extends `${string}?` ? never : Name
 
 /** The names of the placeholders of a template: `"user:{id}"` gives `"id"`, and `"list:{cursor?}"` gives `"cursor"`. */
-export type PlaceholderNames<T extends string> = string extends T
+export type PlaceholderNames<T extends AnyKey> = string extends T
   ? string
   : Optional<WrittenNames<T>> | Required<WrittenNames<T>>
 /** The names of those that may be left out. */
-export type OptionalNames<T extends string> = Optional<WrittenNames<T>>
-type RequiredNames<T extends string> = Required<WrittenNames<T>>
+export type OptionalNames<T extends AnyKey> = Optional<WrittenNames<T>>
+type RequiredNames<T extends AnyKey> = Required<WrittenNames<T>>
 /** What stands behind a brace that is not closed. No parameter has a name that fits. */
-export type OpenBrace<T extends string> = OpenName<WrittenNames<T>>
+export type OpenBrace<T extends AnyKey> = OpenName<WrittenNames<T>>
 type OpenName<Name> = Name extends `{${infer Rest}` ? Rest : Name extends `${string}{${string}` ? Name : never
 
-type IsNever<T> = [T] extends [never] ? true : false
-/** Templates that are not known when compiling, in whole or in part. */
-type IsWide<T extends string> = {} extends { readonly [K in T]: 1 } ? true : false
+/** Templates that are not known when compiling, in whole or in part; and keys that are none. */
+type IsWide<T extends AnyKey> = {} extends { readonly [K in T & string]: 1 } ? true : false
 /** Of the placeholders, those that are numbers: they stand for arguments by their place. */
-export type Positions<T extends string> = Extract<PlaceholderNames<T>, `${number}`>
+export type Positions<T extends AnyKey> = Extract<PlaceholderNames<T>, `${number}`>
 /** Those that are names: they stand for properties of the first argument. */
-export type Names<T extends string> = Exclude<PlaceholderNames<T>, `${number}`>
+export type Names<T extends AnyKey> = Exclude<PlaceholderNames<T>, `${number}`>
 
-/** What a template is made of. `"mixed"` fits no function. */
-export type KindOf<T extends string> =
+/** What a key is made of. `"mixed"` fits no function; `"keyed"` has one that gives its parts. */
+export type KindOf<T extends AnyKey> =
   IsWide<T> extends true
-    ? "wide"
+    ? T extends string
+      ? "wide"
+      : "keyed"
     : IsNever<PlaceholderNames<T>> extends true
       ? "static"
       : IsNever<Positions<T>> extends true
@@ -59,7 +74,7 @@ export type KindOf<T extends string> =
           : "mixed"
 
 /** A part for each of the names. What may be left out may be `undefined`, too: both are one part. */
-export type PartsOf<T extends string, Some extends string> =
+export type PartsOf<T extends AnyKey, Some extends string> =
   IsNever<OptionalNames<T>> extends true
     ? { readonly [K in Some]: KeyPart }
     : {
@@ -70,8 +85,8 @@ export type PartsOf<T extends string, Some extends string> =
       }
 
 /** The object whose properties fill the named placeholders of a template. */
-export type ParamsOf<T extends string> =
-  IsWide<T> extends true ? Readonly<Record<string, KeyPart | undefined>> : PartsOf<T, Names<T>>
+export type ParamsOf<T extends AnyKey> =
+  KindOf<T> extends "wide" ? Readonly<Record<string, KeyPart | undefined>> : PartsOf<T, Names<T>>
 
 // One row a placeholder: the argument at that place is a part when the template names it, and there must be one when it
 // names a later one.
@@ -108,7 +123,7 @@ type PositionalArgs<N extends string> = Tail<
  * What the arguments of a function offer, for its calls to be cached under a template: a first argument with the names of the
  * placeholders, or leading arguments for the numbers. A template that has both kinds fits no function.
  */
-export type ArgsOf<T extends string> =
+export type ArgsOf<T extends AnyKey> =
   KindOf<T> extends "named"
     ? IsNever<RequiredNames<T>> extends true
       ? readonly [(ParamsOf<T> | undefined)?, ...ReadonlyArray<unknown>]
@@ -117,11 +132,18 @@ export type ArgsOf<T extends string> =
       ? PositionalArgs<WrittenNames<T>>
       : KindOf<T> extends "mixed"
         ? readonly [{ readonly "a template has either names or numbers": never }, ...ReadonlyArray<unknown>]
-        : ReadonlyArray<unknown>
+        : T extends CacheKey<Anything, infer Taken>
+          ? AtLeast<Taken>
+          : ReadonlyArray<unknown>
+
+/** Arguments that begin with these. */
+export type AtLeast<Args extends ReadonlyArray<unknown>> = number extends Args["length"]
+  ? Args
+  : readonly [...Args, ...ReadonlyArray<unknown>]
 
 /** What fills a template: an object by name, or a list by position. */
-export type KeyParams<T extends string> =
-  IsWide<T> extends true
+export type KeyParams<T extends AnyKey> =
+  KindOf<T> extends "wide"
     ? Readonly<Record<string, KeyPart | undefined>> | ReadonlyArray<KeyPart | undefined>
     : KindOf<T> extends "positional"
       ? PositionalArgs<WrittenNames<T>>
@@ -130,7 +152,7 @@ export type KeyParams<T extends string> =
         : ParamsOf<T>
 
 /** A template made ready: parsed and checked once, cheap to fill in. */
-export interface CompiledKey {
+export interface CompiledKey extends FromArguments {
   readonly template: string
   readonly prefix: string
   /** The names of the placeholders in order, each once, without their `?`; positional ones are `"0"`, `"1"`... */
@@ -144,22 +166,30 @@ export interface CompiledKey {
 }
 
 /**
- * Parses a template. `prefix` is text put in front of it, without `{`, `}`, `*` and `%`.
+ * Parses the template of a key. `prefix` is text put in front of it, without `{`, `}`, `*` and `%`.
  *
  * Throws `CacheError` (`InvalidKey`) when braces do not pair up, a placeholder is no name and no number from 0 to 9, each
  * perhaps with a `?`, when both kinds occur, when one is with a `?` in one place and without in another, or when the text holds
  * a `%`.
  */
-export const compileUnsafe = (template: string, options?: { readonly prefix?: string | undefined }): CompiledKey => {
+export const compileUnsafe = (
+  key: string | CacheKey<string, Anything>,
+  options?: { readonly prefix?: string | undefined }
+): CompiledKey => {
   const prefix = options?.prefix ?? ""
+  const template = typeof key === "string" ? key : key.template
   const parsed = parseTemplate(template, prefix)
+  const build = builder(parsed)
   return {
     template,
     prefix,
     placeholders: Array.from(new Set(parsed.names)),
     positional: parsed.positional,
     pattern: patternOf(parsed, {}),
-    buildUnsafe: builder(parsed)
+    buildUnsafe: build,
+    ...(typeof key === "string"
+      ? fromArguments(parsed.positional, build)
+      : fromFunction(template, key.parts as PartsFunction, build))
   }
 }
 
@@ -255,6 +285,76 @@ export const buildCachePattern = <const T extends string>(template: T, options?:
   const parsed = parseTemplate(template, given?.prefix ?? "")
   return patternOf(parsed, (parsed.positional ? given?.args : given?.params) ?? none)
 }
+
+/** As `Parameters`, also of a rest that is readonly. */
+type ArgumentsOf<F> = F extends (...args: infer Args extends ReadonlyArray<Anything>) => unknown ? Args : never
+
+/** What is wrong with a template and the function of its parts; `never`: nothing. */
+type MadeFault<T extends string, F> =
+  IsNever<OpenBrace<T>> extends false
+    ? `a { of the key is not closed: {${OpenBrace<T>}`
+    : KindOf<T> extends "static"
+      ? "the template has no placeholder: it is a key by itself"
+      : KindOf<T> extends "positional" | "mixed"
+        ? "the parts of a function have names: write names in the template, not numbers"
+        : PartsFault<KindOf<T> extends "wide" ? string : Names<T>, OptionalNames<T>, F>
+
+/**
+ * A key that a function makes of the arguments of what is cached: for parts that are deeper in them than a placeholder reaches, or are
+ * worked out. It stands wherever a template can: as `key` of a region, and of the options of a pattern.
+ *
+ * The template says how the parts stand in the key, so other parts never give the same one, and which pattern `clear` goes by. That all is in
+ * the key on which a value depends is for the function to see to: what it leaves out, the compiler does not miss.
+ *
+ * It is asked at every call, so it must be quick, and give the same parts for the same arguments. What it throws, or gives in place of an
+ * object, is `InvalidKey`: the call goes uncached.
+ *
+ * Throws `CacheError`: `InvalidKey` for a malformed template, and for one without names; `InvalidOption` for an async function.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { cacheAside, CacheKey, CacheMemory, CacheRegion } from "effect-cache"
+ *
+ * interface Query {
+ *   readonly tenant: string
+ *   readonly filter: { readonly kind: string }
+ *   readonly cursor?: string
+ * }
+ * const Lists = CacheRegion.make({
+ *   key: CacheKey.make("list:{tenant}:{kind}:{cursor?}", ({ cursor, filter, tenant }: Query) => ({
+ *     tenant,
+ *     kind: filter.kind,
+ *     cursor
+ *   })),
+ *   schema: Schema.Array(Schema.String),
+ *   ttl: "5 minutes",
+ *   tags: (_ids, { tenant }) => [`tenant:${tenant}`]
+ * })
+ * const list = cacheAside(Lists)(({ filter }: Query) => Effect.succeed([`a ${filter.kind}`]))
+ * const found = await Effect.runPromise(
+ *   list({ tenant: "7", filter: { kind: "book" } }).pipe(Effect.provide(CacheMemory.layer()))
+ * )
+ * assert.deepEqual(found, ["a book"])
+ * assert.equal(list.key({ tenant: "7", filter: { kind: "book" } }), "list:7:book:%-")
+ * assert.equal(Lists.pattern({ tenant: "7" }), "list:7:*:*")
+ * ```
+ */
+const make = <const T extends string, F extends (...args: never) => unknown>(
+  template: T,
+  parts: [MadeFault<T, F>] extends [never] ? F : NoInfer<MadeFault<T, F>>
+): CacheKey<T, ArgumentsOf<F>> => {
+  const { names, positional } = parseTemplate(template, "")
+  if (positional) throw invalidKey(template, "the parts of a function have names: write names in place of numbers")
+  if (names.length === 0) throw invalidKey(template, "has no placeholder for the parts of a function")
+  checkFunction(parts)
+  return { _tag: "CacheKey", template, parts: parts as never }
+}
+
+export const CacheKey = { make } as const
+
+export const isMade = (key: unknown): key is CacheKey<string, Anything> =>
+  typeof key === "object" && key !== null && (key as { readonly _tag?: unknown })._tag === "CacheKey"
 
 /**
  * A key as it is stored: up to 512 UTF-8 bytes as it is, a longer one shortened as those of templates are. Applying it

@@ -4,6 +4,7 @@
  */
 import type { Effect, Schema } from "effect"
 import type { CacheError } from "./CacheError.ts"
+import type { AnyKey } from "./CacheKey.ts"
 import { invalidOption } from "./internal/invalidOption.ts"
 import type { Is, Measured, Said, Some } from "./internal/said.ts"
 import { controlsOf, type PatternParams, type RegionArgs } from "./region/controls.ts"
@@ -17,7 +18,7 @@ export type { OnCacheError, RegionOptions, RegionParams, RegionSettings, Tags, T
  * What a region can do. A class to the compiler alone: of a class it knows that `{ ...Users }` has none of its methods, which
  * would be those of the key and the prefix that `Users` has, whatever the copy says.
  */
-export declare abstract class RegionControls<T extends string> {
+export declare abstract class RegionControls<T extends AnyKey> {
   /** The key of these parameters; `.key` is the template. Throws `CacheError` (`InvalidKey`). */
   keyFor(this: void, ...params: RegionArgs<T>): string
   /**
@@ -42,12 +43,13 @@ export interface CacheRegion<S extends CacheRegion.Shape>
   extends RegionOptions<S["key"], S["value"], unknown, DecodingIn<Measured<S>>, EncodingIn<S>, OnErrorIn<S>>,
     RegionControls<S["key"]> {
   readonly _tag: "CacheRegion"
+  readonly key: S["key"]
 }
 
 export declare namespace CacheRegion {
   /** What a region is made of, by name: `<S extends CacheRegion.Shape>(region: CacheRegion<S>) => ...`. */
   interface Shape {
-    readonly key: string
+    readonly key: AnyKey
     readonly value: unknown
     /** Services that the schema needs, to decode and to encode. */
     readonly services?: unknown
@@ -59,7 +61,7 @@ export declare namespace CacheRegion {
   /** Any region, for what needs no more than all have: `(region: CacheRegion.Any) => region.clear`. */
   interface Any {
     readonly _tag: "CacheRegion"
-    readonly key: string
+    readonly key: AnyKey
     readonly prefix?: string | undefined
     readonly schema: Schema.Codec<unknown, unknown, unknown, unknown>
     keyFor(this: void, ...params: never): string
@@ -75,7 +77,7 @@ export type EncodingIn<S> = S extends { readonly encodingServices: infer R } ? R
 export type OnErrorIn<S> = S extends { readonly onCacheError: infer F extends OnCacheError } ? F : "bypass"
 
 type Failing<F> = F extends "fail" ? F : never
-type ShapeOf<T extends string, A, RD, RE, F> =
+type ShapeOf<T extends AnyKey, A, RD, RE, F> =
   Some<T> extends Is<RD | RE | Failing<F>>
     ? Said<
         [RD, RE] extends [RE, RD]
@@ -116,7 +118,7 @@ type ShapeOf<T extends string, A, RD, RE, F> =
  * assert.equal(Users.pattern(), "user:*")
  * ```
  */
-const make = <const T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">(
+const make = <const T extends AnyKey, A, I, RD, RE, F extends OnCacheError = "bypass">(
   options: RegionOptions<T, A, I, RD, RE, F>
 ): CacheRegion<ShapeOf<T, A, RD, RE, F>> => {
   const ignore = (options as { readonly ignore?: unknown } | undefined)?.ignore

@@ -17,9 +17,11 @@ export {
 } from "./CacheError.ts"
 export type { CacheEntry, Compressor, EntryHeader } from "./CacheEntry.ts"
 export {
+  type AnyKey,
   type ArgsOf,
   buildCacheKey,
   buildCachePattern,
+  CacheKey,
   type KeyParams,
   type KeyPart,
   type ParamsOf,

@@ -1,8 +1,8 @@
 // biome-ignore-all format: one line each, under what an editor shows of it
 /** What an editor shows of each constant: the text of the directive before it. `scripts/type-hovers.ts` asks the compilers for it. */
 import { Context, Effect, Schema } from "effect"
-import { cacheAside, CacheRegion, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
-import { type DbError, find, Strict, User, Users } from "./shared.ts"
+import { cacheAside, CacheKey, CacheRegion, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
+import { type DbError, find, type Search, Searches, Strict, User, Users } from "./shared.ts"
 
 export class Crypt extends Context.Service<Crypt, { readonly key: string }>()("Crypt") {}
 export declare const Secret: Schema.Codec<string, string, Crypt, Crypt>
@@ -21,6 +21,10 @@ export const failing = CacheRegion.make({ key: "s:{id}", schema: User, onCacheEr
 export const secret = CacheRegion.make({ key: "s:{id}", schema: Secret, onCacheError: "fail" })
 // it shows: CacheRegion<{ key: "s:{id}"; value: string; encodingServices: Crypt; }>
 export const signed = CacheRegion.make({ key: "s:{id}", schema: Signed })
+// it shows: CacheKey<"l:{kind}", [search: Search]>
+export const made = CacheKey.make("l:{kind}", (search: Search) => ({ kind: search.filter.kind }))
+// it shows: CacheRegion<{ key: CacheKey<"l:{kind}", [search: Search]>; value: User; }>
+export const byFunction = CacheRegion.make({ key: made, schema: User })
 
 // ---- cached functions and effects
 // it shows: Cached<{ args: [{ readonly userId: string; }]; value: User; error: DbError; services: Db; }>
@@ -33,6 +37,8 @@ export const plain = cacheAside({ key: "p:{0}:{1}", schema: User })((a: string, 
 export const encrypted = cacheAside({ key: "s:{0}", schema: Secret })((id: string) => Effect.succeed(id))
 // it shows: Cached<{ args: [{ readonly id: string; }]; value: User; error: CacheError | DbError; services: Db; }>
 export const strict = cacheAside(Strict)(({ id }: { readonly id: string }) => find(id))
+// it shows: Cached<{ args: [search: Search]; value: User; error: DbError; services: Db; }>
+export const ofFunction = cacheAside(Searches)((search: Search) => find(search.tenant))
 // it shows: CachedEffect<{ value: number; }>
 export const effect = Effect.succeed(1).pipe(cacheAside({ key: "n", schema: Schema.Number }))
 // it shows: CachedEffect<{ value: User; error: DbError; services: Db; }>

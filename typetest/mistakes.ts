@@ -4,8 +4,8 @@
  * that `scripts/type-tests.ts` knows.
  */
 import { Effect, pipe } from "effect"
-import { buildCacheKey, cacheAside, CacheClient, CacheRegion, invalidateKeys, invalidateTags, memoize, stampedeProtect, tagCacheKey, writeAround, writeThrough } from "../src/index.ts"
-import { cond, type Db, type DbError, type Expect, find, findAdmin, over, type Q2, type Query, Strict, User, Users } from "./shared.ts"
+import { buildCacheKey, cacheAside, CacheClient, CacheKey, CacheRegion, invalidateKeys, invalidateTags, memoize, stampedeProtect, tagCacheKey, writeAround, writeThrough } from "../src/index.ts"
+import { cond, type Db, type DbError, type Expect, find, findAdmin, over, type Q2, type Query, type Search, Searches, Strict, TwoArguments, User, Users } from "./shared.ts"
 
 // @ts-expect-error the key does not contain: page; add it to the key or to ignore
 export const x1 = cacheAside({ key: "list:{tenant}", schema: User })(({ tenant }: { readonly tenant: string; readonly page: number }) => find(tenant))
@@ -279,3 +279,103 @@ export const b43 = stampedeProtect(Users, { lockTtl: "5m" })
 export const b44 = CacheRegion.make({ key: "u:{userId}", schema: User, ttl: 'no duration: write "5 minutes", a number of milliseconds, or a Duration' })
 // @ts-expect-error Property 'nope' does not exist on type 'Admin'
 export const b45 = writeThrough(({ userId }: { readonly userId: string }) => findAdmin(userId), { ...Users, invalidateTags: ({ value }) => [value.nope] })
+// @ts-expect-error the parts have no property for {kind} of the key
+export const f1 = CacheKey.make("l:{tenant}:{kind}", (s: Search) => ({ tenant: s.tenant }))
+// @ts-expect-error the parts have no property for {cursor} of the key
+export const f2 = CacheKey.make("l:{tenant}:{cursor?}", (s: Search) => ({ tenant: s.tenant }))
+// @ts-expect-error the key has no {kind} for this part: add it, or leave the part out
+export const f3 = CacheKey.make("l:{tenant}", (s: Search) => ({ tenant: s.tenant, kind: s.filter.kind }))
+// @ts-expect-error {filter} is no string, number, bigint or boolean: pass its id
+export const f4 = CacheKey.make("l:{filter}", (s: Search) => ({ filter: s.filter }))
+// @ts-expect-error {cursor} may be undefined: write {cursor?} in the key, or give it a default
+export const f5 = CacheKey.make("l:{cursor}", (s: Search) => ({ cursor: s.cursor }))
+// @ts-expect-error {c} may be null: a part of a key is a string, number, bigint or boolean
+export const f6 = CacheKey.make("l:{c}", (s: Search) => ({ c: s.cursor ?? null }))
+// @ts-expect-error {at} is a Date: pass its text, for example date.toISOString()
+export const f7 = CacheKey.make("l:{at}", (at: Date) => ({ at }))
+// @ts-expect-error the function of the key gives no object: return one with tenant
+export const f8 = CacheKey.make("l:{tenant}", (s: Search) => s.tenant)
+// @ts-expect-error the function of the key gives a list: return an object with tenant
+export const f9 = CacheKey.make("l:{tenant}", (s: Search) => [s.tenant])
+// @ts-expect-error the function of the key returns a Promise: a key is made at once
+export const f10 = CacheKey.make("l:{tenant}", async (s: Search) => ({ tenant: s.tenant }))
+// @ts-expect-error the parts have no property for {tenant} of the key
+export const f11 = CacheKey.make("l:{tenant}", (s: Search) => Effect.succeed({ tenant: s.tenant }))
+// @ts-expect-error the parts of a function have names: write names in the template, not numbers
+export const f12 = CacheKey.make("l:{0}", (s: Search) => [s.tenant])
+// @ts-expect-error the template has no placeholder: it is a key by itself
+export const f13 = CacheKey.make("all", (_: Search) => ({}))
+// @ts-expect-error a parameter is any: give it a type
+export const f14 = CacheKey.make("l:{tenant}", (s: any) => ({ tenant: s.tenant }))
+// @ts-expect-error the parts are any: give them a type
+export const f15 = CacheKey.make("l:{tenant}", (_: Search): any => ({}))
+// @ts-expect-error give a function whose parameters have types: (p: Params) => ({ ... })
+export const f16 = CacheKey.make("l:{tenant}", "tenant")
+// @ts-expect-error the parts have no property for {kind} of the key
+export const f17 = cacheAside({ key: CacheKey.make("l:{kind}", (s: Search) => ({ tenant: s.tenant })), schema: User })
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f18 = CacheRegion.make({ key: (s: Search) => s.tenant, schema: User })
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f19 = cacheAside({ key: (s: Search) => ({ tenant: s.tenant }), schema: User })
+// @ts-expect-error the key is made of filter of argument 0, which the function does not take
+export const f20 = cacheAside(Searches)(({ tenant }: { readonly tenant: string }) => find(tenant))
+// @ts-expect-error the key is made of filter of argument 0, which the function does not take
+export const f21 = cacheAside(({ tenant }: { readonly tenant: string }) => find(tenant), Searches)
+// @ts-expect-error the key is made of filter of argument 0, and takes another type of it
+export const f22 = cacheAside(Searches)((s: { readonly tenant: string; readonly filter: { readonly kind: string } }) => find(s.tenant))
+// @ts-expect-error the key is made of argument 0, and takes another type of it
+export const f23 = cacheAside(Searches)((tenant: string) => find(tenant))
+// @ts-expect-error the key is made of argument 0, which the function does not take
+export const f24 = cacheAside(Searches)(() => find("1"))
+// @ts-expect-error the key is made of argument 1, which the function does not take
+export const f25 = cacheAside({ key: TwoArguments, schema: User })((tenant: string) => find(tenant))
+// @ts-expect-error the key is made of argument 0, which the function does not take
+export const f26 = cacheAside(Searches)((...all: ReadonlyArray<Search>) => find(String(all.length)))
+// @ts-expect-error argument 0 may be undefined, of which no key is made
+export const f27 = cacheAside(Searches)((s?: Search) => find(s?.tenant ?? ""))
+// @ts-expect-error the key is made of arguments: give a function that takes them, not an effect
+export const f28 = cacheAside(Searches)(find("1"))
+// @ts-expect-error a function makes the key, and says what is in it: leave ignore out
+export const f29 = cacheAside(Searches, { ignore: ["cursor"] })((s: Search) => find(s.tenant))
+// @ts-expect-error the parameter is any: give it a type
+export const f30 = cacheAside(Searches)((s: any) => find(s.tenant))
+// @ts-expect-error the function returns a Promise: use Effect.tryPromise
+export const f31 = cacheAside(Searches)(async (s: Search) => s.tenant)
+// @ts-expect-error the key is made of argument 0, and takes another type of it
+export const f32 = memoize({ key: CacheKey.make("m:{at}", (at: Date) => ({ at: at.toISOString() })) })((at: string) => find(at))
+// @ts-expect-error the key is made of argument 0, and takes another type of it; if only what was written has it, keyOf must return it
+export const f33 = writeThrough(Searches)((tenant: string) => find(tenant))
+// @ts-expect-error the key is made of argument 0, and takes another type of it
+export const f34 = writeAround(Searches)((tenant: string) => find(tenant))
+// @ts-expect-error Property 'kind' is missing in type
+export const f35 = writeThrough(Searches, { keyOf: (user) => ({ tenant: user.tenantId }) })
+// @ts-expect-error 'kind' does not exist in type 'Search'
+export const f36 = Searches.invalidate({ tenant: "", kind: "a" })
+// @ts-expect-error 'filter' does not exist in type
+export const f37 = Searches.pattern({ filter: { kind: "a" } })
+// @ts-expect-error 'filter' does not exist in type
+export const f38 = CacheClient.use((client) => client.get(Searches, { tenant: "", filter: { kind: "a" } }))
+// @ts-expect-error a { of the key is not closed: {kind
+export const f39 = CacheKey.make("l:{tenant}:{kind", (s: Search) => ({ tenant: s.tenant, kind: s.filter.kind }))
+// @ts-expect-error the key is made of filter of argument 0, which the function does not take; if only what was written has it, keyOf must return it
+export const f40 = writeThrough(Searches)(({ tenant }: { readonly tenant: string }) => find(tenant))
+// @ts-expect-error the key is made of argument 0, which the function does not take; if only what was written has it, keyOf must return it
+export const f41 = writeThrough(Searches)(() => find("1"))
+// @ts-expect-error the key is made of filter of argument 0, and takes another type of it
+export const f42 = writeThrough((s: { readonly tenant: string; readonly filter: { readonly kind: string } }) => find(s.tenant), Searches)
+// @ts-expect-error the function returns no Effect: use Effect.sync around what it does, or Effect.succeed
+export const f43 = cacheAside(Searches)((s: Search) => s.tenant)
+// @ts-expect-error 's' is of type 'unknown'
+export const f44 = cacheAside(Searches)((search, s) => find(search.tenant + s.id))
+// @ts-expect-error the key is made of filter of argument 0, which the function does not take
+export const f45 = writeAround(({ tenant }: { readonly tenant: string }) => find(tenant), Searches)
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f46 = memoize({ key: (s: Search) => ({ tenant: s.tenant }) })
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f47 = writeThrough((s: Search) => find(s.tenant), { key: (s: Search) => ({ tenant: s.tenant }), schema: User })
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f48 = writeAround({ key: (s: Search) => ({ tenant: s.tenant }), schema: User })
+// @ts-expect-error no key: write a template, or make one of a function with CacheKey.make(template, function)
+export const f49 = stampedeProtect({ key: 1, schema: User })
+// @ts-expect-error no options of a region: they have a wrong type
+export const f50 = cacheAside({ key: (s: Search) => ({ tenant: s.tenant }), schema: User }, { ignore: ["cursor"] })

@@ -1,8 +1,8 @@
 // biome-ignore-all format: one example a line
 /** What must compile, on each TypeScript that `scripts/type-tests.ts` knows. */
 import { type Duration, Effect, pipe, Schema } from "effect"
-import { buildCacheKey, cacheAside, type CacheClient, type CacheError, CacheRegion, invalidateTags, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
-import { type AbortSignalLike, type Admin, anyFn, cond, type Db, type DbError, type Expect, find, findAdmin, Lists, type Page, plain, type Q2, type Query, Strict, type UserId, User, Users } from "./shared.ts"
+import { type AnyKey, buildCacheKey, cacheAside, CacheClient, type CacheError, CacheKey, CacheRegion, invalidateTags, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
+import { type AbortSignalLike, type Admin, anyFn, cond, type Db, type DbError, type Expect, find, findAdmin, Lists, type Page, plain, type Q2, type Query, type Search, Searches, Strict, TwoArguments, type UserId, User, Users } from "./shared.ts"
 
 // ---- 1. read patterns
 export const r1: Expect<User, DbError, Db> = cacheAside(Users)(({ userId }: { readonly userId: string }) => find(userId))({ userId: "1" })
@@ -124,3 +124,23 @@ export const w26 = writeThrough((name: string) => findAdmin(name), { ...Users, k
 export const g1 = <A, E, R>(load: (id: string) => Effect.Effect<A, E, R>) => [memoize({ name: "a" })(load), memoize(load, { name: "a" }), writeAround({ keys: ["a"] })(load), writeAround(load, { keys: ["a"] })]
 export const g2 = <Args extends ReadonlyArray<any>, A, E, R>(load: (...args: Args) => Effect.Effect<A, E, R>) => [memoize({ name: "a", arity: 1 })(load), writeAround({ keys: ["a"] })(load)]
 export const g3 = <A, I>(schema: Schema.Codec<A, I>, write: (p: { readonly id: string }) => Effect.Effect<A>) => writeAround(write, { key: "g:{id}", schema, invalidateTags: ({ value }) => [String(value)] })
+// a key that a function makes: what is cached takes what it takes, and may take more; the rest sees its parts
+export const f1: Expect<User, DbError, Db> = cacheAside(Searches)((search: Search) => find(search.tenant))({ tenant: "", filter: { kind: "a" } })
+export const f2: Expect<User, DbError, Db> = cacheAside((search: Search, _signal?: AbortSignalLike) => find(search.tenant), Searches)({ tenant: "", filter: { kind: "a" } }, {})
+export const f3 = cacheAside(Searches)((search) => find(search.filter.kind))
+export const f4: Expect<User, DbError, Db> = stampedeProtect({ key: TwoArguments, schema: User, lockTtl: "1 minute" })((tenant: string, page: { readonly no: number; readonly size: number }) => find(tenant + page.size))("", { no: 1, size: 2 })
+export const f5: Expect<number, never, never> = memoize({ key: CacheKey.make("m:{at}", (at: Date) => ({ at: at.toISOString() })), ttl: (_, { at }) => (at === "" ? 1 : 2) })((at: Date) => Effect.succeed(at.getTime()))(new Date())
+export const f6: Expect<User, DbError, Db> = writeThrough(Searches, { invalidateTags: ({ params }) => [`tenant:${params.tenant}`] })((search: Search, name: string) => find(search.tenant + name))({ tenant: "", filter: { kind: "a" } }, "")
+export const f7: Expect<User, DbError, Db> = writeThrough(Searches, { keyOf: (user) => ({ tenant: user.tenantId, kind: "a", cursor: undefined }) })((name: string) => find(name))("")
+export const f8: Expect<void, never, never> = writeAround(Searches, { invalidateTags: ({ params }) => [`kind:${params.kind}`] })((_: Search) => Effect.void)({ tenant: "", filter: { kind: "a" } })
+export const f9: string = Searches.keyFor({ tenant: "", filter: { kind: "a" } }) + Searches.pattern({ tenant: "" }) + Searches.key.template
+export const f10 = [Searches.invalidate({ tenant: "", filter: { kind: "a" } }), CacheClient.use((client) => client.get(Searches, { tenant: "", kind: "a" })), CacheClient.use((client) => client.set(Searches, { tenant: "", kind: "a" }, new User({ id: "", name: "", tenantId: "" })))]
+export const f11 = cacheAside({ ...Searches, ttl: "1 hour" })((search: Search) => find(search.tenant))
+export const f12 = cacheAside({ key: CacheKey.make("l:{ids}", (...ids: ReadonlyArray<string>) => ({ ids: ids.join() })), schema: User })((...ids: ReadonlyArray<string>) => find(ids.join()))
+export const f13 = (template: string) => cacheAside({ key: CacheKey.make(template, (id: string) => ({ id })), schema: User })((id: string) => find(id))
+export const f14: Expect<User, DbError, Db> = cacheAside({ key: CacheKey.make("l:{page}", (page?: number) => ({ page: page ?? 1 })), schema: User })((page?: number) => find(String(page)))()
+export const f15 = (region: CacheRegion.Any) => (typeof region.key === "string" ? region.key : region.key.template)
+export const f16 = <S extends CacheRegion.Shape>(region: CacheRegion<S>) => (typeof region.key === "string" ? region.key : region.key.template) + f15(Searches) + f15(Users)
+export const f17 = <const K extends AnyKey>(key: K) => CacheRegion.make({ key, schema: User, ttl: "1 hour" })
+export const f18: Expect<User, DbError, Db> = cacheAside(f17(TwoArguments))((tenant: string, _page: { readonly no: number }) => find(tenant))("", { no: 1 })
+export const f19: Expect<User, DbError, Db> = cacheAside(f17("u:{id}"))(({ id }: { readonly id: string }) => find(id))({ id: "" })

@@ -1,7 +1,7 @@
 // biome-ignore-all format: one line each, as in its neighbours
 /** What the examples of `right.ts` and `mistakes.ts` speak of. */
 import { Context, type Effect, Schema } from "effect"
-import { type CacheClient, CacheRegion } from "../src/index.ts"
+import { type CacheClient, CacheKey, CacheRegion } from "../src/index.ts"
 
 export class User extends Schema.Class<User>("User")({ id: Schema.String, name: Schema.String, tenantId: Schema.String }) {}
 export class DbError extends Schema.TaggedError<DbError>()("DbError", {}) {}
@@ -23,3 +23,6 @@ export declare function over(p: { readonly userId: string }): Effect.Effect<User
 export declare function over(p: { readonly userId: string; readonly page: number }): Effect.Effect<User>
 export class Admin extends Schema.Class<Admin>("Admin")({ id: Schema.String, name: Schema.String, tenantId: Schema.String, level: Schema.Number }) {}
 export declare const findAdmin: (id: string) => Effect.Effect<Admin, DbError, Db>
+export interface Search { readonly tenant: string; readonly filter: { readonly kind: "a" | "b" }; readonly cursor?: string | undefined }
+export const Searches = CacheRegion.make({ key: CacheKey.make("search:{tenant}:{kind}:{cursor?}", ({ cursor, filter, tenant }: Search) => ({ tenant, kind: filter.kind, cursor })), schema: User, ttl: (user, { cursor }) => user.id === "" || cursor === undefined ? "1 minute" : "5 minutes", tags: (_, { kind, tenant }) => [`kind:${kind}`, `tenant:${tenant}`] })
+export const TwoArguments = CacheKey.make("page:{tenant}:{no}", (tenant: string, page: { readonly no: number }) => ({ tenant, no: page.no }))

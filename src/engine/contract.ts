@@ -42,10 +42,15 @@ export interface Request {
   readonly args: ReadonlyArray<unknown>
   /** The `this` of the call, which is the loader's too. No key is made of it. */
   readonly receiver: unknown
+  /** What the functions of the region see of it, as it was before the loader had it. See `FromArguments.paramsOf`. */
+  readonly params: unknown
 }
 
+/** A call that goes by the cache. */
+export type Uncached = Omit<Request, "key" | "params">
+
 /** Calls the loader as the wrapped function was called. */
-export const callLoader = ({ args, plan, receiver }: Omit<Request, "key">): AnyEffect => {
+export const callLoader = ({ args, plan, receiver }: Uncached): AnyEffect => {
   const loaded: unknown = Reflect.apply(plan.load, receiver, args)
   return Effect.isEffect(loaded) ? loaded : noEffect(plan, loaded)
 }
@@ -60,10 +65,6 @@ const noEffect = ({ region }: Plan, loaded: unknown): AnyEffect => {
     : `no effect, but ${loaded === null ? "null" : typeof loaded}: use Effect.succeed`
   return Effect.die(new TypeError(`effect-cache: the loader of ${JSON.stringify(region.name)} returned ${what}`))
 }
-
-/** What the region's functions get as `params`: the first argument by name, or the arguments by position. */
-export const paramsOf = ({ args, plan }: Pick<Request, "args" | "plan">): unknown =>
-  plan.region.key.positional ? args : (args[0] ?? {})
 
 /** A call of a write. */
 export interface WriteRequest extends Omit<Request, "key"> {
@@ -87,7 +88,7 @@ export interface WriteRequest extends Omit<Request, "key"> {
 /** How a write has ended, as its lists see it. */
 export interface Written {
   readonly exit: Exit.Exit<unknown, unknown>
-  /** The parameters of its key. Throws what `keyOf` threw. */
+  /** The parameters of its key. Throws what `keyOf` threw, or what is wrong with `keys` where there are none. */
   readonly params: () => unknown
   /** The value that was replaced. Throws when that has to be waited for; then the lists are made again. */
   readonly previous: () => Option.Option<unknown>
@@ -133,7 +134,7 @@ export interface Engine {
   ) => Effect.Effect<unknown, unknown, unknown>
 
   /** What becomes of a call that cannot be cached because of `error`: counted, then loaded or failed. */
-  readonly bypass: (call: Omit<Request, "key">, error: CacheError) => Effect.Effect<unknown, unknown, unknown>
+  readonly bypass: (call: Uncached, error: CacheError) => Effect.Effect<unknown, unknown, unknown>
 
   /** Loads now, stores, returns. */
   readonly refresh: (request: Request) => Effect.Effect<unknown, unknown, unknown>

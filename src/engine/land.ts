@@ -6,7 +6,7 @@ import { type Context, Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
 import type { Region } from "../region/region.ts"
 import type { RegionCounters } from "../observe/stats.ts"
-import { paramsOf, type Plan, type Request } from "./contract.ts"
+import type { Plan, Request } from "./contract.ts"
 import type { Flight } from "./flights.ts"
 import type { Sealed } from "./seal.ts"
 import type { Store } from "./store.ts"
@@ -58,11 +58,11 @@ export const land = (landing: Landing, services: Context.Context<never>): Effect
   const { region } = request.plan
   const { key, token } = flight
   if (store.inPlace && store.sealer.asIs) {
-    const sealed = store.sealer.sealHere(region, key, value, paramsOf(request), origin, services)
+    const sealed = store.sealer.sealHere(region, key, value, request.params, origin, services)
     if (sealed instanceof CacheError) return unstored(landing, sealed)
     return landed(landing, store.fillHere(key, token, sealed), sealed, services)
   }
-  const sealed = store.sealer.seal(region, key, value, paramsOf(request), origin, services)
+  const sealed = store.sealer.seal(region, key, value, request.params, origin, services)
   return isDone(sealed) ? fill(landing, sealed.value, services) : fillLater(landing, sealed, services)
 }
 

@@ -6,7 +6,7 @@ import type { CacheError } from "../CacheError.ts"
 import { nextTurn } from "../internal/nextTurn.ts"
 import { processMillis } from "../internal/processTime.ts"
 import { attributesOf, spanned } from "../observe/span.ts"
-import { callLoader, type Plan, type Request } from "./contract.ts"
+import { callLoader, type Plan, type Request, type Uncached } from "./contract.ts"
 import type { Caller, Flight } from "./flights.ts"
 import { land, type LoadContext } from "./land.ts"
 import { heirOf, isClosed, Lent, nextOf, scopeOf } from "./lender.ts"
@@ -49,7 +49,7 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
 export const runLoader = (
   context: LoadContext,
   work: Work | undefined,
-  request: Omit<Request, "key">,
+  request: Uncached,
   options: { readonly restore: Restore; readonly shared: boolean }
 ) =>
   Effect.withFiber<readonly [exit: Exit.Exit<unknown, unknown>, millis: number], never, unknown>((fiber) => {

@@ -3,7 +3,7 @@
  */
 import { Effect, Exit, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
-import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
+import type { ListsOf, WriteRequest } from "./contract.ts"
 import { normalEach } from "./many.ts"
 import type { Replaced } from "./replaced.ts"
 import { tagsOf } from "./seal.ts"
@@ -73,7 +73,8 @@ export const madeOld = (
         patterns,
         tags: [...own],
         refused: [...before, ...refused, ...normal.refused],
-        thrown: created.thrown ?? thrown
+        // That there are no parameters is told already.
+        thrown: created.thrown ?? (thrown?.error === request.keys ? undefined : thrown)
       }))
     }
     if (waiting === undefined) return made()
@@ -97,7 +98,11 @@ interface Created {
 const createdBy = (request: WriteRequest, exit: Exit.Exit<unknown, unknown>, refused: Array<CacheError>): Created => {
   const { keyOf, plan } = request
   if (keyOf === undefined || Exit.isFailure(exit)) {
-    return { key: undefined, params: () => paramsOf(request), thrown: undefined }
+    const given = () => {
+      if (request.params === undefined) throw request.keys
+      return request.params
+    }
+    return { key: undefined, params: given, thrown: undefined }
   }
   let made: unknown
   try {
@@ -124,7 +129,7 @@ const newTags = (
   refused: Array<CacheError>
 ): ReadonlyArray<string> => {
   const { fills, keyOf, keys, plan } = request
-  if (Exit.isFailure(exit) || thrown !== undefined || !(fills || keyOf !== undefined)) return []
+  if (Exit.isFailure(exit) || thrown !== undefined || (fills ? request.params : keyOf) === undefined) return []
   const made = tagsOf(plan.region, key ?? String(keys), exit.value, params())
   if (!(made instanceof CacheError)) return made
   refused.push(made)

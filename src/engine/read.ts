@@ -11,7 +11,7 @@ import type { Counters } from "../observe/stats.ts"
 import type { Found } from "../protocol/verdict.ts"
 import type { Region } from "../region/region.ts"
 import { board, Boarding, bound, type Ends, launch, mend } from "./boarding.ts"
-import { callLoader, mustFail, type Plan, type Request, type When } from "./contract.ts"
+import { callLoader, mustFail, type Plan, type Request, type Uncached, type When } from "./contract.ts"
 import { Flight } from "./flights.ts"
 import { fly, renewNow } from "./fly.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
@@ -356,7 +356,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
   /** Whether a store keeps what is loaded for a plan: the spare may be there to share loads only. */
   const keeps = (store: Store, plan: Plan): boolean => store !== spare || store === primary || spareKeeps || plan.memory
 
-  const bypass = (call: Omit<Request, "key">, error: CacheError) =>
+  const bypass = (call: Uncached, error: CacheError) =>
     Effect.andThen(
       context.record(call.plan.region, error),
       call.plan.region.onCacheError === "fail"

@@ -138,6 +138,10 @@ const warningOf = (region: Region, reason: CacheErrorReason): Omit<Warning, "ann
       return {
         kind: "InvalidKey",
         text: () => {
+          const { cause } = reason
+          if (cause !== undefined) {
+            return `a call of ${named(region)} is not cached, because its arguments make no key: ${reason.problem} ${nameOf(cause)}${more}`
+          }
           const what = placeOf(region, reason.placeholder)
           return what === undefined
             ? `a key that a call of ${named(region)} needs cannot be used: ${reason.problem}`

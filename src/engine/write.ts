@@ -4,7 +4,7 @@
 import { Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
 import type { Region } from "../region/region.ts"
-import { type ListsOf, paramsOf, type WriteRequest } from "./contract.ts"
+import type { ListsOf, WriteRequest } from "./contract.ts"
 import { leaseOf, type LoadContext } from "./land.ts"
 import type { LeasedIntent, WriteIntent } from "./intents.ts"
 import { inline, type Restore, runLoader, withRenewal } from "./load.ts"
@@ -154,7 +154,7 @@ export const during: During = ({ goOn, intent, keys, request, run, slots: parts,
   taken.push(...slots)
   const end = ([exit, loadMillis]: Ran) =>
     leavesValue(request) && Exit.isSuccess(exit)
-      ? slots[0]!.fill(request.plan.region, paramsOf(request), exit.value, loadMillis)
+      ? slots[0]!.fill(request.plan.region, request.params, exit.value, loadMillis)
       : each(slots, (slot) => slot.end)
   return inlineWrite(store, keys, (work) =>
     Effect.gen(function*() {

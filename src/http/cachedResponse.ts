@@ -232,7 +232,7 @@ const serve = (
     // A parameter is missing, or there are two: that is what a client sent, and no failure of the cache.
     return error instanceof CacheError ? around : Effect.die(error)
   }
-  const question = { plan, key, args: [call], receiver: undefined }
+  const question = { plan, key, args: [call], receiver: undefined, params: call }
   const maxAge = wish === "refresh" ? 0 : wish.maxAge
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 

@@ -7,6 +7,7 @@ import { Context } from "effect"
 import { Base64Url } from "effect/encoding"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { type CompiledKey, compileUnsafe, normalizeKey } from "../CacheKey.ts"
+import { fromArguments } from "../key/arguments.ts"
 import { encodePart, invalidKey, partTable } from "../key/encoding.ts"
 import type { Policy } from "./options.ts"
 
@@ -32,13 +33,15 @@ export const compileName = (nameOrKey: string): CompiledKey => {
     throw invalidKey(nameOrKey, "the name of a cached response is made of letters, digits and _ . ~ @ : / -")
   }
   const head = `http:${nameOrKey}:`
+  const build = () => head
   return {
     template: `http:${nameOrKey}`,
     prefix: "",
     placeholders: [],
     positional: false,
     pattern: `${head}*`,
-    buildUnsafe: () => head
+    buildUnsafe: build,
+    ...fromArguments(false, build)
   }
 }
 

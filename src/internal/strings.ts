@@ -21,6 +21,7 @@ interface RefusedList<Sentence extends string> extends Refused<Sentence>, Iterab
 interface Sentences {
   readonly list: RefusedList<"a list of strings, not a string: write [text], or [String(n)]">
   readonly duration: Refused<`no duration: write "5 minutes", a number of milliseconds, or a Duration`>
+  readonly key: Refused<"no key: write a template, or make one of a function with CacheKey.make(template, function)">
 }
 
 /** What the compiler says where a list is wanted, as in `Strings | AList`. */
@@ -28,3 +29,6 @@ export type AList = Sentences["list"]
 
 /** What it says where a duration is. */
 export type ADuration = Sentences["duration"]
+
+/** What it says where a key is. */
+export type AKey = Sentences["key"]

@@ -102,7 +102,7 @@ export const parseTemplate = (template: string, prefix: string): Template => {
   return { source: prefix + template, names, optional, positional, texts, table: partTableWithout(reserved), reserved }
 }
 
-type Parts = Readonly<Record<string, unknown>> | ReadonlyArray<unknown>
+export type Parts = Readonly<Record<string, unknown>> | ReadonlyArray<unknown>
 
 const describe = (value: unknown): string =>
   value === null
@@ -148,7 +148,7 @@ const encode = (template: Template, name: string, value: unknown, parts: Parts):
   return encodePart(text, template.table, template.reserved)
 }
 
-type Build = (parts: Parts) => string
+export type Build = (parts: Parts) => string
 
 const valueOf = (template: Template, parts: Parts, name: string): unknown => {
   if (parts === null || (typeof parts !== "object" && typeof parts !== "function")) {

@@ -3,6 +3,7 @@
  */
 import { Context, Effect, Effectable, type Fiber, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
+import { type AnyKey, isMade } from "../CacheKey.ts"
 import type { CacheRegion, OnCacheError, RegionOptions, DecodingIn, EncodingIn, OnErrorIn } from "../CacheRegion.ts"
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction, Anything } from "../internal/erased.ts"
@@ -26,10 +27,10 @@ export interface ReadOptions<Ig extends string | number> {
 }
 
 /** A region or its options, as against a loader. */
-export type Given = { readonly key: string; readonly schema: unknown }
+export type Given = { readonly key: unknown; readonly schema: unknown }
 
 /** The first of two arguments: a region or options, or the loader of the options behind it. */
-export type First<F, T extends string, A, Ig> = F extends Given
+export type First<F, T extends AnyKey, A, Ig> = F extends Given
   ? [SettingsOf<F>] extends [never]
     ? "no options of a region: they have a wrong type"
     : F
@@ -60,7 +61,7 @@ export type SettingsOf<F> =
 
 /** What becomes of both. */
 export type Patterned<F, A, S, X, W, Ig> = F extends Given
-  ? SettingsOf<F> extends { key: infer K extends string; value: infer B; services: infer D; failure: infer Y }
+  ? SettingsOf<F> extends { key: infer K extends AnyKey; value: infer B; services: infer D; failure: infer Y }
     ? Wrap<K, B, D, Y | W, Ig>
     : never
   : CachedLoader<F, A, S, X | W>
@@ -71,7 +72,7 @@ export type Patterned<F, A, S, X, W, Ig> = F extends Given
  */
 export interface Pattern {
   <
-    const T extends string,
+    const T extends AnyKey,
     A,
     I,
     RD = never,
@@ -83,7 +84,7 @@ export interface Pattern {
   ): Wrap<T, A, RD | RE, FailureOf<F>, Ig>
   <
     const L,
-    const T extends string,
+    const T extends AnyKey,
     A,
     I,
     RD = never,
@@ -105,12 +106,14 @@ export type Call = (
   fiber: Fiber.Fiber<unknown, unknown>
 ) => AnyEffect
 
-const read: Call = (engine, { args, key, plan, receiver }, fiber) =>
+const read: Call = (engine, { args, key, params, plan, receiver }, fiber) =>
   typeof key === "string"
-    ? engine.getOrLoad({ plan, key, args, receiver }, fiber)
+    ? engine.getOrLoad({ plan, key, args, receiver, params }, fiber)
     : engine.bypass({ plan, args, receiver }, key)
-const refresh: Call = (engine, { args, key, plan, receiver }) =>
-  typeof key === "string" ? engine.refresh({ plan, key, args, receiver }) : engine.bypass({ plan, args, receiver }, key)
+const refresh: Call = (engine, { args, key, params, plan, receiver }) =>
+  typeof key === "string"
+    ? engine.refresh({ plan, key, args, receiver, params })
+    : engine.bypass({ plan, args, receiver }, key)
 
 /** True for a loader, false for options. A service key is a class and an effect, so effects are asked for first. */
 export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u === "function"
@@ -121,8 +124,9 @@ export const checkLoad = (load: unknown): void => {
 }
 
 /** What is ignored is for the compiler to look at. Here it is checked only. */
-export const checkIgnore = (ignore: unknown): void => {
+export const checkIgnore = (ignore: unknown, key: Options["key"] | undefined): void => {
   if (ignore === undefined) return
+  if (isMade(key)) throw invalidOption("ignore", ignore, "none beside a key of CacheKey.make, which says what is in it")
   if (!Array.isArray(ignore) || !ignore.every((one) => typeof one === "string" || typeof one === "number")) {
     throw invalidOption("ignore", ignore, "an array of names and numbers of parameters")
   }
@@ -141,7 +145,7 @@ export const makePattern = <Extra>(
 ): unknown => {
   const known = { ...names, ignore: 0 }
   const make = (region: Options, extra: Extra & AnyReadOptions) => {
-    checkIgnore(extra.ignore)
+    checkIgnore(extra.ignore, region.key)
     return planOf(region, extra)
   }
   return (first: unknown, second: unknown) => {
@@ -183,12 +187,9 @@ export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: C
 }
 
 const wrapFunction = (plan: Plan, call: Call): AnyCached => {
-  const { key: compiled } = plan.region
-  const build = compiled.positional
-    ? (args: ReadonlyArray<unknown>) => compiled.buildUnsafe(args)
-    : (args: ReadonlyArray<unknown>) => compiled.buildUnsafe((args[0] ?? {}) as Readonly<Record<string, unknown>>)
+  const { ofArguments: build, paramsOf, pattern } = plan.region.key
   // A template without placeholders has one key, and that is no pattern.
-  const all = compiled.pattern.includes("*") ? { pattern: compiled.pattern } : { key: compiled.pattern }
+  const all = pattern.includes("*") ? { pattern } : { key: pattern }
   const through =
     (call: Call) =>
     (
@@ -199,7 +200,7 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     ): AnyEffect =>
       call(
         engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)),
-        { plan, key, args, receiver },
+        { plan, key, args, receiver, params: paramsOf(args) },
         fiber
       )
   const orRefused =

@@ -8,48 +8,34 @@
  * would be printed by its name; what comes out of a condition is printed as it is.
  */
 import type { Effect } from "effect"
-import type { KeyPart, KindOf, Names, OpenBrace, OptionalNames, PlaceholderNames, Positions } from "../CacheKey.ts"
+import type {
+  AnyKey,
+  AtLeast,
+  CacheKey,
+  KeyPart,
+  KindOf,
+  Names,
+  OpenBrace,
+  OptionalNames,
+  PlaceholderNames,
+  Positions
+} from "../CacheKey.ts"
 import type { Anything } from "../internal/erased.ts"
+import type { IsAny, IsNever, KeysOf, OrElse, PartFault, PlacesOf, Text, ValueAt } from "../key/part.ts"
 
 /** In place of the names to ignore: all that is no part of the key. Who writes may take what he wants. */
 export type Free = "*"
 /** The same of a write that may have a `keyOf` instead of arguments that make its key. */
 export type FreeOrKeyOf = Free | "*keyOf"
 
-type IsAny<T> = 0 extends 1 & T ? true : false
-type IsNever<T> = [T] extends [never] ? true : false
-type OrElse<X, Y> = [X] extends [never] ? Y : X
-
-/** The properties of all members of a union. Symbols are no data. */
-type KeysOf<P> = P extends unknown ? Exclude<keyof P, symbol> : never
-type Text<K> = K extends string ? K : K extends number ? `${K}` : never
-type ValueAt<P, K> = P extends unknown ? (K extends keyof P ? P[K] : undefined) : never
-/** `"0" | "1"`: optional arguments, too. An intersection: `Exclude` would be asked of each method of an array. */
-type PlacesOf<Args extends ReadonlyArray<unknown>> = keyof Args & `${number}`
-
-type PartFault<N extends string, V, Optional> =
-  IsAny<V> extends true
-    ? never
-    : [V] extends [KeyPart]
-      ? never
-      : [V] extends [KeyPart | undefined]
-        ? N extends Optional
-          ? never
-          : `{${N}} may be undefined: write {${N}?} in the key, or give it a default`
-        : [V] extends [KeyPart | null | undefined]
-          ? `{${N}} may be null: a part of a key is a string, number, bigint or boolean`
-          : [Exclude<V, KeyPart | null | undefined>] extends [Date]
-            ? `{${N}} is a Date: pass its text, for example date.toISOString()`
-            : `{${N}} is no string, number, bigint or boolean: pass its id`
-
 /** A key that cannot be made, in the words of `S`, unless what is wrong is the template. True of a `keyOf` that is wrong, too. */
-type Unmade<T extends string, Ig, S extends string> = [OpenBrace<T>] extends [never]
+type Unmade<T extends AnyKey, Ig, S extends string> = [OpenBrace<T>] extends [never]
   ? Exclude<FreeOrKeyOf, Free> extends Ig
     ? `${S}; if only what was written has it, keyOf must return it`
     : S
   : `a { of the key is not closed: {${OpenBrace<T>}`
 
-type NamedFault<T extends string, P, Ig> =
+type NamedFault<T extends AnyKey, P, Ig> =
   IsAny<P> extends true
     ? never
     : [P] extends [KeyPart]
@@ -60,7 +46,7 @@ type NamedFault<T extends string, P, Ig> =
           ? Unmade<T, Ig, `the parameter has no property for {${Exclude<Names<T>, Text<KeysOf<P>>>}} of the key`>
           : { [K in Names<T>]: PartFault<K, ValueAt<P, K>, OptionalNames<T>> }[Names<T>]
 
-type PositionalFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
+type PositionalFault<T extends AnyKey, Args extends ReadonlyArray<unknown>, Ig> =
   IsNever<Exclude<Positions<T>, PlacesOf<Args>>> extends false
     ? Unmade<T, Ig, `the function has no argument for {${Exclude<Positions<T>, PlacesOf<Args>>}} of the key`>
     : { [K in Positions<T>]: PartFault<K, K extends keyof Args ? Args[K] : undefined, OptionalNames<T>> }[Positions<T>]
@@ -74,7 +60,7 @@ type StaticLeft<Left> = Left extends string
   : never
 type IgnoreFault<Left> = Left extends string ? `ignore names what the function does not take: ${Left}` : never
 
-type CoverNamed<T extends string, P, More, Ig> =
+type CoverNamed<T extends AnyKey, P, More, Ig> =
   IsAny<P> extends true
     ? "the parameter is any: give it a type"
     : OrElse<
@@ -90,48 +76,107 @@ type OutFault<Out> = [Out] extends [PromiseLike<unknown>]
   : "the function returns no Effect: use Effect.sync around what it does, or Effect.succeed"
 type RestFault = "the function takes any number of arguments: take one list, or a fixed number"
 
-type ArgsFault<T extends string, Args extends ReadonlyArray<unknown>, Ig> =
-  KindOf<T> extends "wide"
-    ? never
-    : KindOf<T> extends "mixed"
-      ? Unmade<T, never, `a key has either names or numbers: ${T}`>
-      : string extends Ig
+type ArgsFault<T extends AnyKey, Args extends ReadonlyArray<unknown>, Ig> =
+  KindOf<T> extends "wide" | "mixed" | "keyed"
+    ? OtherFault<T, Args, Ig>
+    : string extends Ig
+      ? 'ignore must be a list of literals: add "as const"'
+      : number extends Ig
         ? 'ignore must be a list of literals: add "as const"'
-        : number extends Ig
-          ? 'ignore must be a list of literals: add "as const"'
-          : number extends Args["length"]
-            ? IsAny<Args[number]> extends true
+        : number extends Args["length"]
+          ? IsAny<Args[number]> extends true
+            ? never
+            : Free extends Ig
               ? never
-              : Free extends Ig
-                ? never
-                : RestFault
-            : Args["length"] extends 0
-              ? KindOf<T> extends "static"
-                ? IgnoreFault<Exclude<Text<Ig>, FreeOrKeyOf>>
-                : Unmade<T, Ig, `the key has a placeholder, but the function takes no argument: ${PlaceholderNames<T>}`>
-              : OrElse<
-                  KindOf<T> extends "named"
-                    ? NamedFault<T, Args[0], Ig>
-                    : KindOf<T> extends "positional"
-                      ? PositionalFault<T, Args, Ig>
-                      : never,
-                  Free extends Ig
-                    ? never
-                    : KindOf<T> extends "named"
-                      ? CoverNamed<T, Args[0], Exclude<PlacesOf<Args>, "0">, Ig>
-                      : KindOf<T> extends "static"
-                        ? CoverStatic<PlacesOf<Args>, Ig>
-                        : CoverPlaces<Positions<T>, PlacesOf<Args>, Ig>
-                >
+              : RestFault
+          : Args["length"] extends 0
+            ? KindOf<T> extends "static"
+              ? IgnoreFault<Exclude<Text<Ig>, FreeOrKeyOf>>
+              : Unmade<T, Ig, `the key has a placeholder, but the function takes no argument: ${PlaceholderNames<T>}`>
+            : OrElse<
+                KindOf<T> extends "named"
+                  ? NamedFault<T, Args[0], Ig>
+                  : KindOf<T> extends "positional"
+                    ? PositionalFault<T, Args, Ig>
+                    : never,
+                Free extends Ig
+                  ? never
+                  : KindOf<T> extends "named"
+                    ? CoverNamed<T, Args[0], Exclude<PlacesOf<Args>, "0">, Ig>
+                    : KindOf<T> extends "static"
+                      ? CoverStatic<PlacesOf<Args>, Ig>
+                      : CoverPlaces<Positions<T>, PlacesOf<Args>, Ig>
+              >
+
+/** Of a template that is not known, of one that fits nothing, and of a key that is made by a function. */
+type OtherFault<T extends AnyKey, Args extends ReadonlyArray<unknown>, Ig> =
+  KindOf<T> extends "mixed"
+    ? Unmade<T, never, `a key has either names or numbers: ${T & string}`>
+    : T extends CacheKey<Anything, infer Taken>
+      ? OrElse<
+          IsNever<Exclude<Ig, FreeOrKeyOf>> extends true
+            ? never
+            : "a function makes the key, and says what is in it: leave ignore out",
+          true extends (Free extends Ig ? false : { [K in keyof Args]: IsAny<Args[K]> }[number])
+            ? "the parameter is any: give it a type"
+            : Args extends AtLeast<Taken>
+              ? never
+              : TakenFault<T, Taken, Args, Ig>
+        >
+      : never
+
+/** What the function of a key takes, and the one that is cached does not. */
+type TakenFault<
+  T extends AnyKey,
+  Taken extends ReadonlyArray<unknown>,
+  Args extends ReadonlyArray<unknown>,
+  Ig
+> = OrElse<
+  {
+    [K in PlacesOf<Taken>]: K extends keyof Args
+      ? PlaceFault<T, K, Taken[K & keyof Taken], Args[K], Ig>
+      : undefined extends Taken[K & keyof Taken]
+        ? never
+        : Unmade<T, Ig, `the key is made of argument ${K}, which the function does not take`>
+  }[PlacesOf<Taken>],
+  Unmade<T, Ig, "the key is made of other arguments than the function takes">
+>
+type PlaceFault<T extends AnyKey, K extends string, Taken, Given, Ig> = [Given] extends [Taken]
+  ? never
+  : [Exclude<Given, undefined>] extends [Taken]
+    ? `argument ${K} may be undefined, of which no key is made`
+    : [Taken, Given] extends [object, object]
+      ? OrElse<
+          MissingFrom<T, K, Exclude<Text<RequiredOf<Taken>>, Text<KeysOf<Given>>>, Ig>,
+          OrElse<
+            OtherAt<K, { [N in keyof Taken]: [ValueAt<Given, N>] extends [Taken[N]] ? never : N }[keyof Taken]>,
+            OtherPlace<T, K, Ig>
+          >
+        >
+      : OtherPlace<T, K, Ig>
+type RequiredOf<P> = { [K in keyof P]-?: {} extends Pick<P, K> ? never : K }[keyof P]
+type MissingFrom<T extends AnyKey, K extends string, Missing, Ig> = Missing extends string
+  ? Unmade<T, Ig, `the key is made of ${Missing} of argument ${K}, which the function does not take`>
+  : never
+type OtherAt<K extends string, Name> = Name extends string
+  ? `the key is made of ${Name} of argument ${K}, and takes another type of it`
+  : never
+type OtherPlace<T extends AnyKey, K extends string, Ig> = Unmade<
+  T,
+  Ig,
+  `the key is made of argument ${K}, and takes another type of it`
+>
 
 /**
  * What is wrong with `L` under the key `T`, where `Ig` is ignored; `never`: nothing. An overloaded function counts by its last
  * signature. What a cast or a narrower declaration hides, nothing can see.
  */
-export type Fault<L, T extends string, Ig> = [L] extends [Effect.Effect<Anything, Anything, Anything>]
+export type Fault<L, T extends AnyKey, Ig> = [L] extends [Effect.Effect<Anything, Anything, Anything>]
   ? KindOf<T> extends "static" | "wide"
     ? IgnoreFault<Exclude<Text<Ig>, FreeOrKeyOf>>
-    : Unmade<T, Ig, `the key has a placeholder: give a function that takes ${PlaceholderNames<T>}, not an effect`>
+    : KindOf<T> extends "keyed"
+      ? Unmade<T, Ig, "the key is made of arguments: give a function that takes them, not an effect">
+      : Unmade<T, Ig, `the key has a placeholder: give a function that takes ${PlaceholderNames<T>}, not an effect`>
   : [L] extends [(...args: infer Args extends ReadonlyArray<Anything>) => infer Out]
     ? [Out] extends [Effect.Effect<Anything, Anything, Anything>]
       ? ArgsFault<T, Args, Ig>

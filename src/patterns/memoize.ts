@@ -1,11 +1,13 @@
 import type { Effect, Schema } from "effect"
-import { type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey } from "../CacheKey.ts"
+import { type AnyKey, type ArgsOf, buildCacheKey, type CompiledKey, normalizeKey } from "../CacheKey.ts"
 import type { RegionSettings } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { Is, Said, Some } from "../internal/said.ts"
+import type { AKey } from "../internal/strings.ts"
+import { fromArguments } from "../key/arguments.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
 import { checkKey, makeUnsafe, type Options, regionNames } from "../region/region.ts"
@@ -19,7 +21,7 @@ declare const loaded: unique symbol
 type Loaded = typeof loaded
 
 type Value<A> = [A] extends [Loaded] ? unknown : A
-type Settings<T extends string, A> = Omit<
+type Settings<T extends AnyKey, A> = Omit<
   RegionSettings<Value<NoInfer<A>>, [T] extends [never] ? string : NoInfer<T>, "bypass">,
   "onCacheError"
 >
@@ -39,14 +41,14 @@ export interface MemoizeByName<N extends number> {
 }
 
 /** Memoizes under a key template. */
-export interface MemoizeByKey<T extends string, Ig extends string | number> extends ReadOptions<Ig> {
-  readonly key: T
+export interface MemoizeByKey<T extends AnyKey, Ig extends string | number> extends ReadOptions<Ig> {
+  readonly key: T | AKey
   readonly name?: undefined
   readonly arity?: undefined
 }
 
 /** What `memoize` takes: a name or a key, and a schema where values are to be stored in the cache. */
-export type MemoizeOptions<T extends string, A, I, RD, RE, Ig extends string | number, N extends number> = Settings<
+export type MemoizeOptions<T extends AnyKey, A, I, RD, RE, Ig extends string | number, N extends number> = Settings<
   T,
   A
 > & {
@@ -55,16 +57,16 @@ export type MemoizeOptions<T extends string, A, I, RD, RE, Ig extends string | n
 } & (MemoizeByName<N> | MemoizeByKey<T, Ig>)
 
 /** What the arguments are without types of their own: by name anything, but not `any`. */
-type Taken<T extends string> = [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>
+type Taken<T extends AnyKey> = [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>
 
 /** `T` is never where there is a name. */
-type MemoFault<L, T extends string, Ig, N> = [T] extends [never] ? ArityFault<L, N> : Fault<L, T, Ig>
+type MemoFault<L, T extends AnyKey, Ig, N> = [T] extends [never] ? ArityFault<L, N> : Fault<L, T, Ig>
 
 /**
  * The function itself, or what is wrong with it. By name and without a schema nothing is known of its arguments nor of its value, so
  * that it is read as if it stood alone: what has no type there is told so, and a default gives one.
  */
-type Memo<L, T extends string, A, Args extends ReadonlyArray<Anything>, Ig, N> = [MemoFault<L, T, Ig, N>] extends [
+type Memo<L, T extends AnyKey, A, Args extends ReadonlyArray<Anything>, Ig, N> = [MemoFault<L, T, Ig, N>] extends [
   never
 ]
   ? [T, A] extends [never, Loaded]
@@ -81,13 +83,13 @@ type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, 
 /** What `memoize` knows while it awaits its function: the key or that it has a name, and what else there is. */
 interface Awaiting {
   readonly name?: string
-  readonly key?: string
+  readonly key?: AnyKey
   readonly value?: unknown
   readonly ignore?: unknown
   readonly arity?: unknown
   readonly services?: unknown
 }
-type KeyIn<W> = W extends { readonly key: infer T extends string } ? T : never
+type KeyIn<W> = W extends { readonly key: infer T extends AnyKey } ? T : never
 type ValueIn<W> = W extends { readonly value: infer A } ? A : Loaded
 type ArityIn<W> = W extends { readonly arity: infer N } ? N : never
 
@@ -100,7 +102,7 @@ export interface WrapMemo<W extends Awaiting> {
 }
 
 // Never `never`, which a name makes of `T`: see `Some`.
-type AwaitingOf<T extends string, A, S, Ig, N> =
+type AwaitingOf<T extends AnyKey, A, S, Ig, N> =
   Some<T | ""> extends Is<Exclude<A, Loaded>>
     ? [T] extends [never]
       ? Said<{ name: string; arity: N; value: A; services: S }>
@@ -112,7 +114,7 @@ type AwaitingOf<T extends string, A, S, Ig, N> =
 /** The signature of `memoize`: curried or data-first. */
 export interface Memoize {
   <
-    const T extends string = never,
+    const T extends AnyKey = never,
     A = Loaded,
     I = unknown,
     RD = never,
@@ -125,7 +127,7 @@ export interface Memoize {
   <
     L,
     Args extends Taken<T>,
-    const T extends string = never,
+    const T extends AnyKey = never,
     A = Loaded,
     I = unknown,
     RD = never,
@@ -141,18 +143,20 @@ export interface Memoize {
 /** The key of a name and an argument list: canonical, so structurally equal arguments share, and nothing else does. */
 const namedKey = (name: string, prefix: string | undefined, arity: number | undefined): CompiledKey => {
   const head = buildCacheKey("memo:{name}:", { params: { name }, prefix })
+  const build: CompiledKey["buildUnsafe"] = (args) => {
+    const all = args as ReadonlyArray<unknown>
+    return normalizeKey(
+      head + canonicalArguments(arity === undefined || all.length <= arity ? all : all.slice(0, arity))
+    )
+  }
   return {
     template: `memo:${name}`,
     prefix: prefix ?? "",
     placeholders: [],
     positional: true,
     pattern: `${head}*`,
-    buildUnsafe: (args) => {
-      const all = args as ReadonlyArray<unknown>
-      return normalizeKey(
-        head + canonicalArguments(arity === undefined || all.length <= arity ? all : all.slice(0, arity))
-      )
-    }
+    buildUnsafe: build,
+    ...fromArguments(true, build)
   }
 }
 
@@ -165,7 +169,7 @@ const known: Names<AnyOptions> = { name: 0, arity: 0, ...regionNames, ignore: 0 
 const plan = (options: AnyOptions): ((load: Plan["load"]) => Plan) => {
   knownOptions(options, known)
   const { arity, ignore, key, name } = options
-  checkIgnore(ignore)
+  checkIgnore(ignore, key)
   if (name === undefined) {
     if (key === undefined) throw invalidOptionAs("options", "without a name", "a name, or a key with its placeholders")
     checkKey(key)

@@ -4,7 +4,7 @@
  */
 import type { Effect, Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { ArgsOf, KindOf } from "../CacheKey.ts"
+import type { AnyKey, ArgsOf, KindOf } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
 import type { Anything } from "../internal/erased.ts"
 import type { Is, Measured, Said, Some } from "../internal/said.ts"
@@ -106,7 +106,7 @@ export type CachedLoader<L, A, S, X> =
 
 /** What a pattern knows while it awaits its function: of `ignore`, `error` and `services` what there is. */
 interface Awaiting {
-  readonly key: string
+  readonly key: AnyKey
   readonly value: unknown
   /** What is ignored (`ReadOptions`), or `"*"`. */
   readonly ignore?: unknown
@@ -135,7 +135,7 @@ export interface WrapFunction<W extends Awaiting> {
   ): Cached<ShapeOf<Args, W["value"], E | ErrorIn<W>, R, ServicesIn<W>>>
 }
 
-type AwaitingOf<T extends string, A, S, X, Ig> =
+type AwaitingOf<T extends AnyKey, A, S, X, Ig> =
   Some<T> extends Is<S | X>
     ? Said<{ key: T; value: A; ignore: Ig; error: X; services: S }>
     : Some<T> extends Is<Ig>
@@ -143,7 +143,7 @@ type AwaitingOf<T extends string, A, S, X, Ig> =
       : { key: T; value: A }
 
 /** What wraps a loader for a key: a function when the key has placeholders, an effect (or a thunk) when it has none. */
-export type Wrap<T extends string, A, S, X, Ig = never> =
+export type Wrap<T extends AnyKey, A, S, X, Ig = never> =
   KindOf<T> extends "static" | "wide"
     ? WrapEffect<AwaitingOf<T, A, S, X, Ig>>
     : WrapFunction<AwaitingOf<T, A, S, X, Ig>>

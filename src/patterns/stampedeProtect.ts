@@ -1,5 +1,6 @@
 import type { Duration } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import type { AnyKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
 import type { ADuration } from "../internal/strings.ts"
 import type { OnTimeout } from "../engine/contract.ts"
@@ -34,7 +35,7 @@ type WaitFailureOf<W extends OnTimeout> = W extends "fail" ? CacheError : never
 /** The signature of `stampedeProtect`: as `Pattern`, with more options and another error. */
 export interface StampedeProtect {
   <
-    const T extends string,
+    const T extends AnyKey,
     A,
     I,
     RD = never,
@@ -47,7 +48,7 @@ export interface StampedeProtect {
   ): Wrap<T, A, RD | RE, FailureOf<F> | WaitFailureOf<W>, Ig>
   <
     const L,
-    const T extends string,
+    const T extends AnyKey,
     A,
     I,
     RD = never,

@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
 import { CacheError } from "../CacheError.ts"
-import { type ArgsOf, normalizeKey } from "../CacheKey.ts"
+import { type AnyKey, type ArgsOf, normalizeKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
@@ -37,7 +37,7 @@ import {
 } from "./writing.ts"
 
 /** What a write around the cache makes invalid besides its entry. `V` is what it returns, `A` what is cached. */
-export interface AroundOptions<V, T extends string, A> extends Lists<Written<V, RegionParams<T>, A>> {}
+export interface AroundOptions<V, T extends AnyKey, A> extends Lists<Written<V, RegionParams<T>, A>> {}
 
 /** The keys of a write around the cache, and what it makes invalid besides. `P` is its first argument. */
 export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written<V, P>> {
@@ -53,22 +53,22 @@ export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written
 }
 
 /** A region, or its options, and what a write of it makes old. */
-export interface RegionAround<T extends string, A, I, RD, RE, F extends OnCacheError, V>
+export interface RegionAround<T extends AnyKey, A, I, RD, RE, F extends OnCacheError, V>
   extends RegionOptions<T, A, I, RD, RE, F>,
     AroundOptions<V, NoInfer<T>, NoInfer<A>> {
   readonly keys?: undefined
 }
 
 /** By `keys` there is no template, and `T` is never. */
-type RegionOrKeys<T extends string, A, I, RD, RE, F extends OnCacheError, V, P> =
+type RegionOrKeys<T extends AnyKey, A, I, RD, RE, F extends OnCacheError, V, P> =
   | RegionAround<T, A, I, RD, RE, F, V>
   | KeysOptions<V, P, F>
 
 /** What is added to a region. */
-type More<L, V> = SettingsOf<L> extends { key: infer T extends string; value: infer A } ? AroundOptions<V, T, A> : never
+type More<L, V> = SettingsOf<L> extends { key: infer T extends AnyKey; value: infer A } ? AroundOptions<V, T, A> : never
 
 /** The first of two arguments: a region, or the write that the options behind it are of. */
-type First<L, T extends string, Args extends ReadonlyArray<unknown>> = L extends Given
+type First<L, T extends AnyKey, Args extends ReadonlyArray<unknown>> = L extends Given
   ? [SettingsOf<L>] extends [never]
     ? "no options of a region: they have a wrong type"
     : L
@@ -79,7 +79,7 @@ type First<L, T extends string, Args extends ReadonlyArray<unknown>> = L extends
         ? L
         : L & ((...args: Args) => Effect.Effect<unknown, unknown, unknown>)
     : NoInfer<Fault<L, TemplateOf<T>, Free>>
-type TemplateOf<T extends string> = [T] extends [never] ? string : T
+type TemplateOf<T extends AnyKey> = [T] extends [never] ? string : T
 
 /** The first argument of a write. An effect has none. */
 type FirstOf<L> = L extends (...args: infer Args extends ReadonlyArray<Anything>) => unknown ? Args[0] : never
@@ -89,12 +89,12 @@ type Decoding<L> = L extends { readonly schema: { readonly DecodingServices: inf
 
 /** What becomes of a region and more. */
 type Wrapped<L, V> =
-  SettingsOf<L> extends { key: infer T extends string; failure: infer X } ? WrapAround<T, V, X, Decoding<L>> : never
+  SettingsOf<L> extends { key: infer T extends AnyKey; failure: infer X } ? WrapAround<T, V, X, Decoding<L>> : never
 
 /** The signature of `writeAround`: of a region or of keys; curried, with a region and more, or data-first. */
 export interface WriteAround {
   <
-    const T extends string = never,
+    const T extends AnyKey = never,
     A = unknown,
     I = unknown,
     RD = never,
@@ -108,7 +108,7 @@ export interface WriteAround {
   <
     const L,
     Args extends [T] extends [never] ? ReadonlyArray<unknown> : ArgsOf<T>,
-    const T extends string = never,
+    const T extends AnyKey = never,
     A = unknown,
     I = unknown,
     RD = never,
@@ -122,7 +122,7 @@ export interface WriteAround {
 }
 
 /** What wraps a write of a key: a function when the key has placeholders, an effect (or any function) when it has none. */
-export type WrapAround<T extends string, V, X, S> =
+export type WrapAround<T extends AnyKey, V, X, S> =
   IsPlain<T> extends true
     ? WrapAny<Said<{ value: V; error: X; services: S }>>
     : WrapRegion<Said<{ key: T; value: V; error: X; services: S }>>
@@ -139,7 +139,7 @@ interface Awaiting {
 }
 
 /** What wraps a write of a key with placeholders: a function whose parameters have them. */
-export interface WrapRegion<W extends Awaiting & { readonly key: string }> {
+export interface WrapRegion<W extends Awaiting & { readonly key: AnyKey }> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ArgsOf<W["key"]>, A extends W["value"], E, R>(
     write: [Fault<L, W["key"], Free>] extends [never]
@@ -233,7 +233,8 @@ const oneOf = (options: Options, asksPrevious: boolean): About => {
   return {
     region,
     requestOf: (args) => ({
-      keys: orError(() => [key.buildUnsafe(key.positional ? args : ((args[0] ?? {}) as Record<string, unknown>))]),
+      keys: orError(() => [key.ofArguments(args)]),
+      params: key.paramsOf(args),
       fills: false,
       asksPrevious
     })
@@ -251,16 +252,20 @@ const manual = "(writeAround)"
 
 const manyOf = ({ keys, onCacheError }: KeysOptions<unknown, unknown, OnCacheError>): About => {
   const region = { ...makeUnsafe({ key: "writeAround", schema: undefined, onCacheError }), name: manual }
+  const { paramsOf } = region.key
   if (typeof keys === "function") {
     return {
       region,
-      requestOf: (args) => ({ keys: orError(() => strings("keys", keys(args[0] ?? {}))), fills: false })
+      requestOf: (args) => {
+        const params = paramsOf(args)
+        return { keys: orError(() => strings("keys", keys(params))), params, fills: false }
+      }
     }
   }
   // What is fixed is checked now, not at the first write.
   const fixed = strings("keys", keys)
   fixed.forEach(normalizeKey)
-  return { region, requestOf: () => ({ keys: fixed, fills: false }) }
+  return { region, requestOf: (args) => ({ keys: fixed, params: paramsOf(args), fills: false }) }
 }
 
 /** What else is thrown is a defect. */

@@ -1,4 +1,4 @@
-import type { KeyParams } from "../CacheKey.ts"
+import type { AnyKey, KeyParams } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
@@ -23,13 +23,13 @@ import {
 } from "./writing.ts"
 
 /** What a completed write makes invalid besides its own entry: lists, or functions of what was written. */
-export interface WriteOptions<A, T extends string, V = A> extends Lists<Written<V, RegionParams<T>, A>> {}
+export interface WriteOptions<A, T extends AnyKey, V = A> extends Lists<Written<V, RegionParams<T>, A>> {}
 
 /** Nobody has one; that it could be one lets the compiler see a list as one of places. */
 type Places = readonly [never]
 
 /** How a write tells the key of a row that is known only after it. `K` is the type of `keyOf`, `unknown` where there is none. */
-export interface CreateOptions<A, T extends string, K> {
+export interface CreateOptions<A, T extends AnyKey, K> {
   /**
    * The parameters of the key, from what the write returned: an object by name, or a list by position. The wrapped function's
    * arguments need not have them. The slot of that key is emptied after the write and not filled: what is returned may be old by
@@ -39,23 +39,23 @@ export interface CreateOptions<A, T extends string, K> {
   readonly keyOf?: (K & ((value: A) => KeyParams<T> | Places)) | undefined
 }
 
-type Inline<T extends string, A, I, RD, RE, F extends OnCacheError, K, V> = RegionOptions<T, A, I, RD, RE, F> &
+type Inline<T extends AnyKey, A, I, RD, RE, F extends OnCacheError, K, V> = RegionOptions<T, A, I, RD, RE, F> &
   WriteOptions<NoInfer<A>, NoInfer<T>, V> &
   CreateOptions<V, NoInfer<T>, K>
 
 /** What is added to a region. */
 type More<L, K> =
-  SettingsOf<L> extends { key: infer T extends string; value: infer A }
+  SettingsOf<L> extends { key: infer T extends AnyKey; value: infer A }
     ? WriteOptions<A, T> & CreateOptions<A, T, K>
     : never
 
 /** What wraps a write: one whose arguments make the key, or any. */
-type WrapWrite<T extends string, A, S, X, K> = unknown extends K
+type WrapWrite<T extends AnyKey, A, S, X, K> = unknown extends K
   ? Wrap<T, A, S, X, FreeOrKeyOf>
   : WrapAny<Said<{ value: A; error: X }>>
 
 type Wrote<L, A, S, X, K> = L extends Given
-  ? SettingsOf<L> extends { key: infer T extends string; value: infer B; services: infer D; failure: infer Y }
+  ? SettingsOf<L> extends { key: infer T extends AnyKey; value: infer B; services: infer D; failure: infer Y }
     ? WrapWrite<T, B, D, Y, K>
     : never
   : unknown extends K
@@ -64,10 +64,10 @@ type Wrote<L, A, S, X, K> = L extends Given
 
 /** The signature of `writeThrough`: curried, with a region and more, or data-first. */
 export interface WriteThrough {
-  <const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
+  <const T extends AnyKey, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
     options: Inline<T, A, I, RD, RE, F, K, NoInfer<A>>
   ): WrapWrite<T, A, RD | RE, FailureOf<F>, K>
-  <const L, const T extends string, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
+  <const L, const T extends AnyKey, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
     first: First<L, unknown extends K ? T : string, A, FreeOrKeyOf>,
     second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K, ValueOf<L>>>
   ): Wrote<L, A, RD | RE, FailureOf<F>, K>
@@ -154,7 +154,7 @@ export const writeThrough: WriteThrough = ((first: Load | WriteSpec, second?: Pa
     })
     if (keyOf === undefined) return (load: Load) => wrap(load, planOf, through(lists, region))
     if (typeof keyOf !== "function") throw invalidOption("keyOf", keyOf, "a function of what was written")
-    return (load: Load) => wrapWrite(load, planOf, lists, () => ({ keys: [], fills: false, keyOf }))
+    return (load: Load) => wrapWrite(load, planOf, lists, () => ({ keys: [], params: undefined, fills: false, keyOf }))
   }
   return isLoad(first) ? make(second as WriteSpec)(first) : make(first, second)
 }) as WriteThrough
@@ -163,6 +163,6 @@ const through = (lists: AnyLists, region: Plan["region"]): Call => {
   const listsOf = listed(lists)
   const intent = intentOf(lists, region)
   const fixed = { fills: true, intent, ownTags: lists.invalidateOwnTags, asksPrevious: asksPrevious(lists) }
-  return (engine, { args, key, plan, receiver }) =>
-    engine.write({ plan, args, receiver, keys: typeof key === "string" ? [key] : key, ...fixed }, listsOf)
+  return (engine, { args, key, params, plan, receiver }) =>
+    engine.write({ plan, args, receiver, params, keys: typeof key === "string" ? [key] : key, ...fixed }, listsOf)
 }

@@ -3,7 +3,7 @@
  */
 import { Context, Effect, Exit, type Fiber, type Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
+import { type AnyKey, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import {
   type Engine,
   engineOf,
@@ -244,4 +244,4 @@ const engineFor = (fiber: Fiber.Fiber<unknown, unknown>): Engine =>
   engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient))
 
 /** `T` has no placeholder: its write may be an effect. */
-export type IsPlain<T extends string> = [PlaceholderNames<T>] extends [never] ? true : false
+export type IsPlain<T extends AnyKey> = [PlaceholderNames<T>] extends [never] ? true : false

@@ -5,6 +5,8 @@
 import { Effect } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import {
+  type AnyKey,
+  type CacheKey,
   buildCachePattern,
   type CompiledKey,
   type KeyParams,
@@ -30,18 +32,23 @@ type CutAll<L extends ReadonlyArray<Anything>> = L extends readonly [infer Part,
 /** The same, where each may be left out. */
 type Left<L extends ReadonlyArray<Anything>> = { [K in keyof L]?: L[K] | undefined }
 
-/** The parameters of a key as arguments: one object by name, the parts by position, or none. */
-export type RegionArgs<T extends string> =
-  KeyParams<T> extends ReadonlyArray<Anything>
-    ? Cut<KeyParams<T>>
-    : [PlaceholderNames<T>] extends [never]
-      ? []
-      : {} extends ParamsOf<T>
-        ? [params?: KeyParams<T>]
-        : [params: KeyParams<T>]
+/**
+ * The parameters of a key as arguments: one object by name, the parts by position, or none; or what the function takes that makes
+ * the key.
+ */
+export type RegionArgs<T extends AnyKey> =
+  T extends CacheKey<Anything, infer Taken>
+    ? Taken
+    : KeyParams<T> extends ReadonlyArray<Anything>
+      ? Cut<KeyParams<T>>
+      : [PlaceholderNames<T>] extends [never]
+        ? []
+        : {} extends ParamsOf<T>
+          ? [params?: KeyParams<T>]
+          : [params: KeyParams<T>]
 
 /** Some of the parameters of a key: an object by name, or a list by position. */
-export type PatternParams<T extends string> =
+export type PatternParams<T extends AnyKey> =
   KeyParams<T> extends ReadonlyArray<Anything>
     ? ReadonlyArray<KeyPart | undefined>
     : { readonly [K in keyof ParamsOf<T>]?: ParamsOf<T>[K] | undefined }
@@ -65,7 +72,7 @@ const isList = (args: ReadonlyArray<unknown>, { template }: CompiledKey): boolea
  */
 export const controlsOf = ({ key }: Region): PropertyDescriptorMap => {
   const keyFor = (...args: ReadonlyArray<unknown>): string =>
-    key.buildUnsafe((key.positional && !isList(args, key) ? args : (args[0] ?? {})) as ReadonlyArray<unknown>)
+    key.ofArguments(key.positional && isList(args, key) ? (args[0] as ReadonlyArray<unknown>) : args)
   const pattern = (some?: unknown): string =>
     buildCachePattern(key.template, { prefix: key.prefix, params: some, args: some } as never)
   const invalidate = (...args: ReadonlyArray<unknown>): Effect.Effect<void, CacheError, CacheClient> =>

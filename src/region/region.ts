@@ -2,11 +2,11 @@
  * A region as the runtime uses it: checked, its template compiled, its codec made.
  */
 import type { Duration } from "effect"
-import { type CompiledKey, compileUnsafe } from "../CacheKey.ts"
+import { type AnyKey, type CompiledKey, compileUnsafe, isMade } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
-import type { ADuration, AList } from "../internal/strings.ts"
+import type { ADuration, AKey, AList } from "../internal/strings.ts"
 import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
 import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
@@ -51,8 +51,8 @@ const schemaless = stamps.of("")
 export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
   readonly ttl?: Duration.Input | ADuration | ((value: never, params: never) => Duration.Input) | undefined
   readonly tags?: ReadonlyArray<string> | AList | ((value: never, params: never) => ReadonlyArray<string>) | undefined
-  /** A template, or a key already compiled. */
-  readonly key: string | CompiledKey
+  /** As it is given, or already compiled. */
+  readonly key: AnyKey | AKey | CompiledKey
   readonly schema: AnyCodec | undefined
 }
 
@@ -63,8 +63,12 @@ export const checkOptions = (options: Options, more?: object): void => {
   codecOf(options.schema as AnyCodec)
 }
 
+const isKey = (key: unknown): key is AnyKey => typeof key === "string" || isMade(key)
+
 export const checkKey = (key: unknown): void => {
-  if (typeof key !== "string") throw invalidOption("key", key, 'a template, such as "user:{userId}"')
+  if (!isKey(key)) {
+    throw invalidOption("key", key, 'a template, such as "user:{userId}", or CacheKey.make(template, function)')
+  }
 }
 
 /** What is given beside a region: nothing that the region says itself, for it is made of that already. */
@@ -95,7 +99,7 @@ export const resolveUnsafe = (options: Options): Region => {
 }
 
 export const makeUnsafe = (options: Options): Region => {
-  const key = typeof options.key === "string" ? compileUnsafe(options.key, { prefix: options.prefix }) : options.key
+  const key = isKey(options.key) ? compileUnsafe(options.key, { prefix: options.prefix }) : (options.key as CompiledKey) // what is none was refused where it was given
   const { compressAbove, jitter = 0, onCacheError = "bypass", tags, ttl } = options
   if (!(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
     throw invalidOption("jitter", jitter, "a number from 0 to 1")

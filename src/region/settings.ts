@@ -2,11 +2,11 @@
  * The options of a region, as types.
  */
 import type { Duration, Schema } from "effect"
-import type { ADuration, AList } from "../internal/strings.ts"
-import type { PartsOf, PlaceholderNames } from "../CacheKey.ts"
+import type { ADuration, AKey, AList } from "../internal/strings.ts"
+import type { AnyKey, PartsOf, PlaceholderNames } from "../CacheKey.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
-export type RegionParams<T extends string> = PartsOf<T, PlaceholderNames<T>>
+export type RegionParams<T extends AnyKey> = PartsOf<T, PlaceholderNames<T>>
 
 /** What a pattern does when the cache itself fails: carry on without it, or fail with `CacheError`. */
 export type OnCacheError = "bypass" | "fail"
@@ -46,15 +46,15 @@ export type DurationInput =
  * How long entries live, a duration or a function of the value. It must be positive; `"infinity"`-like durations mean no
  * expiry.
  */
-export type Ttl<A, T extends string> = Duration.Input | ((value: A, params: RegionParams<T>) => Duration.Input)
+export type Ttl<A, T extends AnyKey> = Duration.Input | ((value: A, params: RegionParams<T>) => Duration.Input)
 
 /** The tags of an entry, fixed or a function of the value. */
-export type Tags<A, T extends string> =
+export type Tags<A, T extends AnyKey> =
   | ReadonlyArray<string>
   | ((value: A, params: RegionParams<T>) => ReadonlyArray<string>)
 
 /** The options of a region, apart from key and schema. */
-export interface RegionSettings<A, T extends string, F extends OnCacheError> {
+export interface RegionSettings<A, T extends AnyKey, F extends OnCacheError> {
   /** Put in front of the key, for example `"v2:"`. */
   readonly prefix?: string | undefined
   /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
@@ -80,10 +80,10 @@ export interface RegionSettings<A, T extends string, F extends OnCacheError> {
 }
 
 /** The options of `CacheRegion.make`, and of a pattern with inline options. */
-export interface RegionOptions<T extends string, A, I, RD, RE, F extends OnCacheError = "bypass">
+export interface RegionOptions<T extends AnyKey, A, I, RD, RE, F extends OnCacheError = "bypass">
   extends RegionSettings<NoInfer<A>, NoInfer<T>, F> {
-  /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, `"list:{tenant}:{cursor?}"`, or plain text. */
-  readonly key: T
+  /** The key template: `"user:{userId}"`, `"items:{0}:{1}"`, `"list:{tenant}:{cursor?}"`, or plain text; or `CacheKey.make`. */
+  readonly key: T | AKey
   /** Any codec: values are stored as its JSON form and come back decoded. */
   readonly schema: Schema.Codec<A, I, RD, RE>
 }

@@ -17,7 +17,7 @@
  */
 import { Context, type Duration, type Effect, type Option, type Schema } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import type { KeyParams, KindOf } from "../CacheKey.ts"
+import type { AnyKey, KeyParams, KindOf } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
 import type { AList, Strings } from "../internal/strings.ts"
 import type { CacheCounters, CacheStats } from "./CacheStats.ts"
@@ -34,7 +34,7 @@ export interface SetOptions<A, I, RD, RE> {
 /** A region, as `CacheRegion.make` makes it: what `get`, `getMany` and `set` take in place of a key and a schema. */
 export interface AnyRegion {
   readonly _tag: "CacheRegion"
-  readonly key: string
+  readonly key: AnyKey
   readonly schema: AnyCodec
 }
 /** One of two, by whether `Of` is a region or a key, or keys. One signature, because of two the compiler says only that none fits. */

@@ -188,7 +188,7 @@ describe("an option of a region", () => {
 
 describe("what is missing, or something else", () => {
   it("is named", () => {
-    const key = 'expected a template, such as "user:{userId}"'
+    const key = 'expected a template, such as "user:{userId}", or CacheKey.make(template, function)'
     const schema = "expected a schema, such as Schema.String"
     const wrong: ReadonlyArray<readonly [make: () => unknown, message: string]> = [
       [() => CacheRegion.make(any(undefined)), "options is undefined, expected an object of options"],

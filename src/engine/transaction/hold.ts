@@ -5,7 +5,7 @@ import { Effect, Exit } from "effect"
 import type { CacheError } from "../../CacheError.ts"
 import { inSteps, stepSize } from "../../internal/inSteps.ts"
 import type { Region } from "../../region/region.ts"
-import { paramsOf, type Request } from "../contract.ts"
+import type { Request } from "../contract.ts"
 import { leaseOf, type LoadContext } from "../land.ts"
 import { runLoader } from "../load.ts"
 import { leavesValue } from "../madeOld.ts"
@@ -100,7 +100,7 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
     joined: Joined,
     keys: ReadonlyArray<string>,
     slots: Omit<SlotParts, "note">,
-    request: Pick<Request, "plan" | "args">,
+    request: Pick<Request, "plan" | "params">,
     options: { readonly fills: boolean; readonly note: Note; readonly goOn: Effect.Effect<void, E> },
     run: Effect.Effect<Ran, never, unknown>
   ): Effect.Effect<Ran, E, unknown> => {
@@ -110,7 +110,7 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
     const sealed = ([exit, loadMillis]: Ran) => {
       const slot = transaction.held(store, keys[0]!)?.slot
       if (slot?.born === undefined || !options.fills || !joined.fills || Exit.isFailure(exit)) return Effect.undefined
-      return Effect.catch(slot.seal(region, paramsOf(request), exit.value, loadMillis), (error) =>
+      return Effect.catch(slot.seal(region, request.params, exit.value, loadMillis), (error) =>
         Effect.as(options.note(error), undefined)
       )
     }
