@@ -1,7 +1,7 @@
 // biome-ignore-all format: one example a line
 /** What must compile, on each TypeScript that `scripts/type-tests.ts` knows. */
 import { type Duration, Effect, pipe, Schema } from "effect"
-import { type AnyKey, buildCacheKey, cacheAside, CacheClient, type CacheError, CacheKey, CacheRegion, invalidateTags, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
+import { type AnyKey, buildCacheKey, cacheAside, CacheClient, type Cached, type CachedEffect, type CacheError, CacheKey, CacheRegion, invalidateTags, memoize, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
 import { type AbortSignalLike, type Admin, anyFn, cond, type Db, type DbError, type Expect, find, findAdmin, Lists, type Page, plain, type Q2, type Query, type Search, Searches, Strict, TwoArguments, type UserId, User, Users } from "./shared.ts"
 
 // ---- 1. read patterns
@@ -144,3 +144,8 @@ export const f16 = <S extends CacheRegion.Shape>(region: CacheRegion<S>) => (typ
 export const f17 = <const K extends AnyKey>(key: K) => CacheRegion.make({ key, schema: User, ttl: "1 hour" })
 export const f18: Expect<User, DbError, Db> = cacheAside(f17(TwoArguments))((tenant: string, _page: { readonly no: number }) => find(tenant))("", { no: 1 })
 export const f19: Expect<User, DbError, Db> = cacheAside(f17("u:{id}"))(({ id }: { readonly id: string }) => find(id))({ id: "" })
+// memoize in functions that are generic in the value
+export const m22 = <A, I>(schema: Schema.Codec<A, I>, value: NoInfer<A>) => Effect.exit(memoize({ name: "a", schema })(Effect.succeed(value)))
+export const m23 = <A, I, R>(schema: Schema.Codec<A, I, R, R>, load: (a: string) => Effect.Effect<A>): Cached<{ args: [a: string]; value: A; schemaServices: R }> => memoize({ key: "a:{0}", schema })(load)
+export const m24 = <A, I>(schema: Schema.Codec<A, I>, load: Effect.Effect<A>): CachedEffect<{ value: A }> => memoize(load, { name: "a", schema })
+export const m25 = <A>(load: (a: string) => Effect.Effect<A>): Cached<{ args: [a: string]; value: A }> => memoize({ name: "a" })(load)

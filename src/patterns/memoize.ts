@@ -78,7 +78,7 @@ type Memo<L, T extends AnyKey, A, Args extends ReadonlyArray<Anything>, Ig, N> =
         )
   : NoInfer<MemoFault<L, T, Ig, N>>
 
-type Memoized<L, A, S> = CachedLoader<L, [A] extends [Loaded] ? ValueOf<L> : A, S, never>
+type Memoized<L, A, S> = CachedLoader<L, Some<L> extends Is<Exclude<A, Loaded>> ? A : ValueOf<L>, S, never>
 
 /** What `memoize` knows while it awaits its function: the key or that it has a name, and what else there is. */
 interface Awaiting {
