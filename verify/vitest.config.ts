@@ -1,12 +1,13 @@
 import base from "../vitest.config.ts"
 
-// A little of the programs, which is too long for `npm test`.
+// A little of the programs, which is too long for `npm test`, and more rounds of what goes by chance there.
 export default {
   ...base,
   test: {
     ...base.test,
     projects: undefined,
-    include: ["verify/tests/*.test.ts"],
+    include: ["verify/tests/*.test.ts", "test/contract/histories.test.ts", "test/engine/nested.*.test.ts"],
+    env: { ROUNDS: "more" },
     reporters: ["default", ["json", { outputFile: ".tmp/verify.json" }]]
   }
 }

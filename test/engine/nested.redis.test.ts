@@ -5,6 +5,7 @@ import { describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { CacheRedis } from "../../src/redis/index.ts"
 import { adminOf, buildClient, freshNamespace, sharedRedis } from "../support/client.ts"
+import { rounds } from "../support/rounds.ts"
 import { nestedLoads } from "./nested.ts"
 
 const server = sharedRedis()
@@ -20,9 +21,9 @@ const open = (seed: number) =>
   })
 
 describe("loads that ask for each other end, and give nothing outdated, on Redis", () => {
-  nestedLoads("random programs", file, 40, open)
+  nestedLoads("random programs", file, rounds(10), open)
 
-  nestedLoads("random programs, while the server is full at times", file, 30, (seed) =>
+  nestedLoads("random programs, while the server is full at times", file, rounds(8), (seed) =>
     Effect.gen(function*() {
       const admin = yield* adminOf(yield* server)
       const fill = (full: boolean) => Effect.promise(() => admin.config("SET", "maxmemory", full ? "1" : "0"))

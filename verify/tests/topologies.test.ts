@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { Cluster, Redis } from "ioredis"
-import { RedisCluster, type RunningCluster } from "./redisCluster.ts"
-import { RedisSentinel } from "./redisSentinel.ts"
-import { type Login, roleOf, session } from "./topology.ts"
+import { RedisCluster, type RunningCluster } from "../../test/support/redisCluster.ts"
+import { RedisSentinel } from "../../test/support/redisSentinel.ts"
+import { type Login, roleOf, session } from "../../test/support/topology.ts"
 
 const limit = 30_000
 const login: Login = { username: "operator", password: "hush" }
