@@ -56,6 +56,12 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
       )
     })
 
+  const countKeys = (count: number): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
+      invalidated.key.updateUnsafe(count, fiber.context)
+      return Effect.void
+    })
+
   const invalidateKeys = (keys: Iterable<string>, only?: Store | undefined) =>
     Effect.flatMap(Effect.flatMap(normalKeys(keys), distinct), (list) =>
       list.length === 0 ? Effect.void : invalidate("key", list.length, ({ backend }) => backend.remove(list), only)
@@ -73,6 +79,7 @@ export const makeInvalidations = ({ beside, primary, record }: Parts) => {
     )
 
   return {
+    countKeys,
     invalidateKeys,
     invalidatePattern,
     invalidateTags,

@@ -56,6 +56,7 @@ const reserve = (text: string, reserved: Array<string>): void => {
 export const parseTemplate = (template: string, prefix: string): Template => {
   if (/[{}*]/.test(prefix)) throw invalidKey(prefix, "a prefix is plain text, without { } or *")
   checkText(prefix, prefix)
+  if (template.includes("${")) throw invalidKey(template, "a placeholder is written {id}, without a $ before it")
   const texts: Array<string> = []
   const names: Array<string> = []
   const optional = new Set<string>()

@@ -3,7 +3,7 @@
  */
 import { Context, Effect, Exit, type Fiber, type Option } from "effect"
 import type { CacheError } from "../CacheError.ts"
-import { type AnyKey, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
+import { type AnyKey, compileUnsafe, matcherUnsafe, normalizeKey, type PlaceholderNames } from "../CacheKey.ts"
 import {
   type Engine,
   engineOf,
@@ -16,7 +16,8 @@ import { invalidOption } from "../internal/invalidOption.ts"
 import type { AnyEffect, Anything } from "../internal/erased.ts"
 import type { Names } from "../internal/knownOptions.ts"
 import type { AList } from "../internal/strings.ts"
-import { strings } from "../region/checks.ts"
+import { fixedTags, strings } from "../region/checks.ts"
+import { isKey } from "../region/region.ts"
 import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { checkLoad, type Load } from "./cached.ts"
@@ -117,6 +118,7 @@ export const writeNames: Names<Lists<never>> = {
   intent: 0
 }
 
+const none: ReadonlyArray<string> = []
 const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as const
 
 /** The lists without the types of what is written. */
@@ -124,7 +126,7 @@ const listNames = ["invalidateKeys", "invalidatePatterns", "invalidateTags"] as 
 export type AnyLists = { readonly [K in keyof Lists<any>]: Exclude<Lists<any>[K], AList> }
 
 /** What is fixed is checked when it is given, not after the first write. */
-export const checkLists = (lists: AnyLists): AnyLists => {
+export const checkLists = (lists: AnyLists & { readonly key?: unknown }): AnyLists => {
   if (lists.intent !== undefined && typeof lists.intent !== "boolean") {
     throw invalidOption("intent", lists.intent, "true or false")
   }
@@ -136,12 +138,27 @@ export const checkLists = (lists: AnyLists): AnyLists => {
   if (invalidateOwnTags !== undefined && typeof invalidateOwnTags !== "boolean") {
     throw invalidOption("invalidateOwnTags", invalidateOwnTags, "true or false")
   }
-  if (Array.isArray(lists.invalidateKeys)) lists.invalidateKeys.forEach(normalizeKey)
-  if (Array.isArray(lists.invalidatePatterns)) lists.invalidatePatterns.forEach(matcherUnsafe)
+  const { invalidateKeys, invalidatePatterns, invalidateTags, key } = lists
+  const placeholders = isKey(key) ? compileUnsafe(key).placeholders : none
+  for (const name of placeholders) {
+    for (const [option, list] of Object.entries({ invalidateKeys, invalidatePatterns })) {
+      const unfilled = Array.isArray(list) ? list.find((one) => one.includes(`{${name}}`)) : undefined
+      if (unfilled !== undefined) {
+        throw invalidOption(
+          option,
+          unfilled,
+          "a text, or a function such as ({ params }) => [`row:${params.id}`]: it is no template"
+        )
+      }
+    }
+  }
+  if (Array.isArray(invalidateTags)) {
+    fixedTags("invalidateTags", invalidateTags, "a text, or a function such as ({ params }) => [`user:${params.id}`]")
+  }
+  if (Array.isArray(invalidateKeys)) invalidateKeys.forEach(normalizeKey)
+  if (Array.isArray(invalidatePatterns)) invalidatePatterns.forEach(matcherUnsafe)
   return lists
 }
-
-const none: ReadonlyArray<string> = []
 
 /** What is to be invalidated whatever the write returns: others are told of it before the write begins. */
 export const intentOf = (lists: AnyLists, { staticTags }: Plan["region"]): Intent | undefined => {

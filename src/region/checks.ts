@@ -37,6 +37,14 @@ export const strings = (option: string, value: ReadonlyArray<string> | AList): R
   return value
 }
 
+const braces = /\{[A-Za-z_0-9]+\??\}/
+/** Fixed tags. One that looks like a template would be the same text for all entries, and whoever invalidates would name another. */
+export const fixedTags = (option: string, tags: ReadonlyArray<string>, made: string): ReadonlyArray<string> => {
+  const template = tags.find((tag) => braces.test(tag))
+  if (template !== undefined) throw invalidOption(option, template, `${made}: a tag is no template`)
+  return tags
+}
+
 /** The strings of an iterable. A string is one too, of its characters, and is not what was meant. */
 export const stringsOf = (option: string, value: Iterable<string>): ReadonlyArray<string> =>
   strings(

@@ -9,7 +9,7 @@ import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { ADuration, AKey, AList } from "../internal/strings.ts"
 import { stamps } from "../internal/stamp.ts"
 import { codecOf, type EntryCodec } from "../schema/codec.ts"
-import { byteLimit, oneOf, positiveMillis, strings } from "./checks.ts"
+import { byteLimit, fixedTags, oneOf, positiveMillis, strings } from "./checks.ts"
 import type { OnCacheError, RegionSettings } from "./settings.ts"
 
 /** The options of a region. */
@@ -63,7 +63,7 @@ export const checkOptions = (options: Options, more?: object): void => {
   codecOf(options.schema as AnyCodec)
 }
 
-const isKey = (key: unknown): key is AnyKey => typeof key === "string" || isMade(key)
+export const isKey = (key: unknown): key is AnyKey => typeof key === "string" || isMade(key)
 
 export const checkKey = (key: unknown): void => {
   if (!isKey(key)) {
@@ -108,7 +108,14 @@ export const makeUnsafe = (options: Options): Region => {
   if (compressAbove !== undefined) byteLimit("compressAbove", compressAbove)
   const codec = options.schema === undefined ? undefined : codecOf(options.schema)
   const fingerprint = codec === undefined ? "" : codec.fingerprint
-  const staticTags = typeof tags === "function" || tags === undefined ? noTags : [...new Set(strings("tags", tags))]
+  const staticTags =
+    typeof tags === "function" || tags === undefined
+      ? noTags
+      : [
+          ...new Set(
+            fixedTags("tags", strings("tags", tags), "a text, or a function such as (value, { id }) => [`user:${id}`]")
+          )
+        ]
   return {
     name: key.prefix + key.template,
     key,

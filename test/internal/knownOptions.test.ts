@@ -224,3 +224,32 @@ describe("what is missing, or something else", () => {
     )
   })
 })
+
+describe("a template where a text is meant", () => {
+  it("is refused among the tags of a region and in the fixed lists of a write", () => {
+    const tags =
+      'InvalidOption: tags is "user:{id}", expected a text, or a function such as (value, { id }) => [`user:${id}`]: a tag is no template'
+    assert.strictEqual(
+      reasonOf(() => CacheRegion.make({ ...options, tags: ["all", "user:{id}"] })),
+      tags
+    )
+    const write = (lists: object) => reasonOf(() => any(writeThrough)(Users, lists))
+    const made = "a text, or a function such as ({ params })"
+    assert.include(write({ invalidateTags: ["tenant:{tenantId}"] }), made)
+    assert.include(write({ invalidateKeys: ["posts:{id}"] }), made)
+    assert.include(write({ invalidatePatterns: ["posts:{id}:*"] }), made)
+    assert.include(
+      reasonOf(() => any(writeAround)({ keys: ["a"], invalidateTags: ["t:{id}"] })),
+      made
+    )
+    // Braces that name no part of this key are text.
+    assert.strictEqual(write({ invalidateKeys: ["{slot}:1"], invalidatePatterns: ["{slot}:*"] }), "nothing was refused")
+  })
+
+  it("has no $ before its braces", () => {
+    assert.include(
+      reasonOf(() => CacheRegion.make({ ...options, key: "user:${id}" } as never)),
+      "a placeholder is written {id}, without a $ before it"
+    )
+  })
+})

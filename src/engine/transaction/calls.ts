@@ -162,7 +162,7 @@ const callsOf = (parts: Parts, ending: Ending) => {
         ? Effect.void
         : change(
             here,
-            (joined) => holds.unlink(joined, list, only),
+            (joined) => Effect.flatMap(holds.unlink(joined, list, only), removals.countKeys),
             removals.invalidateKeys(list, only),
             (transaction, level) => transaction.note(level, { kind: "keys", list, only })
           )

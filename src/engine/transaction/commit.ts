@@ -18,6 +18,8 @@ export interface Removals {
   readonly invalidatePattern: (pattern: string, only?: Store | undefined) => Effect.Effect<void, CacheError>
   readonly invalidateTags: (tags: ReadonlyArray<string>) => Effect.Effect<void, CacheError>
   readonly clear: Effect.Effect<void, CacheError>
+  /** Counts keys that a transaction unlinked by itself. */
+  readonly countKeys: (count: number) => Effect.Effect<void>
 }
 
 interface Parts {

@@ -42,14 +42,14 @@ interface Parts {
 export const makeHolds = ({ beside, context, intend, noRegion, primary, removals }: Parts) => {
   const onlyOf = (store: Store) => (store === primary ? undefined : store)
 
-  /** Unlinks the entries of these keys and holds their leases until the transaction ends. */
+  /** Unlinks the entries of these keys and holds their leases until the transaction ends; gives how many it holds. */
   const hold = (
     joined: Joined,
     keys: ReadonlyArray<string>,
     slots: Omit<SlotParts, "note">,
     region: Region,
     note: Note
-  ): Effect.Effect<void> => {
+  ): Effect.Effect<number> => {
     const { level, transaction } = joined
     const { store } = slots
     const holdOne = (key: string) =>
@@ -84,12 +84,13 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
     return transaction.turn(
       Effect.suspend(() =>
         isGone(joined)
-          ? atOnce(keys)
+          ? Effect.as(atOnce(keys), 0)
           : Effect.flatMap(all, (steps) => {
               const left = steps.flat(2)
-              if (left.length === 0) return Effect.void
+              const held = keys.length - left.length
+              if (left.length === 0) return Effect.succeed(held)
               transaction.note(level, { kind: "keys", list: left, only: onlyOf(store) })
-              return Effect.andThen(intend(transaction, { keys: left }, region), atOnce(left))
+              return Effect.as(Effect.andThen(intend(transaction, { keys: left }, region), atOnce(left)), held)
             })
       )
     )
@@ -183,7 +184,7 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
     return { note, failed: () => failure }
   }
 
-  /** What could not be unlinked at once is made up for after the commit. */
+  /** What could not be unlinked at once is made up for after the commit. Gives how many were unlinked and nowhere counted. */
   const unlink = (joined: Joined, keys: ReadonlyArray<string>, only?: Store | undefined) =>
     Effect.uninterruptible(
       Effect.suspend(() => {
@@ -191,10 +192,10 @@ export const makeHolds = ({ beside, context, intend, noRegion, primary, removals
         const others = only === undefined ? beside : []
         const slots = { context, store, others, leaseMillis: context.defaultLeaseMillis }
         const { failed, note } = firstOf(noRegion)
-        return Effect.andThen(hold(joined, keys, slots, noRegion, note), () => {
+        return Effect.flatMap(hold(joined, keys, slots, noRegion, note), (held) => {
           for (const key of keys) joined.transaction.touch(joined.level, store, key)
           const error = failed()
-          return error === undefined ? Effect.void : Effect.fail(error)
+          return error === undefined ? Effect.succeed(held) : Effect.fail(error)
         })
       })
     )
