@@ -29,6 +29,9 @@ const files = (
 // Comments and strings that speak of generators lose a space too: harmless, and the next run changes nothing more.
 const houseStyle = (text: string): string => text.replace(/\bfunction\* \(/g, "function*(")
 
+const outside = files.find((file) => file.startsWith(".."))
+if (outside !== undefined) throw new Error(`${outside} is not in this repository`)
+
 const copies = mkdtempSync(join(tmpdir(), "format-"))
 let changed = 0
 let status: number | null

@@ -19,6 +19,8 @@ const files = readdirSync(new URL("examples/", root), { withFileTypes: true })
 interface Outcome {
   readonly ok: boolean
   readonly output: string
+  /** What went wrong, in its own words. */
+  readonly errors: string
 }
 
 const settings = /^(CACHE_|REDIS_)/
@@ -34,18 +36,19 @@ const run = (file: string, env: Record<string, string>): Promise<Outcome> =>
       killSignal: "SIGKILL"
     })
     let output = ""
+    let errors = ""
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
-    child.on("error", (error) => resolve({ ok: false, output: String(error) }))
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+    child.on("error", (error) => resolve({ ok: false, output, errors: String(error) }))
     child.on("close", (code, signal) =>
-      resolve({ ok: code === 0, output: code === 0 ? output : `${output}\nended with ${signal ?? `code ${code}`}` })
+      resolve({ ok: code === 0, output, errors: `${errors}\nended with ${signal ?? `code ${code}`}` })
     )
   })
 
 /** What is wrong with a pair of runs. */
 const problemOf = (memory: Outcome, redis: Outcome, stored: string): string | undefined => {
-  if (!memory.ok) return `on memory: ${memory.output}`
-  if (!redis.ok) return `on Redis: ${redis.output}`
+  if (!memory.ok) return `on memory: ${memory.output}${memory.errors}`
+  if (!redis.ok) return `on Redis: ${redis.output}${redis.errors}`
   if (memory.output === "") return "printed nothing"
   if (memory.output !== redis.output) return `on memory: ${memory.output}\non Redis: ${redis.output}`
   return stored === "" ? "left nothing on Redis: did it run there?" : undefined

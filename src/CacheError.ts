@@ -7,6 +7,15 @@
  */
 import { Schema } from "effect"
 
+/** Of what a function threw, which may be anything: an error whose text cannot be made must not fail whoever reports it. */
+const textOf = (cause: unknown): string => {
+  try {
+    return cause instanceof Error ? cause.message : String(cause)
+  } catch {
+    return "what cannot be shown"
+  }
+}
+
 /**
  * A key, a key template, a tag or a pattern cannot be used. `placeholder` names the part at fault, when it is one; `cause` is what the
  * function of a key threw.
@@ -19,7 +28,7 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
 }) {
   override get message(): string {
     const { cause, key, placeholder, problem } = this
-    const why = cause === undefined ? "" : `: ${cause instanceof Error ? cause.message : String(cause)}`
+    const why = cause === undefined ? "" : `: ${textOf(cause)}`
     return placeholder === undefined
       ? `${JSON.stringify(key)}: ${problem}${why}`
       : `placeholder {${placeholder}} of ${JSON.stringify(key)}: ${problem}${why}`

@@ -79,11 +79,9 @@ export type OnErrorIn<S> = S extends { readonly onCacheError: infer F extends On
 type Failing<F> = F extends "fail" ? F : never
 type ShapeOf<T extends AnyKey, A, RD, RE, F> =
   Some<T> extends Is<RD | RE | Failing<F>>
-    ? Said<
-        [RD, RE] extends [RE, RD]
-          ? { key: T; value: A; services: RD; onCacheError: Failing<F> }
-          : { key: T; value: A; decodingServices: RD; encodingServices: RE; onCacheError: Failing<F> }
-      >
+    ? Some<T> extends Is<Exclude<RD, RE> | Exclude<RE, RD>>
+      ? Said<{ key: T; value: A; decodingServices: RD; encodingServices: RE; onCacheError: Failing<F> }>
+      : Said<{ key: T; value: A; services: RD; onCacheError: Failing<F> }>
     : { key: T; value: A }
 
 /**

@@ -3,6 +3,7 @@
  */
 import { Effect, Exit, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
+import { invalidOptionAs } from "../internal/invalidOption.ts"
 import type { ListsOf, WriteRequest } from "./contract.ts"
 import { normalEach } from "./many.ts"
 import type { Replaced } from "./replaced.ts"
@@ -35,6 +36,13 @@ const isThere = <A>(found: Effect.Effect<A, never, unknown>): found is Exit.Succ
 /** In place of a value that has to be waited for. */
 const later = new Error("the value that was replaced is not there yet")
 
+/** A list is made of parameters that there are none of: what it would have named stays. */
+const lost = invalidOptionAs(
+  "invalidate*",
+  "a function of params, which the call does not give",
+  "a key that can be made, or a list without params"
+)
+
 export const madeOld = (
   request: WriteRequest,
   listsOf: ListsOf,
@@ -62,6 +70,7 @@ export const madeOld = (
     const made = () => {
       const { keys, patterns, refused = [], tags, thrown } = lists
       const own = new Set(tags)
+      const isLost = thrown !== undefined && thrown.error === request.keys
       if (request.ownTags === true) {
         for (const tag of plan.region.staticTags) own.add(tag)
         for (const tag of replaced.tags()) own.add(tag)
@@ -72,9 +81,8 @@ export const madeOld = (
         keys: normal.good,
         patterns,
         tags: [...own],
-        refused: [...before, ...refused, ...normal.refused],
-        // That there are no parameters is told already.
-        thrown: created.thrown ?? (thrown?.error === request.keys ? undefined : thrown)
+        refused: [...before, ...refused, ...(isLost ? [lost] : []), ...normal.refused],
+        thrown: created.thrown ?? (isLost ? undefined : thrown)
       }))
     }
     if (waiting === undefined) return made()

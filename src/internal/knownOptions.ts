@@ -26,7 +26,7 @@ export const knownOptions = (given: unknown, known: object, within?: string): vo
     const slips = slipsOf(name)
     const near = names.find((one) => slipsOf(one).some((slip) => slips.includes(slip)))
     throw invalidOptionAs(
-      (within === undefined ? "" : `${within}.`) + name,
+      (within === undefined ? "" : `${within}.`) + name.slice(0, 80),
       "no option",
       `one of ${names.join(", ")}${near === undefined ? "" : `: did you mean \`${near}\`?`}`
     )

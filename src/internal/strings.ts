@@ -10,12 +10,12 @@ export interface Strings extends Iterable<string> {
 
 declare const sentence: unique symbol
 /** A sentence that the compiler prints of what it refuses. No value has this type, and no editor offers it as a text to write. */
-interface Refused<Sentence extends string> {
+export interface Refused<Sentence extends string> {
   readonly [sentence]: Sentence
 }
 
 /** Iterable, as what is meant, for who writes a client of his own. */
-interface RefusedList<Sentence extends string> extends Refused<Sentence>, Iterable<string> {}
+export interface RefusedList<Sentence extends string> extends Refused<Sentence>, Iterable<string> {}
 
 /** Looked up, and not an alias: that the compiler would print by its name. */
 interface Sentences {

@@ -13,8 +13,16 @@ import type { Build, Parts } from "./template.ts"
 export interface FromArguments {
   /** The key of a call with these arguments. Throws `CacheError` (`InvalidKey`). */
   readonly ofArguments: (args: ReadonlyArray<unknown>) => string
-  /** What the functions of a region see as `params` of the call. `undefined` where the function of the key gives no parts. */
-  readonly paramsOf: (args: ReadonlyArray<unknown>) => unknown
+  /**
+   * That key, or what is wrong with it, and what the functions of a region see as `params` of the call: both of one asking, so that they belong
+   * together, also where a function does not answer twice the same. `params` is `undefined` where that gives no parts.
+   */
+  readonly callOf: (args: ReadonlyArray<unknown>, key: string | CacheError) => KeyOfCall
+}
+
+export interface KeyOfCall {
+  readonly key: string | CacheError
+  readonly params: unknown
 }
 
 const first = (args: ReadonlyArray<unknown>): Parts => (args[0] ?? {}) as Parts
@@ -22,8 +30,8 @@ const first = (args: ReadonlyArray<unknown>): Parts => (args[0] ?? {}) as Parts
 /** Of a template alone: the arguments by their places, or the properties of the first. */
 export const fromArguments = (positional: boolean, build: Build): FromArguments =>
   positional
-    ? { ofArguments: build, paramsOf: (args) => args }
-    : { ofArguments: (args) => build(first(args)), paramsOf: first }
+    ? { ofArguments: build, callOf: (args, key) => ({ key, params: args }) }
+    : { ofArguments: (args) => build(first(args)), callOf: (args, key) => ({ key, params: first(args) }) }
 
 export type PartsFunction = (...args: ReadonlyArray<never>) => unknown
 
@@ -55,29 +63,42 @@ const instead = (given: unknown): string | undefined => {
   return Effect.isEffect(given) ? "an effect" : undefined
 }
 
-/** The parts of some arguments. Throws `CacheError` (`InvalidKey`), whatever the function does. */
-const askUnsafe = (template: string, parts: PartsFunction, args: ReadonlyArray<unknown>): Parts => {
-  let given: unknown
-  try {
-    given = parts(...(args as ReadonlyArray<never>))
-  } catch (cause) {
-    throw new CacheError({
-      reason: new InvalidKey({ key: template.slice(0, 200), problem: "the function of the key threw", cause })
-    })
-  }
-  const other = instead(given)
-  if (other === undefined) return given as Parts
-  throw invalidKey(template, `the function of the key gives ${other}, expected an object with its parts, at once`)
-}
+const threw = (template: string, cause: unknown): CacheError =>
+  new CacheError({
+    reason: new InvalidKey({ key: template.slice(0, 200), problem: "the function of the key threw", cause })
+  })
 
 /** Of a function that gives the parts of a template. */
-export const fromFunction = (template: string, parts: PartsFunction, build: Build): FromArguments => ({
-  ofArguments: (args) => build(askUnsafe(template, parts, args)),
-  paramsOf: (args) => {
+export const fromFunction = (template: string, parts: PartsFunction, build: Build): FromArguments => {
+  const given = (args: ReadonlyArray<unknown>): Parts => {
+    let what: string | undefined
     try {
-      return askUnsafe(template, parts, args)
-    } catch {
-      return undefined
+      const found = parts(...(args as ReadonlyArray<never>))
+      what = instead(found)
+      if (what === undefined) return found as Parts
+    } catch (cause) {
+      throw threw(template, cause)
+    }
+    throw invalidKey(template, `the function of the key gives ${what}, expected an object with its parts, at once`)
+  }
+  const keyOf = (parts: Parts): string => {
+    try {
+      return build(parts)
+    } catch (error) {
+      // A getter of it may throw, too.
+      throw error instanceof CacheError ? error : threw(template, error)
     }
   }
-})
+  return {
+    ofArguments: (args) => keyOf(given(args)),
+    callOf: (args, key) => {
+      let params: Parts | undefined
+      try {
+        params = given(args)
+        return { key: typeof key === "string" ? keyOf(params) : key, params }
+      } catch (error) {
+        return { key: typeof key === "string" ? (error as CacheError) : key, params }
+      }
+    }
+  }
+}

@@ -187,7 +187,7 @@ export const wrap = (load: Load, makePlan: (load: Plan["load"]) => Plan, call: C
 }
 
 const wrapFunction = (plan: Plan, call: Call): AnyCached => {
-  const { ofArguments: build, paramsOf, pattern } = plan.region.key
+  const { callOf, ofArguments: build, pattern } = plan.region.key
   // A template without placeholders has one key, and that is no pattern.
   const all = pattern.includes("*") ? { pattern } : { key: pattern }
   const through =
@@ -200,7 +200,7 @@ const wrapFunction = (plan: Plan, call: Call): AnyCached => {
     ): AnyEffect =>
       call(
         engineOf(Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient)),
-        { plan, key, args, receiver, params: paramsOf(args) },
+        { plan, args, receiver, ...callOf(args, key) },
         fiber
       )
   const orRefused =

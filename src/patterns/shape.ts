@@ -85,14 +85,14 @@ export declare namespace CachedEffect {
 }
 
 // What is usual is spelled out: `Said` costs the compiler more.
-export type ShapeOf<Args extends ReadonlyArray<Anything>, A, E, R, S> =
-  Some<Args> extends Is<S>
+export type ShapeOf<L, Args extends ReadonlyArray<Anything>, A, E, R, S> =
+  Some<L> extends Is<S>
     ? Said<{ args: Args; value: A; error: E; services: R; schemaServices: S }>
-    : Some<Args> extends Is<E>
-      ? Some<Args> extends Is<R>
+    : Some<L> extends Is<E>
+      ? Some<L> extends Is<R>
         ? { args: Args; value: A; error: E; services: R }
         : { args: Args; value: A; error: E }
-      : Some<Args> extends Is<R>
+      : Some<L> extends Is<R>
         ? { args: Args; value: A; services: R }
         : { args: Args; value: A }
 
@@ -101,7 +101,7 @@ export type CachedLoader<L, A, S, X> =
   L extends Effect.Effect<unknown, infer E, infer R>
     ? CachedEffect<Said<{ value: A; error: E | X; services: R; schemaServices: S }>>
     : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<unknown, infer E, infer R>
-      ? Cached<ShapeOf<Args, A, E | X, R, S>>
+      ? Cached<ShapeOf<L, Args, A, E | X, R, S>>
       : never
 
 /** What a pattern knows while it awaits its function: of `ignore`, `error` and `services` what there is. */
@@ -132,7 +132,7 @@ export interface WrapFunction<W extends Awaiting> {
     load: [Fault<L, W["key"], IgnoreIn<W>>] extends [never]
       ? L & ((...args: Args) => Effect.Effect<W["value"], E, R>)
       : NoInfer<Fault<L, W["key"], IgnoreIn<W>>>
-  ): Cached<ShapeOf<Args, W["value"], E | ErrorIn<W>, R, ServicesIn<W>>>
+  ): Cached<ShapeOf<L, Args, W["value"], E | ErrorIn<W>, R, ServicesIn<W>>>
 }
 
 type AwaitingOf<T extends AnyKey, A, S, X, Ig> =

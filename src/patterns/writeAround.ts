@@ -5,7 +5,7 @@ import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.t
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
-import type { Said } from "../internal/said.ts"
+import type { Is, Said, Some } from "../internal/said.ts"
 import type { AList } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import {
@@ -128,9 +128,10 @@ export type WrapAround<T extends AnyKey, V, X, S> =
     : WrapRegion<Said<{ key: T; value: V; error: X; services: S }>>
 
 /** What wraps a write of keys: any when they are fixed, a function of what they are made of when they are not. */
-type WrapFrom<P, V, X> = [unknown] extends [P]
-  ? WrapAny<Said<{ value: V; error: X }>>
-  : WrapKeys<Said<{ params: P; value: V; error: X }>>
+type WrapFrom<P, V, X> =
+  Some<V> extends Is<unknown extends P ? never : 1>
+    ? WrapKeys<Said<{ params: P; value: V; error: X }>>
+    : WrapAny<Said<{ value: V; error: X }>>
 
 interface Awaiting {
   readonly value: unknown
@@ -145,7 +146,7 @@ export interface WrapRegion<W extends Awaiting & { readonly key: AnyKey }> {
     write: [Fault<L, W["key"], Free>] extends [never]
       ? L & ((...args: Args) => Effect.Effect<A, E, R>)
       : NoInfer<Fault<L, W["key"], Free>>
-  ): WriteCall<ShapeOf<Args, A, E | ErrorIn<W>, R | ServicesIn<W>, never>>
+  ): WriteCall<ShapeOf<L, Args, A, E | ErrorIn<W>, R | ServicesIn<W>, never>>
 }
 
 /** What wraps a write whose keys are made of its first argument. */
@@ -155,7 +156,7 @@ export interface WrapKeys<W extends Awaiting & { readonly params: unknown }> {
     write: [Fault<L, string, Free>] extends [never]
       ? L & ((...args: Args) => Effect.Effect<A, E, R>)
       : NoInfer<Fault<L, string, Free>>
-  ): WriteCall<ShapeOf<Args, A, E | ErrorIn<W>, R, never>>
+  ): WriteCall<ShapeOf<L, Args, A, E | ErrorIn<W>, R, never>>
 }
 
 type AroundSpec = AnyLists &
@@ -232,12 +233,18 @@ const oneOf = (options: Options, asksPrevious: boolean): About => {
   const { key } = region
   return {
     region,
-    requestOf: (args) => ({
-      keys: orError(() => [key.ofArguments(args)]),
-      params: key.paramsOf(args),
-      fills: false,
-      asksPrevious
-    })
+    requestOf: (args) => {
+      const call = key.callOf(
+        args,
+        orError(() => key.ofArguments(args))
+      )
+      return {
+        keys: typeof call.key === "string" ? [call.key] : call.key,
+        params: call.params,
+        fills: false,
+        asksPrevious
+      }
+    }
   }
 }
 
@@ -252,7 +259,7 @@ const manual = "(writeAround)"
 
 const manyOf = ({ keys, onCacheError }: KeysOptions<unknown, unknown, OnCacheError>): About => {
   const region = { ...makeUnsafe({ key: "writeAround", schema: undefined, onCacheError }), name: manual }
-  const { paramsOf } = region.key
+  const paramsOf = (args: ReadonlyArray<unknown>) => region.key.callOf(args, manual).params
   if (typeof keys === "function") {
     return {
       region,

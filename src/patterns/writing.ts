@@ -76,7 +76,7 @@ export type WriteOf<L, X, S> =
   L extends Effect.Effect<infer A, infer E, infer R>
     ? Effect.Effect<A, E | X, R | S | CacheClient>
     : L extends (...args: infer Args extends ReadonlyArray<Anything>) => Effect.Effect<infer A, infer E, infer R>
-      ? WriteCall<ShapeOf<Args, A, E | X, R | S, never>>
+      ? WriteCall<ShapeOf<L, Args, A, E | X, R | S, never>>
       : never
 
 /** What a pattern knows while it awaits its write. */

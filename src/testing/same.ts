@@ -23,7 +23,10 @@ const isAlike = (value: unknown, decoded: unknown): boolean => {
     if (!isObject(a) || !isObject(b) || seen.has(a)) continue
     seen.add(a)
     if (kindOf(a) !== kindOf(b)) return false
-    for (const pair of partsOf(a, b)) if (pairs.length < maxPairs) pairs.push(pair)
+    for (const pair of partsOf(a, b)) {
+      if (pairs.length >= maxPairs) break
+      pairs.push(pair)
+    }
   }
   return true
 }
@@ -45,7 +48,10 @@ function* partsOf(a: object, b: object): Iterable<readonly [unknown, unknown]> {
   if (ArrayBuffer.isView(a)) return
   if (Symbol.iterator in a && Symbol.iterator in b && !Array.isArray(a)) {
     const others = (b as Iterable<unknown>)[Symbol.iterator]()
+    let turns = 0
     for (const one of a as Iterable<unknown>) {
+      // One that does not end must not hold a test.
+      if (++turns > maxPairs) break
       const other = others.next()
       if (other.done !== true && isEqual(one, other.value)) yield [one, other.value]
     }

@@ -26,7 +26,10 @@ describe("a key that a function makes", () => {
     assert.strictEqual(compileUnsafe(queries, { prefix: "v2:" }).pattern, "v2:list:*:*:*")
     const two = CacheKey.make("p:{t}:{n}", (t: string, page: { readonly n: number }) => ({ t, n: page.n }))
     assert.strictEqual(compileUnsafe(two).ofArguments(["a", { n: 2 }, "more"]), "p:a:2")
-    assert.deepStrictEqual(compileUnsafe(two).paramsOf(["a", { n: 2 }, "more"]), { t: "a", n: 2 })
+    assert.deepStrictEqual(compileUnsafe(two).callOf(["a", { n: 2 }, "more"], "p:a:2"), {
+      key: "p:a:2",
+      params: { t: "a", n: 2 }
+    })
   })
 
   it.prop(
@@ -112,7 +115,9 @@ describe("a function that gives no parts", () => {
 
   it("gives no parameters either", () => {
     const broken = CacheKey.make("k:{a}", (a: { readonly b: { readonly c: string } }) => ({ a: a.b.c }))
-    assert.isUndefined(compileUnsafe(broken).paramsOf([{}]))
+    const { key, params } = compileUnsafe(broken).callOf([{}], "k:a")
+    assert.instanceOf(key, CacheError)
+    assert.isUndefined(params)
   })
 })
 

@@ -9,6 +9,7 @@ import {
   CacheRegion,
   getCacheStats,
   invalidateTags,
+  type KeyPart,
   memoize,
   stampedeProtect,
   writeAround,
@@ -220,6 +221,63 @@ for (const [name, layer] of [...inProcess, ["Redis", redis] as const]) {
         assert.strictEqual(loads, 3 * found.length)
       })
     )
+
+    test(
+      "key, tags and lists are made of one answer of the function, also where the next one is another",
+      Effect.gen(function*() {
+        let hour = 1
+        let isLate = false
+        const key = CacheKey.make("hourly:{id}:{hour}", ({ id }: { readonly id: string }) => {
+          const parts = { id, hour }
+          if (isLate) hour++
+          return parts
+        })
+        let value = "old"
+        const Hourly = CacheRegion.make({
+          ...{ key, schema: Schema.String, ttl: "1 hour" },
+          tags: (_, { hour, id }) => [`hour:${id}:${hour.toString()}`]
+        })
+        const get = cacheAside(Hourly)((_: { readonly id: string }) => Effect.sync(() => value))
+        isLate = true
+        yield* get({ id: "a" })
+        isLate = false
+        value = "new"
+        for (const now of [1, 2, 3]) {
+          yield* invalidateTags([`hour:a:${now}`])
+          hour = now
+          assert.strictEqual(yield* get({ id: "a" }), "new")
+        }
+      })
+    )
+
+    it.live("parts that throw when they are read go uncached, too; a list that needs them is told of", () => {
+      const heard = warnings()
+      return Effect.gen(function*() {
+        const thrown = {
+          get id(): string {
+            throw Object.create(null)
+          }
+        }
+        const made = CacheKey.make("t:{id}", (_: { readonly id: string }) => thrown)
+        const options = { key: made, schema: Schema.String, ttl: "1 minute" } as const
+        const load = (_: { readonly id: string }) => Effect.succeed("v")
+        assert.strictEqual(yield* cacheAside(options)(load)({ id: "a" }), "v")
+        assert.strictEqual(yield* writeThrough(options)(load)({ id: "a" }), "v")
+        assert.strictEqual(yield* writeAround(options)(load)({ id: "a" }), "v")
+        const none = CacheKey.make("n:{id}", (_: { readonly id: string }): { readonly id: string } => {
+          throw Object.create(null)
+        })
+        const lists = {
+          invalidateKeys: ({ params }: { readonly params: { readonly id: KeyPart } }) => [`other:${params.id}`]
+        }
+        assert.strictEqual(yield* writeThrough({ ...options, key: none }, lists)(load)({ id: "a" }), "v")
+        assert.isTrue(
+          heard.texts.some((text) =>
+            text.includes("did not invalidate all that it lists, because invalidate* is a function of params")
+          )
+        )
+      }).pipe(Effect.provide(Layer.merge(layer, heard.layer)))
+    })
 
     it.live("a call without parts goes uncached, and is told of; what is asked for by name fails", () => {
       const heard = warnings()
