@@ -4,4 +4,4 @@
 export { type CachedHandler, cachedResponse, type CachedResponse, type Handler } from "./cachedResponse.ts"
 export { CachePolicy, type CachePolicyOptions, HttpCache } from "./HttpCache.ts"
 export type { Exchange, Lifetime, ResponseOptions } from "./options.ts"
-export type { CacheStatus } from "./stored.ts"
+export type { CacheStatus } from "./cacheStatus.ts"

@@ -6,8 +6,9 @@ import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) {
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, standardSuite]) {
   each("memory", CacheMemory.layer())
   each("memory with copies", CacheMemory.layer({ isolation: "clone" }))
 }

@@ -8,6 +8,7 @@ import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
 const server = sharedRedis()
 
@@ -18,4 +19,4 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) each("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, standardSuite]) each("Redis", anew)
