@@ -6,6 +6,7 @@
  */
 import { DateTime, Result } from "effect"
 import { Cookies, Headers, type HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { allIgnored } from "./cookies.ts"
 import type { Policy } from "./options.ts"
 
 /**
@@ -47,7 +48,8 @@ export const wishOf = (request: HttpServerRequest.HttpServerRequest, policy: Pol
   const { headers, method } = request
   if (method !== "GET" && method !== "HEAD") return "bypass"
   if (headers["authorization"] !== undefined && !policy.allowsAuthorization) return "bypass"
-  if (headers["cookie"] !== undefined && !policy.allowsCookie) return "bypass"
+  const cookie = headers["cookie"]
+  if (cookie !== undefined && !policy.allowsCookie && !allIgnored(cookie, policy)) return "bypass"
   // A part of a response is not the response; preconditions on changes are the handler's; and the key knows no bodies.
   if (
     headers["range"] !== undefined ||
@@ -132,6 +134,9 @@ export const storableOf = (
   }
   // `*` is never covered, because it is no header's name.
   if (listOf(headers["vary"]).some((name) => !policy.covered.has(name))) return undefined
+  // Not every client can read it, and nothing in the key says which can.
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? ""
+  if (encoding !== "" && encoding !== "identity" && !policy.covered.has("accept-encoding")) return undefined
 
   const ageMillis = seconds(headers["age"] ?? "") * 1000
   const allowed = control.get("s-maxage") ?? control.get("max-age")

@@ -4,6 +4,7 @@
 import { Effect, Layer } from "effect"
 import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
+import { audienceSuite } from "./audience.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
@@ -18,4 +19,4 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) each("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite]) each("Redis", anew)
