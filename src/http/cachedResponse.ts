@@ -171,9 +171,10 @@ const makeCache = (
   run: (request: Request) => Effect.Effect<Response, unknown, unknown>,
   nameOrKey: string,
   options: ResponseOptions<OnCacheError>,
-  more?: object
+  more?: object,
+  granted?: Partial<Policy>
 ): Cache => {
-  const policy = policyUnsafe(options, more)
+  const policy = { ...policyUnsafe(options, more), ...granted }
   const compiled = compileName(nameOrKey, policy.secretQuery)
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
@@ -293,14 +294,18 @@ const serve = (
   )
 }
 
-/** The cached form of a handler for a client that is known: for `HttpCache`. Throws `CacheError`. */
+/** What may be given to an endpoint as well. */
+export const endpointOptions = { key: 0, sameForAll: 0, ignore: 0, skips: 0 }
+
+/** The cached form of a handler for a client that is known: for `HttpCache`, which may grant more. Throws `CacheError`. */
 export const cachedWith = <E, R>(
   client: CacheClient["Service"],
   handler: Effect.Effect<Response, E, R>,
   nameOrKey: string,
-  options: ResponseOptions
+  options: ResponseOptions,
+  granted?: Partial<Policy>
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
-  const cache = makeCache(() => handler, nameOrKey, options, { key: 0 })
+  const cache = makeCache(() => handler, nameOrKey, options, endpointOptions, granted)
   return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
 }
 

@@ -4,6 +4,7 @@
 import { Effect, Layer } from "effect"
 import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
+import { apiSuite } from "./api.suite.ts"
 import { audienceSuite } from "./audience.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
@@ -19,4 +20,4 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite]) each("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite]) each("Redis", anew)
