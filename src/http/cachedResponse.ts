@@ -59,14 +59,20 @@ interface Cache {
 const gatewayTimeout = ({ forward, key }: Call): Response =>
   marked(HttpServerResponse.empty({ status: 504, headers: { "cache-control": "no-store" } }), { forward, key })
 
-const makeCache = (run: Run, nameOrKey: string, options: ResponseOptions<OnCacheError>, more?: object): Cache => {
-  const policy = policyUnsafe(options, more)
-  const compiled = compileName(nameOrKey)
+const makeCache = (
+  run: Run,
+  nameOrKey: string,
+  options: ResponseOptions<OnCacheError>,
+  more?: object,
+  granted?: Partial<Policy>
+): Cache => {
+  const policy = { ...policyUnsafe(options, more), ...granted }
+  const compiled = compileName(nameOrKey, policy.secretQuery)
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
   const plan: Plan = {
     region: region(compiled, options),
-    load: load(policy, run),
+    load: load(policy, !policy.anyHost && compiled.placeholders.length === 0, run),
     leaseMillis: lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl),
     wait:
       stampede === false
@@ -247,14 +253,18 @@ const serve = (
   )
 }
 
-/** The cached form of a handler for a client that is known: for `HttpCache`. Throws `CacheError`. */
+/** What may be given to an endpoint as well. */
+export const endpointOptions = { key: 0, sameForAll: 0, ignore: 0, skips: 0 }
+
+/** The cached form of a handler for a client that is known: for `HttpCache`, which may grant more. Throws `CacheError`. */
 export const cachedWith = <E, R>(
   client: CacheClient["Service"],
   handler: Effect.Effect<Response, E, R>,
   nameOrKey: string,
-  options: ResponseOptions
+  options: ResponseOptions,
+  granted?: Partial<Policy>
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
-  const cache = makeCache(() => handler, nameOrKey, options, { key: 0 })
+  const cache = makeCache(() => handler, nameOrKey, options, endpointOptions, granted)
   return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
 }
 
@@ -281,17 +291,19 @@ export interface CachedResponse {
 /**
  * Caches the responses of a route's handler. Throws `CacheError` when an option is out of range or a key malformed.
  *
- * By a plain name, `"users:list"`, the key is `http:<name>:<path>?<query>`, so one name serves a route with parameters,
- * and `invalidatePattern("http:users:list:*")` removes them all. Names are made of letters, digits and `_ . ~ @ : / -`.
+ * By a plain name, `"users:list"`, the key is `http:<name>:<scheme>://<host>/<path>?<query>`, so one name serves a route
+ * with parameters, and `invalidatePattern("http:users:list:*")` removes them all. Names are made of letters, digits and
+ * `_ . ~ @ : / -`. With `anyHost: true` it is `http:<name>:/<path>?<query>`. A request with a malformed host is not cached.
  * A key with placeholders, `"page:{slug}"`, is filled from the parameters of route and query, and is exactly the key of
  * the entry; parameters that it does not name make no difference. A request that lacks one of them (but for `{page?}`), or has one twice, is
  * not cached: its handler runs (`BYPASS`), whatever `onCacheError` says. What `vary` and `authenticated` name is added to
- * either behind a `#`. Paths count as sent, hosts do not: name `"host"` in `vary` where a handler looks at it.
+ * either behind a `#`. Paths count as sent, hosts in their one spelling (lower case, without the port of the scheme).
  *
  * **To invalidate one URL**, use tags or a key with placeholders: `invalidateKey(buildCacheKey("page:{slug}", ...))`, or,
  * with variants, `invalidatePattern(buildCachePattern("page:{slug}", ...) + "#*")`. The key of a name holds path and query
  * as they were sent, encoded once more, so `/users/a%20b` is `/users/a%2520b` in it:
- * `buildCachePattern("http:users:/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients encode as that does.
+ * `buildCachePattern("http:users:https://example.com/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients
+ * encode as that does.
  *
  * **What is stored**: responses with status 200 to GET, with a body in memory of up to `maxBodyBytes`. A HEAD is answered
  * from the response to GET. When there is none, the handler is asked for that of GET where the server passes on a web

@@ -27,9 +27,8 @@ const allOf = (
   request: Request,
   context: Context.Context<never>
 ): ReadonlyArray<Made> => {
-  const plain: Policy = { ...policy, vary: [], secretHeaders: [], secretCookies: [] }
   try {
-    const base = keyUnsafe(compiled, plain, request, context)
+    const base = keyUnsafe(compiled, policy, request, context, false)
     if (base === keyUnsafe(compiled, policy, request, context)) return [{ key: base }]
     const head = headOfShortened(base)
     return [{ pattern: head === undefined ? `${base}#*` : `${head}*` }]
@@ -47,14 +46,18 @@ const hostOf = ({ hostname, port }: URL): string =>
 /** The request for a URL that a response names; `undefined` where that is of another host, or is none. */
 const namedBy = (request: Request, name: string): Request | undefined => {
   try {
-    const { headers, originalUrl } = request
-    const own = new URL(
-      originalUrl.startsWith("/") ? `http://${headers["host"] ?? "localhost"}${originalUrl}` : originalUrl
-    )
+    const { headers, originalUrl, source } = request
+    const isPath = originalUrl.startsWith("/")
+    const own = new URL(isPath ? `http://${headers["host"] ?? "localhost"}${originalUrl}` : originalUrl)
     const url = new URL(name, own)
     if (!/^https?:$/.test(url.protocol) || hostOf(url) !== hostOf(own)) return undefined
     const target = url.pathname + url.search
-    return Object.create(request, { url: { value: target }, originalUrl: { value: target } })
+    return Object.create(request, {
+      url: { value: target },
+      originalUrl: { value: isPath ? target : `${own.protocol}//${own.host}${target}` },
+      // Where a server has a message of its own, the target is taken from that.
+      source: { value: source instanceof globalThis.Request ? source : { url: target } }
+    })
   } catch {
     return undefined
   }

@@ -96,14 +96,14 @@ const makeUnsaid = () => {
  * Runs the handler for the store. In a scope and a request state of its own: the load may outlive the request that began
  * it, and what a handler leaves for one response (a cookie, say) must not be lost on the others unseen.
  */
-export const load = (policy: Policy, run: Run) => {
+export const load = (policy: Policy, byHost: boolean, run: Run) => {
   const unsaid = makeUnsaid()
   return (call: Call) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.withFiber<StoredResponse, unknown, unknown>((fiber) => {
         const scope = Scope.makeUnsafe()
         const state: RequestState = { preResponseHandler: undefined, loggerDisabled: false }
-        const request = wholeOf(call.request)
+        const request = wholeOf(call.request, policy, byHost)
         const context = fiber.context.pipe(
           Context.add(Scope.Scope, scope),
           Context.add(RequestState, state),

@@ -71,6 +71,9 @@ export const storableOf = (
   }
   // `*` is never covered, because it is no header's name.
   if (listOf(headers["vary"]).some((name) => !policy.covered.has(name))) return "vary"
+  // Not every client can read it, and nothing in the key says which can.
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? ""
+  if (encoding !== "" && encoding !== "identity" && !policy.covered.has("accept-encoding")) return "content-encoding"
   const { ageMillis, leftMillis } = freshnessOf(headers, exchanged)
   if (!(leftMillis > 0)) return "expired"
 

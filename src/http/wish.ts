@@ -3,6 +3,7 @@
  */
 import type { HttpServerRequest } from "effect/http"
 import type { Forward } from "./cacheStatus.ts"
+import { allIgnored } from "./cookies.ts"
 import { directivesOf, seconds } from "./freshness.ts"
 import type { Policy } from "./options.ts"
 import { isOfBytes } from "./range.ts"
@@ -41,7 +42,10 @@ const aroundOf = (
   if (headers["authorization"] !== undefined && !policy.allowsAuthorization) {
     return { fwd: "bypass", detail: "authorization" }
   }
-  if (headers["cookie"] !== undefined && !policy.allowsCookie) return { fwd: "bypass", detail: "cookie" }
+  const cookie = headers["cookie"]
+  if (cookie !== undefined && !policy.allowsCookie && !allIgnored(cookie, policy)) {
+    return { fwd: "bypass", detail: "cookie" }
+  }
   // Preconditions on changes are the handler's; and the key knows no bodies.
   if (headers["if-match"] !== undefined || headers["if-unmodified-since"] !== undefined) {
     return { fwd: "bypass", detail: "precondition" }
