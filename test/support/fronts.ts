@@ -26,7 +26,8 @@ export const listen = (
   cache: Context.Context<CacheClient>
 ): Effect.Effect<number, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const provided = routes.pipe(HttpRouter.provideRequest(Layer.succeedContext(cache))) as Layer.Layer<
+    const services = Layer.succeedContext(cache)
+    const provided = routes.pipe(HttpRouter.provideRequest(services), Layer.provide(services)) as Layer.Layer<
       never,
       never,
       HttpRouter.HttpRouter
