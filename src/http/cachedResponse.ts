@@ -305,17 +305,25 @@ export interface CachedResponse {
  * `buildCachePattern("http:users:https://example.com/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients
  * encode as that does.
  *
- * **What is stored**: responses with status 200 to GET, with a body in memory of up to `maxBodyBytes`. A HEAD is answered
- * from the response to GET. When there is none, the handler is asked for that of GET where the server passes on a web
- * `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored: responses with a
- * cookie, with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover;
- * responses to requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
+ * **What is stored**: responses to GET with status 200, or one that `statuses` lists, and a body in memory of up to
+ * `maxBodyBytes`. A HEAD is answered from the response to GET. When there is none, the handler is asked for that of GET where
+ * the server passes on a web `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored:
+ * responses with a cookie, with `Cache-Control: private`, `no-store` or `no-cache`, with a `Vary` or a `Content-Encoding` that the
+ * policy does not cover, or with a lifetime that is over; responses to requests with credentials that the policy does not name, or
+ * with a body; streams, failures.
  *
- * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
- * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored. `If-None-Match` is answered
- * with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or for none of this (`no-store`). In a
- * process one fresh load of a key runs at a time, and who asks meanwhile shares the next; it is stored unless another load
- * of the key is under way, so clients that keep asking keep nothing from being stored.
+ * **What it adds**: `ETag` (a hash of the body, to a 200) and `Cache-Control`, unless the handler set them, `Age`, `Cache-Status`
+ * (RFC 9211), and for this release `X-Cache`: `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not
+ * stored.
+ *
+ * **What clients may ask for**: conditions (`If-None-Match`, `If-Modified-Since`) are answered with 304, a `Range` of bytes from the
+ * stored whole with 206 or 416. They may ask for a fresh load (`Cache-Control: no-cache`, `max-age`, `min-fresh`), for none
+ * (`only-if-cached`, 504) or for none of this (`no-store`). In a process one fresh load of a key runs at a time, and who asks
+ * meanwhile shares the next; it is stored unless another load of the key is under way, so clients that keep asking keep nothing from
+ * being stored.
+ *
+ * **Changes**: a request with an unsafe method that ends in a 2xx or 3xx invalidates what is stored for its URL, in all variants,
+ * before its response goes out; with a name, those that `Location` and `Content-Location` name as well.
  *
  * A hit skips the handler and all that it provides for itself, so authorization belongs outside of the cached handler.
  *
