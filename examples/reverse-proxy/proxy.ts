@@ -79,6 +79,7 @@ const upTo = (maxBytes: number) =>
     }
   )
 
+const longest = Duration.days(365)
 const heuristicShare = 0.1
 const heuristicMost = Duration.days(1)
 /** Statuses that may be kept where the origin says of no time (RFC 9110, 15.1). */
@@ -89,18 +90,28 @@ const dateOf = (header: string | undefined): number | undefined => {
   return parsed === undefined || Result.isFailure(parsed) ? undefined : parsed.success.epochMilliseconds
 }
 
+/** What the origin says to caches before it alone (RFC 9213): no more than what it says to all. */
+const told = (headers: Headers.Headers, most: Duration.Duration): Duration.Duration | undefined => {
+  const control = headers["cdn-cache-control"] ?? ""
+  if (/(^|[\s,])(no-store|no-cache|private)/i.test(control)) return undefined
+  const seconds = /(?:^|[\s,])max-age=(\d+)/i.exec(control)?.[1]
+  if (seconds === undefined) return most
+  const left = Duration.seconds(Number(seconds) - (Number.parseInt(headers["age"] ?? "0", 10) || 0))
+  return Duration.toMillis(left) > 0 ? Duration.min(left, most) : undefined
+}
+
 /**
  * How long a response may be kept at most; `Cache-Control` and `Expires` shorten it. Without them it is a tenth of the time since it
  * was changed (RFC 9111, 4.2.2), and where the origin says nothing of either, there is no time for which it may.
  */
 const lifetimeOf = (headers: Headers.Headers, status: number): Duration.Duration | undefined => {
-  if (/(^|[\s,])(s-maxage|max-age)=/i.test(headers["cache-control"] ?? "")) return Duration.days(365)
-  if (headers["expires"] !== undefined) return Duration.days(365)
+  if (/(^|[\s,])(s-maxage|max-age)=/i.test(headers["cache-control"] ?? "")) return told(headers, longest)
+  if (headers["expires"] !== undefined) return told(headers, longest)
   const changed = dateOf(headers["last-modified"])
   const sent = dateOf(headers["date"]) ?? Date.now()
   return changed === undefined || changed >= sent || !heuristically.has(status)
     ? undefined
-    : Duration.min(heuristicMost, Duration.millis((sent - changed) * heuristicShare))
+    : told(headers, Duration.min(heuristicMost, Duration.millis((sent - changed) * heuristicShare)))
 }
 
 /**
@@ -143,6 +154,8 @@ export const reverseProxy = ({ origin, maxBodyBytes = 1_048_576 }: ProxyOptions)
       ttl: ({ response }) => lifetimeOf(response.headers, response.status)!,
       storeIf: ({ response }) => lifetimeOf(response.headers, response.status) !== undefined,
       statuses,
+      // Origins compress for who can read it.
+      vary: ["accept-encoding"],
       maxBodyBytes
     })(forward)
   )

@@ -18,30 +18,7 @@ export const expected: Readonly<Record<string, string>> = {
     "304-etag-update-response-Content-Length"
   ),
   ...each("nothing is served once it is stale, so the test cannot begin", "stale-while-revalidate-window"),
-  ...each("parts of a response are not stored", "partial-use-headers", "partial-use-stored-headers"),
   ...each("a cookie is for one client, so what sets one is not stored", "headers-store-Set-Cookie"),
-  ...each(
-    "`CDN-Cache-Control` (RFC 9213) is not looked at",
-    "cdn-max-age-0-expires",
-    "cdn-max-age-long-cc-max-age",
-    "cdn-private",
-    "cdn-no-cache",
-    "cdn-no-store-cc-fresh",
-    "cdn-fresh-cc-nostore"
-  ),
-  ...each("the HTTP client of Effect does not show interim responses, so none is passed on", "interim-not-cached"),
-  ...each("the first member of a list in `Age` is to count", "age-parse-suffix", "age-parse-suffix-twoline"),
-  ...each(
-    "`Expires` is to be counted from `Date`, and `Age` taken off",
-    "freshness-expires-old-date",
-    "freshness-expires-age-slow-date",
-    "freshness-expires-age-fast-date"
-  ),
-  ...each(
-    "unsafe methods do not invalidate what is stored for the URL",
-    "invalidate-POST",
-    "invalidate-PUT",
-    "invalidate-DELETE",
-    "invalidate-M-SEARCH"
-  )
+  ...each("`CDN-Cache-Control` (RFC 9213) can only shorten a lifetime, in the proxy", "cdn-fresh-cc-nostore"),
+  ...each("the HTTP client of Effect does not show interim responses, so none is passed on", "interim-not-cached")
 }
