@@ -9,6 +9,7 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, type HttpApi
 import type { Schema } from "effect"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { strings } from "../region/checks.ts"
+import { compileName } from "./key.ts"
 import type { CachePolicyOptions } from "./policies.ts"
 
 type Middleware = HttpApiMiddleware.AnyService
@@ -112,12 +113,13 @@ export const audienceOf = (
         "none beside `sameForAll`, which says that they make no difference"
       )
     }
-    const asked = credentials.filter((one) => one.startsWith("query:"))
-    if (asked.length > 0 && options.query === undefined && options.key?.includes("{") !== true) {
+    const asked = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
+    const counts = options.key?.includes("{") === true ? compileName(options.key).placeholders : options.query
+    if (asked.some((one) => counts === undefined || counts.includes(one))) {
       throw invalidOptionAs(
-        `query of ${name}`,
-        "not given",
-        "the names of the parameters that count: all do, and with `sameForAll` the credential in the query must not"
+        counts === options.query ? `query of ${name}` : `key of ${name}`,
+        counts === undefined ? "not given" : `with "${asked.join('", "')}"`,
+        "the names of the parameters that count, of which the credential is none: with `sameForAll` it makes no difference"
       )
     }
     return { authenticated: [], sameForAll }

@@ -177,8 +177,14 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
           revoked.add("bob")
           assert.deepStrictEqual([(yield* asks("bob")).status, (yield* asks("mallory")).status], [401, 401])
         }
-        const { Api } = guarded("query", "cache inside", { ttl: "5 minutes", sameForAll: true })
-        assert.include(yield* refusal(HttpCache.check(Api)), "query of me.profile is not given")
+        for (const [policy, expected] of [
+          [{}, "query of me.profile is not given"],
+          [{ query: ["api_key"] }, 'query of me.profile is with "api_key"'],
+          [{ key: "p:{api_key}" }, 'key of me.profile is with "api_key"']
+        ] as const) {
+          const { Api } = guarded("query", "cache inside", { ttl: "5 minutes", sameForAll: true, ...policy })
+          assert.include(yield* refusal(HttpCache.check(Api)), expected)
+        }
       }).pipe(Effect.scoped)
     )
 
