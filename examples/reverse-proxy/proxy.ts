@@ -154,8 +154,6 @@ export const reverseProxy = ({ origin, maxBodyBytes = 1_048_576 }: ProxyOptions)
       ttl: ({ response }) => lifetimeOf(response.headers, response.status)!,
       storeIf: ({ response }) => lifetimeOf(response.headers, response.status) !== undefined,
       statuses,
-      // Origins compress for who can read it.
-      vary: ["accept-encoding"],
       maxBodyBytes
     })(forward)
   )

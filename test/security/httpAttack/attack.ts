@@ -38,7 +38,7 @@ export interface Attack {
   readonly sessions?: boolean | undefined
 }
 
-export const tag = "all"
+const tag = "all"
 export const policy: ResponseOptions = { ttl: "10 minutes", tags: [tag] }
 
 /** What changes the site, and invalidates all of it. */
