@@ -2,6 +2,7 @@
  * What an endpoint declares that it is asked for, and whether the key of its policy tells all of that apart.
  */
 import { type Schema, SchemaAST } from "effect"
+import { HttpMethod } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { invalidKey } from "../key/encoding.ts"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
@@ -26,11 +27,13 @@ const pathOf = (endpoint: HttpApiEndpoint.Top): ReadonlyArray<string> => {
   return declared === undefined ? names : names.filter((name) => declared.includes(name))
 }
 
-/** The parameters of the query; `undefined` where there may be any. A payload of GET is in the query, too. */
+/** The parameters of the query; `undefined` where there may be any. A payload of a method without a body is in the query, too. */
 const queryOf = (endpoint: HttpApiEndpoint.Top): ReadonlyArray<string> | undefined => {
   const schemas = [
     ...(endpoint.query === undefined ? [] : [endpoint.query]),
-    ...[...endpoint.payload.values()].flatMap(({ schemas }): ReadonlyArray<unknown> => schemas)
+    ...(HttpMethod.hasBody(endpoint.method as HttpMethod.HttpMethod)
+      ? []
+      : [...endpoint.payload.values()].flatMap(({ schemas }): ReadonlyArray<unknown> => schemas))
   ] as ReadonlyArray<Schema.Top>
   const all = schemas.map(namesOf)
   return all.some((names) => names === undefined) ? undefined : all.flatMap((names) => names!)

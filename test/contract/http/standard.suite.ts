@@ -2,9 +2,10 @@
  * What RFC 9110, 9111 and 9211 ask of a cache: unsafe methods, parts, conditions, statuses, and what is said of it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Latch, Layer } from "effect"
-import { HttpRouter, HttpServerResponse as Response } from "effect/http"
-import { cachedResponse, type ResponseOptions } from "../../../src/http/index.ts"
+import { Context, Deferred, Effect, Fiber, Latch, Layer, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse as Response } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiError, HttpApiGroup } from "effect/http-api"
+import { cachedEndpoint, cachedResponse, HttpCache, type ResponseOptions } from "../../../src/http/index.ts"
 import type { CacheServices } from "../../../src/index.ts"
 import { type Answer, countingHandler as counted, serve } from "../../support/http.ts"
 
@@ -91,6 +92,57 @@ export const standardSuite = (name: string, cacheLayer: Layer.Layer<CacheService
         yield* ask("/p/a", { method: "PUT" })
         assert.deepStrictEqual(yield* both, ["MISS", "HIT"])
       }).pipe(Effect.scoped)
+    )
+
+    it.live(
+      "an endpoint invalidates what another one with its key has stored; errors that it declares are not stored",
+      () =>
+        Effect.gen(function*() {
+          const params = { id: Schema.String }
+          const policy = { key: "user:{id}", ttl, statuses: [200, 404] } as const
+          class Users extends HttpApiGroup.make("users").add(
+            HttpApiEndpoint.get("get", "/users/:id", {
+              params,
+              success: Schema.String,
+              error: HttpApiError.NotFound
+            }).pipe(cachedEndpoint(policy)),
+            HttpApiEndpoint.put("put", "/users/:id", {
+              params,
+              payload: Schema.Struct({ name: Schema.String }),
+              success: Schema.String
+            }).pipe(cachedEndpoint(policy))
+          ) {}
+          const Api = HttpApi.make("api").add(Users)
+          const names = new Map([["1", "old"]])
+          let runs = 0
+          const live = HttpApiBuilder.group(Api, "users", (handlers) =>
+            handlers
+              .handle("get", ({ params }) => {
+                runs++
+                const name = names.get(params.id)
+                return name === undefined ? Effect.fail(new HttpApiError.NotFound()) : Effect.succeed(name)
+              })
+              .handle("put", ({ params, payload }) =>
+                Effect.sync(() => names.set(params.id, payload.name).get(params.id)!)
+              )
+          ).pipe(Layer.provide(HttpCache.layer), Layer.provide(Layer.succeedContext(yield* fresh)))
+          const ask = yield* serve(
+            HttpApiBuilder.layer(Api).pipe(Layer.provide(live), Layer.provide(HttpServer.layerServices)) as never,
+            Context.empty() as never
+          )
+          const get = (id: string) => Effect.map(ask(`/users/${id}`), ({ cache, status }) => `${status} ${cache}`)
+          assert.deepStrictEqual([yield* get("1"), yield* get("1")], ["200 MISS", "200 HIT"])
+          yield* ask("/users/1", {
+            method: "PUT",
+            body: JSON.stringify({ name: "new" }),
+            headers: { "content-type": "application/json" }
+          })
+          assert.strictEqual((yield* ask("/users/1")).text, '"new"')
+          const before = runs
+          yield* get("none")
+          assert.strictEqual(yield* get("none"), "404 null")
+          assert.strictEqual(runs, before + 2)
+        }).pipe(Effect.scoped)
     )
 
     it.live("a load that began before the change does not outlive it", () =>
