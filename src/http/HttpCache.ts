@@ -1,30 +1,31 @@
 /**
  * Cached responses for `HttpApi`: one middleware, and a policy on each endpoint that wants it.
  */
-import { Context, Effect, Layer } from "effect"
-import { HttpApiMiddleware } from "effect/http-api"
+import { Effect, Layer } from "effect"
+import type { HttpServerResponse } from "effect/http"
+import { type HttpApi, type HttpApiEndpoint, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
+import type { CacheError } from "../CacheError.ts"
+import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { checked } from "../region/checks.ts"
 import { CacheClient } from "../services/CacheClient.ts"
-import { cachedWith } from "./cachedResponse.ts"
-import type { ResponseOptions } from "./options.ts"
-
-/** The policy of an endpoint: the options of `cachedResponse`, and its key. */
-export interface CachePolicyOptions extends ResponseOptions {
-  /**
-   * A name, or a key with placeholders for parameters of path and query, as `cachedResponse` takes it. Default: the name
-   * `<group>.<endpoint>`; needed where those hold characters that no name may.
-   */
-  readonly key?: string | undefined
-}
-
-/** The annotation that gives an endpoint its policy: `.annotate(CachePolicy, { ttl: "1 minute" })`. */
-export class CachePolicy extends Context.Service<CachePolicy, CachePolicyOptions>()("effect-cache/http/CachePolicy") {}
+import { cachedWith, endpointOptions } from "./cachedResponse.ts"
+import { checkInputs } from "./inputs.ts"
+import { compileName } from "./key.ts"
+import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { CachePolicy, type CachePolicyOptions, type ExchangeOf, leavesMore, policyOf, toldMore } from "./policies.ts"
+import { audienceOf } from "./security.ts"
 
 /**
  * The middleware that caches the responses of endpoints annotated with a `CachePolicy`; others it leaves alone. See
  * `cachedResponse` for what is stored and what is added.
  *
- * A hit skips everything inside of this middleware. Add it to endpoints or groups before the middleware that
- * authenticates: what is added later runs first. Provide its layer while the group is built.
+ * A hit skips everything inside of this middleware, so **add it before any other**: what is added later runs first. An order
+ * in which it would answer ahead of middleware that declares `security`, or an error with status 401 or 403, is refused, and
+ * so is one ahead of other middleware that the policy does not name in `skips`.
+ *
+ * What the endpoint declares as security is part of its key, as a hash, unless the policy says `sameForAll`. The key must
+ * have what else the endpoint declares: parameters of path and query, and headers. Provide the layer while the group is
+ * built: that is when a policy is checked, and one that cannot be kept is a defect (`CacheError`).
  *
  * @example
  * ```ts
@@ -56,16 +57,109 @@ export class CachePolicy extends Context.Service<CachePolicy, CachePolicyOptions
  * ```
  */
 export class HttpCache extends HttpApiMiddleware.Service<HttpCache>()("effect-cache/http/HttpCache") {
-  /** Needs the cache to use. A policy that is out of range is a defect while the routes are built. */
+  /** Needs the cache to use. A policy that cannot be kept is a defect while the routes are built. */
   static readonly layer: Layer.Layer<HttpCache, never, CacheClient> = Layer.effect(
     HttpCache,
     Effect.map(CacheClient, (client) =>
       HttpCache.of((handler, { endpoint, group }) => {
-        const policy = Context.getOrUndefined(endpoint.annotations as Context.Context<never>, CachePolicy)
-        return policy === undefined
-          ? handler
-          : cachedWith(client, handler, policy.key ?? `${group.identifier}.${endpoint.identifier}`, policy)
+        checkGroup(group)
+        const policy = policyOf(endpoint)
+        return policy === undefined ? handler : cached(client, handler, nameOf(group, endpoint), endpoint, policy)
       })
     )
   )
+
+  /**
+   * Checks each policy of an API: what is checked while its routes are built, and that none is where nobody sees it, in a group
+   * without this middleware, which only the whole API tells. For a test, or for the start of a server.
+   *
+   * Fails with `CacheError` (`InvalidOption` or `InvalidKey`).
+   */
+  static readonly check = (api: HttpApi.Constraint): Effect.Effect<void, CacheError> =>
+    checked(() => {
+      const { annotations, groups, identifier } = api as HttpApi.Top
+      if (policyOf({ annotations }) !== undefined) throw misplaced(`the API ${identifier}`)
+      for (const group of Object.values(groups)) {
+        checkGroup(group)
+        for (const endpoint of Object.values(group.endpoints)) {
+          const policy = policyOf(endpoint)
+          if (policy === undefined) continue
+          const { key, options } = readyUnsafe(nameOf(group, endpoint), endpoint, policy)
+          compileName(key, policyUnsafe(options, endpointOptions).secretQuery)
+        }
+      }
+    })
 }
+
+const nameOf = (group: HttpApiGroup.Top, endpoint: HttpApiEndpoint.Top): string =>
+  `${group.identifier}.${endpoint.identifier}`
+
+const misplaced = (where: string): CacheError =>
+  invalidOptionAs(
+    "the place of a CachePolicy",
+    where,
+    "an endpoint. For all endpoints that a group has: .annotateEndpoints(CachePolicy, ...)"
+  )
+
+/** A policy that nobody sees is one that somebody relies on. */
+const checkGroup = (group: HttpApiGroup.Top): void => {
+  if (policyOf(group) !== undefined) throw misplaced(`the group ${group.identifier}`)
+  for (const endpoint of Object.values(group.endpoints)) {
+    if (policyOf(endpoint) === undefined) continue
+    if ([...endpoint.middlewares].some(({ key }) => key === HttpCache.key)) continue
+    throw invalidOptionAs(
+      `the middleware of ${nameOf(group, endpoint)}`,
+      "without HttpCache",
+      "HttpCache, for it has a CachePolicy. A middleware of a group is on the endpoints that were there when it was added: " +
+        "add it after them, or make the endpoint with `cachedEndpoint`"
+    )
+  }
+}
+
+/** What `cachedResponse` is told of an endpoint. Throws `CacheError`. */
+const readyUnsafe = (name: string, endpoint: HttpApiEndpoint.Top, policy: CachePolicyOptions) => {
+  const audience = audienceOf(name, endpoint, HttpCache.key, policy)
+  checkInputs(name, endpoint, policy, audience.authenticated)
+  const { ignore: _, key = name, sameForAll: __, skips: ___, ...rest } = policy
+  // Its functions take more than an exchange, and are given it.
+  const options = toldMore(name, {
+    ...(rest as unknown as ResponseOptions),
+    authenticated: audience.authenticated
+  })
+  const granted: Partial<Policy> = audience.sameForAll
+    ? { allowsAuthorization: true, allowsCookie: true, scope: "private" }
+    : {}
+  return { key, options, granted }
+}
+
+const cached = <E, R>(
+  client: CacheClient["Service"],
+  handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  name: string,
+  endpoint: HttpApiEndpoint.Top,
+  policy: CachePolicyOptions
+) => {
+  const { granted, key, options } = readyUnsafe(name, endpoint, policy)
+  return cachedWith(client, leavesMore(endpoint, handler, options), key, options, granted)
+}
+
+/** The signature of `cachedEndpoint`: curried or data-first. */
+export interface CachedEndpoint {
+  <E extends HttpApiEndpoint.Constraint>(
+    policy: CachePolicyOptions<ExchangeOf<E>>
+  ): (endpoint: E) => HttpApiEndpoint.AddMiddleware<E, HttpCache>
+  <E extends HttpApiEndpoint.Constraint>(
+    endpoint: E,
+    policy: CachePolicyOptions<ExchangeOf<E>>
+  ): HttpApiEndpoint.AddMiddleware<E, HttpCache>
+}
+
+/**
+ * An endpoint with a policy and the middleware that keeps to it. The functions of the policy have path and query in the types
+ * of the endpoint. Use it before other middleware is added, which then runs ahead of it.
+ */
+export const cachedEndpoint: CachedEndpoint = ((first: unknown, second?: CachePolicyOptions) => {
+  const add = (endpoint: unknown, policy: CachePolicyOptions) =>
+    (endpoint as HttpApiEndpoint.Top).annotate(CachePolicy, policy).middleware(HttpCache)
+  return second === undefined ? (endpoint: unknown) => add(endpoint, first as CachePolicyOptions) : add(first, second)
+}) as never

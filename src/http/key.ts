@@ -8,25 +8,35 @@ import { Base64Url } from "effect/encoding"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { type CompiledKey, compileUnsafe, normalizeKey } from "../CacheKey.ts"
 import { fromArguments } from "../key/arguments.ts"
-import { encodePart, invalidKey, partTable } from "../key/encoding.ts"
+import { absentPart, encodePart, invalidKey, partTable } from "../key/encoding.ts"
+import { countedCookies } from "./cookies.ts"
 import type { Policy } from "./options.ts"
+import { type Place, placeOf, split } from "./place.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
 const part = (text: string): string => encodePart(text, partTable, [])
 
 /**
- * What stands in a key as it is. No path or query part holds a `:`, so the last one ends the name: two names never give one
- * key, also where one of them goes on with what could be a path.
+ * What stands in a key as it is. No path or query part holds a `:`, so behind the last one there is the port, or `//` and
+ * the host, or, where the host does not count, a path that begins with one `/`: two names never give one key, also where
+ * one of them goes on with what could be a host or a path.
  */
 const plainName = /^[A-Za-z0-9_.~@:/-]+$/
 
-/** A name, or a key template with the names of route and query parameters. Throws `CacheError` (`InvalidKey`). */
-export const compileName = (nameOrKey: string): CompiledKey => {
+/**
+ * A name, or a key template with the names of route and query parameters, none of which is `secret`. Throws `CacheError`
+ * (`InvalidKey`).
+ */
+export const compileName = (nameOrKey: string, secret: ReadonlyArray<string> = []): CompiledKey => {
   if (nameOrKey === "") throw invalidKey(nameOrKey, "a cached response needs a name")
   if (nameOrKey.includes("{") || nameOrKey.includes("}")) {
     const compiled = compileUnsafe(nameOrKey)
     if (compiled.positional) throw invalidKey(nameOrKey, "its placeholders are names of route or query parameters")
+    for (const name of compiled.placeholders) {
+      if (secret.includes(name))
+        throw invalidKey(nameOrKey, "a parameter that `authenticated` names stands in no key", name)
+    }
     return compiled
   }
   if (!plainName.test(nameOrKey)) {
@@ -45,13 +55,6 @@ export const compileName = (nameOrKey: string): CompiledKey => {
   }
 }
 
-/** Path and query of a URL or a request target, as sent. */
-const split = (url: string): readonly [path: string, query: string] => {
-  const from = url.startsWith("/") ? 0 : Math.max(0, url.indexOf("/", url.indexOf("//") + 2))
-  const at = url.indexOf("?", from)
-  return at === -1 ? [url.slice(from), ""] : [url.slice(from, at), url.slice(at + 1)]
-}
-
 const pathPart = (path: string): string => path.split("/").map(part).join("/")
 
 /** The name of a `name=value` as form decoding has it. */
@@ -60,19 +63,28 @@ const nameOf = (pair: string): string => {
   return ""
 }
 
+interface Pair {
+  readonly name: string
+  readonly pair: string
+}
+
+const pairsOf = (query: string): ReadonlyArray<Pair> =>
+  query
+    .split("&")
+    .filter((pair) => pair !== "")
+    .map((pair) => ({ name: nameOf(pair), pair }))
+
+/** Whether a list names the parameter, as it is decoded or as it was sent. */
+const isIn = ({ name, pair }: Pair, names: ReadonlyArray<string>): boolean =>
+  names.includes(name) || names.includes(pair.split("=", 1)[0]!)
+
 /**
  * The pairs as sent, sorted by decoded name; pairs of one name keep their order, because handlers see it. Where a name
  * does not decode, parsers disagree on which names are one, so there the order is left alone.
  */
-const queryPart = (query: string, only: ReadonlyArray<string> | undefined): string => {
+const queryPart = (query: string, { query: only, secretQuery }: Policy): string => {
   if (query === "" || only?.length === 0) return ""
-  let pairs = query
-    .split("&")
-    .filter((pair) => pair !== "")
-    .map((pair) => ({ name: nameOf(pair), pair }))
-  if (only !== undefined) {
-    pairs = pairs.filter(({ name, pair }) => only.includes(name) || only.includes(pair.split("=", 1)[0]!))
-  }
+  const pairs = pairsOf(query).filter((pair) => (only === undefined || isIn(pair, only)) && !isIn(pair, secretQuery))
   if (!pairs.some(({ name }) => name.includes("\ufffd"))) {
     pairs.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   }
@@ -83,6 +95,13 @@ const queryPart = (query: string, only: ReadonlyArray<string> | undefined): stri
   return parts.length === 0 ? "" : `?${parts.join("&")}`
 }
 
+/** What is said of a parameter, as sent; nothing where it is not there. */
+const secretOf = (query: string, name: string): string =>
+  pairsOf(query)
+    .filter((pair) => isIn(pair, [name]))
+    .map(({ pair }) => pair)
+    .join("&")
+
 const utf8 = new TextEncoder()
 const digest = (secret: string): string => Base64Url.encode(sha256(utf8.encode(secret)))
 
@@ -90,7 +109,7 @@ const own = (record: Readonly<Record<string, string>>, name: string): string | u
   Object.hasOwn(record, name) ? record[name] : undefined
 
 /** The headers and cookies that tell variants apart; what is absent has no `=`, so it differs from what is empty. */
-const variantPart = (request: Request, policy: Policy): string => {
+const variantPart = (request: Request, policy: Policy, query: string): string => {
   const parts: Array<string> = []
   const add = (name: string, value: string | undefined) => {
     parts.push(value === undefined ? part(name) : `${part(name)}=${value}`)
@@ -102,24 +121,59 @@ const variantPart = (request: Request, policy: Policy): string => {
   }
   // Credentials never stand in a key: it shows up in stores, logs and spans.
   for (const name of policy.secretHeaders) {
-    const value = own(request.headers, name)
+    const sent = own(request.headers, name)
+    const value = name === "cookie" ? countedCookies(sent, policy) : sent
     add(name, value === undefined ? undefined : digest(value))
   }
   for (const name of policy.secretCookies) {
     const value = own(request.cookies, name)
     add(`cookie:${name}`, value === undefined ? undefined : digest(value))
   }
+  for (const name of policy.secretQuery) {
+    // No newline is in a query. Where a middleware has rewritten it, both count.
+    const [outer, inner] = [secretOf(query, name), secretOf(split(request.url)[1], name)]
+    const value = outer === inner ? outer : `${outer}\n${inner}`
+    add(`query:${name}`, value === "" ? undefined : digest(value))
+  }
   return parts.length === 0 ? "" : `#${parts.join("&")}`
 }
 
-/** The key of a request. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names. */
+/** In a place where no host stands, two slashes must not look like one. */
+const hostlessPath = (path: string): string =>
+  path.startsWith("//") ? `/${absentPart}${pathPart(path.slice(1))}` : pathPart(path)
+
+const hostPart = (host: string): string => {
+  if (!host.startsWith("[")) return host
+  const end = host.indexOf("]") + 1
+  return part(host.slice(0, end)) + host.slice(end)
+}
+
+/** Name, host and path: what all keys of a URL have in common, whatever its query and its variants. */
+const resource = (compiled: CompiledKey, policy: Policy, request: Request, place: Place): string => {
+  const { host, path, scheme } = place
+  // A router with a prefix cuts it off `url`; the target as it was sent is what tells `/v1/users` and `/v2/users` apart.
+  // Where a middleware has rewritten the URL, both count.
+  const [inner] = split(request.url)
+  const rewritten = path.endsWith(inner) ? "" : `>${pathPart(inner)}`
+  const located = policy.anyHost ? hostlessPath(path) : `${scheme}://${hostPart(host)}${pathPart(path)}`
+  return compiled.buildUnsafe({}) + located + rewritten
+}
+
+/**
+ * The key of a request, and without its `variants` what the keys of all of them begin with, up to a `#`. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its
+ * host or its target is malformed.
+ */
 export const keyUnsafe = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  variants = true
 ): string => {
-  const variant = variantPart(request, policy)
+  const place = placeOf(request)
+  if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
+  const { query } = place
+  const variant = variants ? variantPart(request, policy, query) : ""
   if (compiled.placeholders.length > 0) {
     const params: Record<string, unknown> = Object.create(null)
     Object.assign(params, Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams))
@@ -127,13 +181,7 @@ export const keyUnsafe = (
     const key = compiled.buildUnsafe(params)
     return variant === "" ? key : normalizeKey(key + variant)
   }
-  // A router with a prefix cuts it off `url`; `originalUrl` is what tells `/v1/users` and `/v2/users` apart. Where a
-  // middleware has rewritten the URL, both count.
-  const [path, query] = split(request.originalUrl)
-  const [inner, innerQuery] = split(request.url)
-  const rewritten = path.endsWith(inner) ? "" : `>${pathPart(inner)}`
-  const other = query === innerQuery ? "" : `>${queryPart(innerQuery, policy.query)}`
-  return normalizeKey(
-    compiled.buildUnsafe({}) + pathPart(path) + rewritten + queryPart(query, policy.query) + other + variant
-  )
+  const [, innerQuery] = split(request.url)
+  const other = query === innerQuery ? "" : `>${queryPart(innerQuery, policy)}`
+  return normalizeKey(resource(compiled, policy, request, place) + queryPart(query, policy) + other + variant)
 }

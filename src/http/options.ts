@@ -7,6 +7,7 @@ import type { OnCacheError } from "../CacheRegion.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { byteLimit, positiveMillis, strings } from "../region/checks.ts"
+import { isStorableStatus } from "./status.ts"
 
 /** The two ends of a load, as `ttl` and `tags` see them. */
 export interface Exchange {
@@ -32,19 +33,43 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
    * that the response is not stored.
    */
   readonly ttl: Duration.Input | ((exchange: Exchange) => Duration.Input)
+  /**
+   * Whether a response is stored, asked of each that may be. One that is not belongs to the request whose handler made it, and those that
+   * waited for it run their own. What it throws, or anything but `true` and `false`, is a "no", with a warning.
+   */
+  readonly storeIf?: ((exchange: Exchange) => boolean) | undefined
+  /**
+   * The statuses that are stored, such as `[200, 301, 404]`: final ones, but for 206, 304, 412 and 416. Default `[200]`. What else
+   * must be so for a response to be stored is the same for all.
+   */
+  readonly statuses?: ReadonlyArray<number> | undefined
+  /** `{ key: true }`: `Cache-Status` says the key as well. Secrets stand in it as a hash, what `vary` names as it was sent. */
+  readonly cacheStatus?: { readonly key?: boolean | undefined } | undefined
   /** Tags for `invalidateTags`, fixed or made from the exchange. */
   readonly tags?: ReadonlyArray<string> | ((exchange: Exchange) => ReadonlyArray<string>) | undefined
   /**
-   * Request headers that are part of the key, such as `"accept-language"` or `"host"`. They stand in it as they were
-   * sent. A response whose `Vary` names any other header is not stored.
+   * Request headers that are part of the key, such as `"accept-language"`. They stand in it as they were sent. A response
+   * whose `Vary` names any other header is not stored, nor one with a `Content-Encoding` where `"accept-encoding"` is not
+   * named.
    */
   readonly vary?: ReadonlyArray<string> | undefined
   /**
    * Credentials that are part of the key, as a SHA-256: `"authorization"`, `"cookie"` (the whole header),
-   * `"cookie:session"` (one cookie), or a header such as `"x-api-key"`. Requests with `Authorization` or `Cookie` that
-   * are not named here are never answered from the cache, nor stored.
+   * `"cookie:session"` (one cookie), `"query:api_key"` (one query parameter), or a header such as `"x-api-key"`. Requests
+   * with `Authorization` or `Cookie` that are not named here are never answered from the cache, nor stored. Where single
+   * cookies are named, a load sees no other.
    */
   readonly authenticated?: ReadonlyArray<string> | undefined
+  /**
+   * Cookies that make no difference, such as those of analytics: by name, or `true` for all. A request with no others is
+   * cached as one without cookies, and the load of its response does not see them.
+   */
+  readonly ignoreCookies?: true | ReadonlyArray<string> | undefined
+  /**
+   * `true`: scheme and host make no difference, and are not in the key of a name. Default `false`: they are in it. Never in
+   * a key with placeholders.
+   */
+  readonly anyHost?: boolean | undefined
   /**
    * The query parameters that are part of the key; name every one that the handler reads. Default: all. Their order in
    * the URL makes no difference. A key with placeholders names its parameters itself.
@@ -76,6 +101,10 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
 /** Options checked, names in lower case. */
 export interface Policy {
   readonly ttl: number | ((exchange: Exchange) => number)
+  readonly storeIf: ResponseOptions["storeIf"]
+  readonly statuses: ReadonlySet<number>
+  /** `Cache-Status` says the key. */
+  readonly saysKey: boolean
   readonly tags: ResponseOptions["tags"]
   /** Header names whose values are in the key as they are. */
   readonly vary: ReadonlyArray<string>
@@ -85,8 +114,14 @@ export interface Policy {
   readonly secretCookies: ReadonlyArray<string>
   /** Everything a response may say it varies by. */
   readonly covered: ReadonlySet<string>
+  /** Query parameters whose values are in the key as a hash. */
+  readonly secretQuery: ReadonlyArray<string>
+  readonly ignoreCookies: true | ReadonlySet<string> | undefined
+  readonly anyHost: boolean
   readonly allowsAuthorization: boolean
   readonly allowsCookie: boolean
+  /** The whole header is in the key, but for what is ignored. */
+  readonly allowsEveryCookie: boolean
   readonly query: ReadonlyArray<string> | undefined
   readonly maxBodyBytes: number
   readonly cacheControl: ResponseOptions["cacheControl"]
@@ -108,9 +143,14 @@ const headers = (option: string, names: ReadonlyArray<string>): ReadonlyArray<st
 
 const names: Names<ResponseOptions> = {
   ttl: 0,
+  storeIf: 0,
+  statuses: 0,
+  cacheStatus: 0,
   tags: 0,
   vary: 0,
   authenticated: 0,
+  ignoreCookies: 0,
+  anyHost: 0,
   query: 0,
   maxBodyBytes: 0,
   stampede: 0,
@@ -118,35 +158,82 @@ const names: Names<ResponseOptions> = {
   onCacheError: 0
 }
 
+const statusesUnsafe = (given: ReadonlyArray<number>): ReadonlySet<number> => {
+  if (!Array.isArray(given) || given.length === 0 || !given.every(isStorableStatus)) {
+    throw invalidOption("statuses", given, "an array of statuses from 200 to 599, without 206, 304, 412 and 416")
+  }
+  return new Set(given)
+}
+
+const optional = <A>(option: string, value: A, type: string, expected: string): A => {
+  if (value !== undefined && typeof value !== type) throw invalidOption(option, value, expected)
+  return value
+}
+
+const flag = (option: string, value: boolean | undefined): boolean => {
+  if (value !== undefined && typeof value !== "boolean") throw invalidOption(option, value, "a boolean")
+  return value ?? false
+}
+
+/** What makes no difference cannot be part of the key as well. */
+const ignored = (
+  option: ResponseOptions["ignoreCookies"],
+  every: boolean,
+  named: ReadonlyArray<string>
+): Policy["ignoreCookies"] => {
+  if (option === undefined) return undefined
+  if (option === true) {
+    if (every) throw invalidOption("ignoreCookies", option, "names, where `authenticated` has all cookies")
+    return option
+  }
+  const list = strings("ignoreCookies", option)
+  for (const name of list) {
+    if (named.includes(name)) throw invalidOption("ignoreCookies", name, "a cookie that `authenticated` does not name")
+  }
+  return new Set(list)
+}
+
 /** `more`: what else may be given with them. Throws `CacheError` (`InvalidOption`). */
 export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: object): Policy => {
   knownOptions(options, { ...more, ...names })
   if (typeof options.stampede === "object") knownOptions(options.stampede, { lockTtl: 0, waitTimeout: 0 }, "stampede")
+  if (options.cacheStatus !== undefined) knownOptions(options.cacheStatus, { key: 0 }, "cacheStatus")
   const { cacheControl, ttl } = options
   const maxBodyBytes = byteLimit("maxBodyBytes", options.maxBodyBytes ?? 1_048_576)
   const varied = headers("vary", strings("vary", options.vary ?? []))
   if (varied.includes("*")) throw invalidOption("vary", "*", "the name of a header")
   const cookies: Array<string> = []
+  const parameters: Array<string> = []
   const secret = varied.filter((name) => credentials.has(name))
   for (const name of strings("authenticated", options.authenticated ?? [])) {
     if (/^cookie:/i.test(name)) cookies.push(name.slice(7))
+    else if (/^query:/i.test(name)) parameters.push(name.slice(6))
     else secret.push(name)
   }
   const secretHeaders = headers("authenticated", secret)
   const secretCookies = unique(cookies)
+  const secretQuery = unique(parameters)
+  const allowsEveryCookie = secretHeaders.includes("cookie")
   const vary = varied.filter((name) => !secretHeaders.includes(name))
   return {
     ttl: typeof ttl === "function" ? (exchange) => positiveMillis("ttl", ttl(exchange)) : positiveMillis("ttl", ttl),
+    storeIf: optional("storeIf", options.storeIf, "function", "a function of the exchange"),
+    statuses: statusesUnsafe(options.statuses ?? [200]),
+    saysKey: optional("cacheStatus.key", options.cacheStatus?.key, "boolean", "true or false") === true,
     tags: options.tags,
     vary,
     secretHeaders,
     secretCookies,
+    secretQuery,
+    ignoreCookies: ignored(options.ignoreCookies, allowsEveryCookie, secretCookies),
+    anyHost: flag("anyHost", options.anyHost),
     covered: new Set([...vary, ...secretHeaders]),
     allowsAuthorization: secretHeaders.includes("authorization"),
-    allowsCookie: secretHeaders.includes("cookie") || secretCookies.length > 0,
+    allowsCookie: allowsEveryCookie || secretCookies.length > 0,
+    allowsEveryCookie,
     query: options.query === undefined ? undefined : unique(strings("query", options.query)),
     maxBodyBytes,
     cacheControl,
-    scope: secretHeaders.length + secretCookies.length > 0 ? "private" : "public"
+    scope: secretHeaders.length + secretCookies.length + secretQuery.length > 0 ? "private" : "public"
   }
 }

@@ -143,7 +143,7 @@ describe("cachedResponse and its Redis", () => {
         yield* Layer.build(Layer.fresh(redis(space)))
       )
       yield* ask("/a")
-      const key = `${space}:e:{http:a:/a}`
+      const key = `${space}:e:{http:a:http://localhost/a}`
       // The header, in JSON, with something in it that no header may hold; the length does not change.
       for (const written of ["\\r\\n", "\\u0000", "\\u2603"]) {
         const at = yield* server.raw(

@@ -6,7 +6,8 @@ import { Arbitrary, Context, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { compileName, keyUnsafe } from "../../src/http/key.ts"
 import { policyUnsafe } from "../../src/http/options.ts"
-import { directivesOf, noneMatches } from "../../src/http/semantics.ts"
+import { noneMatches } from "../../src/http/conditions.ts"
+import { directivesOf } from "../../src/http/freshness.ts"
 
 const policy = policyUnsafe({ ttl: 1000, vary: ["x-a", "x-b"], authenticated: ["x-key", "cookie:s"] })
 
@@ -54,7 +55,7 @@ const key = ([path, query, a, b]: Four): string => {
     {
       url,
       originalUrl: url,
-      headers: { "x-a": a, "x-key": b },
+      headers: { host: "example.com", "x-a": a, "x-key": b },
       cookies: {}
     } as unknown as HttpServerRequest.HttpServerRequest,
     Context.empty()
@@ -94,14 +95,69 @@ describe("keys of requests", () => {
       keyUnsafe(
         compileName(name),
         policyUnsafe({ ttl: 1000 }),
-        { url, originalUrl: url, headers: {}, cookies: {} } as unknown as HttpServerRequest.HttpServerRequest,
+        {
+          url,
+          originalUrl: url,
+          headers: { host: "h" },
+          cookies: {}
+        } as unknown as HttpServerRequest.HttpServerRequest,
         Context.empty()
       )
     const made = ["a", "a:", "a:/b", "a/b", "a:/b:c", "a:b"].flatMap((name) =>
       ["/", "/b:/", "/b:c:/", "/:/", "/b%3A/", "/b?:/"].map((url) => of(name, url))
     )
     assert.strictEqual(new Set(made).size, made.length)
-    assert.strictEqual(of("users:list", "/a"), "http:users:list:/a")
+    assert.strictEqual(of("users:list", "/a"), "http:users:list:http://h/a")
+  })
+
+  it("of a name with its host and without are different", () => {
+    const of = (name: string, host: string, url: string, anyHost: boolean) =>
+      keyUnsafe(
+        compileName(name),
+        policyUnsafe({ ttl: 1000, anyHost }),
+        {
+          url,
+          originalUrl: url,
+          headers: host === "" ? {} : { host },
+          cookies: {}
+        } as unknown as HttpServerRequest.HttpServerRequest,
+        Context.empty()
+      )
+    const hosts = ["h", "a", "[::1]", "h:8080", "[::1]:8080", ""]
+    const urls = ["/", "//", "//h/", "//h/%-/", "/%-/", "/h/", "///h", "/8080/", "/>/", "/:8080/"]
+    const made = ["a", "a:http", "a:http:", "a:http:/", "a:http://h", "a:https:", "a:http://h:8080"].flatMap((name) => [
+      ...urls.map((url) => of(name, "h", url, true)),
+      ...hosts.flatMap((host) => urls.map((url) => of(name, host, url, false)))
+    ])
+    assert.strictEqual(new Set(made).size, made.length)
+    assert.strictEqual(of("a", "Example.COM:80", "/b?c", false), "http:a:http://example.com/b?c")
+    assert.strictEqual(of("a", "example.com:3000", "/b?c", false), "http:a:http://example.com:3000/b?c")
+    assert.strictEqual(of("a", "example.com", "/b?c", true), "http:a:/b?c")
+    assert.throws(() => of("a", "b, c", "/", false), /InvalidKey/)
+    assert.throws(() => of("a", "b/c", "/", true), /InvalidKey/)
+  })
+
+  it("hold no secret of a query", () => {
+    const secret = policyUnsafe({ ttl: 1000, authenticated: ["query:api_key"] })
+    const of = (query: string, options = secret) =>
+      keyUnsafe(
+        compileName("n"),
+        options,
+        {
+          url: `/?${query}`,
+          originalUrl: `/?${query}`,
+          headers: { host: "h" },
+          cookies: {}
+        } as unknown as HttpServerRequest.HttpServerRequest,
+        Context.empty()
+      )
+    assert.match(of("b=2&api_key=hush&a=1"), /^http:n:http:\/\/h\/\?a=1&b=2#query%3Aapi_key=[\w-]{43}$/)
+    const queries = ["", "api_key", "api_key=", "api_key=hush", "api%5fkey=hush", "api_key=hush&api_key=x", "API_KEY=x"]
+    for (const query of queries.slice(0, -1)) assert.notInclude(of(query), "hush")
+    assert.strictEqual(new Set(queries.map((query) => of(query))).size, queries.length)
+    const some = policyUnsafe({ ttl: 1000, authenticated: ["query:api_key"], query: ["a"] })
+    assert.notStrictEqual(of("a=1&api_key=x", some), of("a=1&api_key=y", some))
+    assert.throws(() => compileName("page:{api_key}", secret.secretQuery), /InvalidKey/)
   })
 
   it("hold no credential, and stay short", () => {
@@ -110,7 +166,7 @@ describe("keys of requests", () => {
     assert.isAtMost(made.length, 512)
     assert.match(
       key(["users/7", "1", "x", "very-secret"]),
-      /^http:n:\/users\/7\?q=1#x-a=x&x-b&x-key=[\w-]{43}&cookie%3As$/
+      /^http:n:http:\/\/example\.com\/users\/7\?q=1#x-a=x&x-b&x-key=[\w-]{43}&cookie%3As$/
     )
   })
 })

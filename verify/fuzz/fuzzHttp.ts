@@ -1,21 +1,23 @@
 /**
  * Requests and stored responses as an attacker would make them, through `cachedResponse`.
  *
- * The handler answers with everything it may look at by its policy: path, query, the headers that are named, the credentials.
- * **What counts as wrong**: a body other than the handler's own for that very request; a response that is for one request
- * (private, with a cookie, with a `Vary` that is not covered) given to another; a 304 for an entity tag that the client did
- * not name; a header line that is not one; a failure of any kind. Of stored responses that were tampered with: a status, a
- * header name or a value that may not be sent, and a failure.
+ * The handler answers with everything it may look at by its policy: path, query, the headers that are named, the credentials. Some of its
+ * responses say of themselves what none should (`/odd`). **What counts as wrong**: a body other than the handler's own for that very
+ * request; a response that is for one request (private, with a cookie, with a `Vary` that is not covered) given to another; a 304 for an
+ * entity tag that the client did not name; a header line that is not one; a failure of any kind. Of stored responses that were tampered
+ * with: a status, a header name or a value that may not be sent, and a failure.
  */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { Context, Effect, Exit } from "effect"
 import { Base64Url } from "effect/encoding"
-import { Cookies, Headers, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse, type ResponseOptions } from "../../src/http/index.ts"
+import { placeOf } from "../../src/http/place.ts"
 import type { CacheServices } from "../../src/index.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import type { FuzzReport } from "./report.ts"
+import { oddHeaders, requestOf } from "./httpHeaders.ts"
 import type { Dice } from "../../test/support/dice.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -48,154 +50,6 @@ const sites: ReadonlyArray<Site> = [
   }
 ]
 
-const paths = [
-  "/",
-  "/a",
-  "/a/",
-  "/%61",
-  "/a//b",
-  "/a%2Fb",
-  "/a/b",
-  "/%00",
-  "/a;b",
-  "/a:b",
-  "/A",
-  "/private",
-  "/cookie",
-  "/vary",
-  "/star",
-  "/missing",
-  "/nostore",
-  "/aged"
-]
-const pairs = [
-  "a=1",
-  "a=2",
-  "a",
-  "a=",
-  "b=1",
-  "b=2",
-  "%61=1",
-  "?a=1",
-  "=",
-  "",
-  "a=%31",
-  "a=+",
-  "a=%20",
-  "__proto__=1",
-  "constructor=1",
-  "a=%ff",
-  "%ff=1",
-  "a[]=1",
-  "a=1#b",
-  "c=1",
-  "a=1%26b=2"
-]
-const texts = [
-  "",
-  "a",
-  "b",
-  "a ",
-  "a\u00a0",
-  "A",
-  "a,b",
-  "a, b",
-  "*",
-  "{a}",
-  "a%20",
-  "\u00e9",
-  "\ud800",
-  "a#b",
-  "a&x-v=b",
-  "a=b"
-]
-const pool: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "x-v": texts,
-  "accept-language": ["en", "de", "de;q=0.5", "*", ...texts],
-  host: ["localhost", "evil.example", "localhost:80", "LOCALHOST"],
-  authorization: ["Bearer a", "Bearer b", "bearer a", "Bearer a ", "Basic YTpi", ...texts],
-  "x-api-key": texts,
-  cookie: [
-    "session=a",
-    "session=b",
-    "session=a; session=b",
-    "session=b; session=a",
-    "theme=1",
-    "session=a; theme=2",
-    'session="a"',
-    "session=%61",
-    "Session=a",
-    "session",
-    "session=",
-    " session=a",
-    "__proto__=a",
-    "a=b;session=a",
-    ...texts
-  ],
-  "cache-control": [
-    "no-cache",
-    "no-store",
-    "max-age=0",
-    "max-age=5",
-    "max-age=99999999999",
-    'max-age="0"',
-    "private",
-    "only-if-cached",
-    "max-age=-1",
-    "max-age=a, no-cache",
-    ",,,",
-    "no-cache=x"
-  ],
-  pragma: ["no-cache", "x"],
-  range: ["bytes=0-1", "bytes=-1", "x"],
-  "if-none-match": ["*", '"x"', 'W/"x"', '"', '""', ",", `${'"a",'.repeat(50)}"b"`],
-  "if-modified-since": ["Thu, 01 Jan 2099 00:00:00 GMT", "x"],
-  "if-match": ["*"],
-  "if-range": ['"x"'],
-  "content-length": ["0", "5", "+0", "0x0", "0, 0"],
-  "transfer-encoding": ["chunked", "identity"],
-  upgrade: ["websocket", "h2c"],
-  connection: ["x-v", "close", "authorization"],
-  "x-forwarded-host": ["evil.example"],
-  "x-http-method-override": ["POST"],
-  accept: ["text/html", "*/*"],
-  "accept-encoding": ["gzip", "identity"],
-  vary: ["*"],
-  "x-cache": ["HIT"],
-  age: ["1"],
-  __proto__: ["x"],
-  constructor: ["x"]
-}
-const identifying = ["x-v", "authorization", "cookie", "host"]
-const names = Object.keys(pool).concat("__proto__", "x-other")
-
-const requestOf = (dice: Dice, id: string, etags: ReadonlyArray<string>): Request => {
-  const query = Array.from({ length: dice.below(3) }, () => dice.pick(pairs)).join("&")
-  // Often the same, so that the rest must tell requests apart.
-  const url = `${dice.chance(0.6) ? "/a" : dice.pick(paths)}${dice.chance(0.7) ? "" : `?${query}`}`
-  const given: Array<readonly [string, string]> = [["x-id", id]]
-  for (let n = dice.pick([0, 1, 1, 1, 2, 3]); n > 0; n--) {
-    const name = dice.chance(0.5) ? dice.pick(identifying) : dice.pick(names)
-    const values = Object.hasOwn(pool, name) ? pool[name]! : texts
-    let value = dice.chance(0.5) ? dice.pick(values.slice(0, 6)) : dice.pick(values)
-    if (dice.chance(0.05)) value += String.fromCharCode(dice.below(256))
-    if (dice.chance(0.01)) value = value.repeat(500)
-    given.push([name, value])
-  }
-  if (etags.length > 0 && dice.chance(0.1)) given.push(["if-none-match", dice.pick(etags)])
-  const headers = Headers.fromInput(given)
-  const method = dice.chance(0.85) ? "GET" : dice.pick(["HEAD", "HEAD", "POST", "PUT", "get", "PROPFIND", ""])
-  const source = dice.chance(0.5) ? new globalThis.Request("http://localhost/") : {}
-  return Object.create(HttpServerRequest.fromWeb(new globalThis.Request("http://localhost/")), {
-    method: { value: method },
-    headers: { value: headers },
-    url: { value: url },
-    originalUrl: { value: url },
-    cookies: { value: Cookies.parseHeader(headers["cookie"] ?? "") },
-    source: { value: source }
-  })
-}
-
 const own = (record: Readonly<Record<string, string>>, name: string) =>
   Object.hasOwn(record, name) ? record[name] : null
 
@@ -205,7 +59,9 @@ const seenBy = ({ name, options, reads, readsSession }: Site, request: Request):
   const params = [...new URLSearchParams(`&${query}`)]
     .filter(([key]) => options.query === undefined || options.query.includes(key))
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  const headers = reads.map((header) => own(request.headers, header))
+  // A load sees the host in its one spelling; what has none passes by the cache.
+  const host = placeOf(request)?.host || own(request.headers, "host")
+  const headers = reads.map((header) => (header === "host" ? host : own(request.headers, header)))
   return JSON.stringify([name, path, params, headers, readsSession ? own(request.cookies, "session") : null])
 }
 
@@ -233,7 +89,9 @@ const answerOf = (site: Site, request: Request): Response => {
             ? { vary: "*" }
             : path === "/aged"
               ? { age: "5", "cache-control": "max-age=60" }
-              : {}
+              : path === "/odd"
+                ? oddHeaders(Number(id))
+                : {}
   const response = HttpServerResponse.text(body, { status: path === "/missing" ? 404 : 200, headers })
   return path === "/cookie" ? HttpServerResponse.setCookieUnsafe(response, "id", id) : response
 }
@@ -254,19 +112,30 @@ const complaint = (site: Site, request: Request, exit: Exit.Exit<Response, unkno
   if (Exit.isFailure(exit)) return `failed with ${String(exit.cause)}`
   const response = exit.value
   const expected = answerOf(site, request)
-  if (!sendable(response)) return "a header that may not be sent"
-  if (!["HIT", "MISS", "BYPASS"].includes(response.headers["x-cache"] ?? "")) return "no X-Cache"
+  const status = response.headers["x-cache"] ?? ""
+  const odd = /^\/odd(\?|$)/.test(request.url)
+  if (!["HIT", "MISS", "BYPASS"].includes(status)) return "no X-Cache"
+  const shared =
+    status !== "BYPASS" && ["set-cookie", "transfer-encoding", "connection"].find((name) => name in response.headers)
+  if (typeof shared === "string") return `stored with ${shared}`
+  if (status !== "BYPASS" && response.headers["vary"]?.includes("*") === true) return "stored, and varies by anything"
+  // What a handler gives to its own request is its own.
+  if (!sendable(response) && !(odd && status === "BYPASS")) return "a header that may not be sent"
   if (response.status === 304) {
-    const asked = request.headers["if-none-match"] ?? ""
-    const etag = etagOf(bodyOf(expected))
+    const asked = request.headers["if-none-match"]
+    const etag = odd ? response.headers["etag"]! : etagOf(bodyOf(expected))
     if (isPersonal(site, request)) return "a 304 for a response that is not shared"
     if (response.headers["etag"] !== etag) return "a 304 of another response"
-    return asked.trim() === "*" || asked.includes(etag) ? undefined : "a 304 that nobody asked for"
+    if (asked === undefined) return "if-modified-since" in request.headers ? undefined : "a 304 that nobody asked for"
+    return asked.trim() === "*" || asked.includes(etag.replace(/^W\//, "")) ? undefined : "a 304 that nobody asked for"
+  }
+  const refused = { 206: "range", 416: "range", 504: "cache-control" }[response.status]
+  if (refused !== undefined && Object.hasOwn(request.headers, refused)) {
+    return bodyOf(expected).includes(bodyOf(response)) ? undefined : `a part of another: ${bodyOf(response)}`
   }
   if (response.status !== expected.status) return `status ${response.status}`
   if (bodyOf(response) !== bodyOf(expected)) return `the response of another: ${bodyOf(response)}`
-  const personal = isPersonal(site, request)
-  return personal && response.headers["x-cache"] !== "BYPASS" ? "a personal response from the cache" : undefined
+  return isPersonal(site, request) && status !== "BYPASS" ? "a personal response from the cache" : undefined
 }
 
 /** What forged entries of responses are made of. */

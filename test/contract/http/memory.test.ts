@@ -2,12 +2,15 @@
  * The suites of cached responses in memory.
  */
 import { CacheMemory } from "../../../src/index.ts"
+import { apiSuite } from "./api.suite.ts"
+import { audienceSuite } from "./audience.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) {
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite, standardSuite]) {
   each("memory", CacheMemory.layer())
   each("memory with copies", CacheMemory.layer({ isolation: "clone" }))
 }

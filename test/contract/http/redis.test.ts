@@ -4,10 +4,13 @@
 import { Effect, Layer } from "effect"
 import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
+import { apiSuite } from "./api.suite.ts"
+import { audienceSuite } from "./audience.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
 const server = sharedRedis()
 
@@ -18,4 +21,5 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite]) each("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite, standardSuite])
+  each("Redis", anew)

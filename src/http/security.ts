@@ -1,0 +1,142 @@
+/**
+ * Who may see the response of an endpoint, as far as the API says.
+ *
+ * Middleware that is added later runs first, so what an endpoint has before `HttpCache` is inside of it: a response from the
+ * cache goes without it. That may never be what authenticates. Not even where the key holds the credential: one that was
+ * revoked, or has expired, would open the cache for as long as an entry lives.
+ */
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, type HttpApiSecurity } from "effect/http-api"
+import type { Schema } from "effect"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
+import { strings } from "../region/checks.ts"
+import { compileName } from "./key.ts"
+import type { CachePolicyOptions } from "./policies.ts"
+
+type Middleware = HttpApiMiddleware.AnyService
+
+/** What `authenticated` calls a credential. */
+const credentialOf = (security: HttpApiSecurity.HttpApiSecurity): string => {
+  switch (security._tag) {
+    case "Http":
+    case "Basic":
+      return "authorization"
+    case "ApiKey":
+      return security.in === "header" ? security.key.toLowerCase() : `${security.in}:${security.key}`
+  }
+}
+
+/** Answers that say that somebody may not see what he asked for. */
+const refusals = [401, 403, 407]
+
+const refuses = (schema: Schema.Top): boolean => {
+  const { members } = schema as { readonly members?: ReadonlyArray<Schema.Top> }
+  if (Array.isArray(members) && members.some(refuses)) return true
+  const endpoint = HttpApiEndpoint.get("one", "/", { disableCodecs: true, error: schema as Schema.Top & never })
+  let found = false
+  HttpApi.reflect(HttpApi.make("one").add(HttpApiGroup.make("one").add(endpoint)), {
+    onGroup: () => {},
+    onEndpoint: ({ errors }) => {
+      found = refusals.some((status) => errors.has(status))
+    }
+  })
+  return found
+}
+
+/** Whether it decides who may go on. What it does not declare cannot be known. */
+const guards = (one: Middleware): boolean => HttpApiMiddleware.isSecurity(one) || [...one.error].some(refuses)
+
+const quoted = (all: ReadonlyArray<Middleware>): string => all.map(({ key }) => `"${key}"`).join(", ")
+
+/** Middleware inside of the cache, and outside, innermost first. */
+const sidesOf = (endpoint: HttpApiEndpoint.Top, cache: string) => {
+  const all = [...endpoint.middlewares] as unknown as ReadonlyArray<Middleware>
+  const at = all.findIndex(({ key }) => key === cache)
+  return { inside: all.slice(0, at), outside: all.slice(at + 1) }
+}
+
+const checkInside = (name: string, inside: ReadonlyArray<Middleware>, options: CachePolicyOptions): void => {
+  const guarding = inside.filter(guards)
+  if (guarding.length > 0) {
+    throw invalidOptionAs(
+      `the order of middleware of ${name}`,
+      `HttpCache before ${quoted(guarding)}`,
+      "what decides who may see a response to run before HttpCache, which would answer in its place: what is added later " +
+        "runs first, so add HttpCache first, and then the other: .middleware(HttpCache).middleware(...)"
+    )
+  }
+  const skips = new Set((options.skips ?? []).map(({ key }) => key))
+  const skipped = inside.filter(({ key }) => !skips.has(key))
+  if (skipped.length > 0) {
+    throw invalidOptionAs(
+      `the order of middleware of ${name}`,
+      `HttpCache before ${quoted(skipped)}`,
+      "other middleware to run before HttpCache: what is added later runs first, so add HttpCache first. Where a response " +
+        "from the cache may go without it, name it in the `skips` of the policy"
+    )
+  }
+}
+
+/** Whose response is whose. */
+export interface Audience {
+  /** The credentials that are part of the key. */
+  readonly authenticated: ReadonlyArray<string>
+  readonly sameForAll: boolean
+}
+
+/** Throws `CacheError` (`InvalidOption`) where one could get the response of another, or one that he may not see. */
+export const audienceOf = (
+  name: string,
+  endpoint: HttpApiEndpoint.Top,
+  cache: string,
+  options: CachePolicyOptions
+): Audience => {
+  const { sameForAll = false } = options
+  if (typeof sameForAll !== "boolean") throw invalidOption(`sameForAll of ${name}`, sameForAll, "true or false")
+  const { inside, outside } = sidesOf(endpoint, cache)
+  checkInside(name, inside, options)
+  const declared = outside.filter(HttpApiMiddleware.isSecurity).flatMap(({ security }) => Object.values(security))
+  const credentials = [...new Set(declared.map(credentialOf))]
+  const named = strings("authenticated", options.authenticated ?? [])
+  const shared = (options as { readonly shared?: unknown }).shared === true
+  if (shared && (credentials.length > 0 || sameForAll)) {
+    throw invalidOptionAs(
+      `shared of ${name}`,
+      "true",
+      "false where middleware authenticates: a cache that is shared would answer in its place"
+    )
+  }
+  if (sameForAll) {
+    if (named.length > 0) {
+      throw invalidOption(
+        `authenticated of ${name}`,
+        named,
+        "none beside `sameForAll`, which says that they make no difference"
+      )
+    }
+    const asked = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
+    const counts = options.key?.includes("{") === true ? compileName(options.key).placeholders : options.query
+    if (asked.some((one) => counts === undefined || counts.includes(one))) {
+      throw invalidOptionAs(
+        counts === options.query ? `query of ${name}` : `key of ${name}`,
+        counts === undefined ? "not given" : `with "${asked.join('", "')}"`,
+        "the names of the parameters that count, of which the credential is none: with `sameForAll` it makes no difference"
+      )
+    }
+    return { authenticated: [], sameForAll }
+  }
+  const known = [
+    ...credentials,
+    ...named,
+    ...(options.vary ?? []).filter((one) => /^(authorization|cookie)$/i.test(one))
+  ]
+  const deciding = outside.filter(guards)
+  if (known.length === 0 && (deciding.length > 0 || [...endpoint.error].some(refuses))) {
+    throw invalidOptionAs(
+      `authenticated of ${name}`,
+      "not given",
+      `the credentials by which ${deciding.length > 0 ? quoted(deciding) : "its handler"} answers with 401 or 403 and which ` +
+        'no `security` declares, such as ["x-api-key"]. Where the response is the same for all who may see it: `sameForAll: true`'
+    )
+  }
+  return { authenticated: [...new Set([...named, ...credentials])], sameForAll }
+}

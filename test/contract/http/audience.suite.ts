@@ -1,0 +1,144 @@
+/**
+ * For whom a stored response is: hosts, cookies, secrets of a query, and what caches behind may keep.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServerResponse as Response } from "effect/http"
+import { cachedResponse } from "../../../src/http/index.ts"
+import { type CacheServices, invalidatePattern } from "../../../src/index.ts"
+import { countingHandler as counted, serve } from "../../support/http.ts"
+
+const ttl = "10 minutes"
+
+export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>) =>
+  describe(`for whom cached responses are, on ${name}`, () => {
+    const fresh = Effect.orDie(Layer.build(cacheLayer))
+
+    it.live("each host has its own, and patterns find one of them or all", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const body = counted((n, { headers, originalUrl }) => Response.text(`${n} ${headers["host"]} ${originalUrl}`))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            HttpRouter.add("GET", "/a", cachedResponse("a", { ttl })(body.handler)),
+            HttpRouter.add("GET", "/any", cachedResponse("any", { ttl, anyHost: true })(body.handler))
+          ),
+          services
+        )
+        const say = (path: string, host: string, more: Record<string, string> = {}) =>
+          Effect.map(ask(path, { headers: { host, ...more } }), ({ cache, text }) => `${cache} ${text}`)
+        assert.strictEqual(yield* say("/a", "shop.example"), "MISS 1 shop.example http://shop.example/a")
+        assert.strictEqual(yield* say("/a", "blog.example:8080"), "MISS 2 blog.example:8080 http://blog.example:8080/a")
+        for (const host of ["SHOP.example", "shop.example.", "shop.example:80"]) {
+          assert.strictEqual(yield* say("/a", host), "HIT 1 shop.example http://shop.example/a", host)
+        }
+        const forwarded = {
+          "x-forwarded-host": "evil.example",
+          "x-forwarded-proto": "https",
+          forwarded: "host=evil.example"
+        }
+        assert.match(yield* say("/a", "shop.example", forwarded), /^HIT 1/)
+        assert.match(yield* say("/a", "shop.example, evil.example"), /^BYPASS 3/)
+        assert.match(yield* say("/any", "a.example"), /^MISS 4/)
+        assert.match(yield* say("/any", "b.example"), /^HIT 4/)
+
+        const run = (pattern: string) => Effect.orDie(Effect.provideContext(invalidatePattern(pattern), services))
+        yield* run("http:a:http://shop.example/*")
+        assert.match(yield* say("/a", "shop.example"), /^MISS 5/)
+        assert.match(yield* say("/a", "blog.example:8080"), /^HIT 2/)
+        yield* run("http:a:*/a")
+        assert.match(yield* say("/a", "blog.example:8080"), /^MISS 6/)
+        yield* run("http:a:*")
+        assert.match(yield* say("/a", "shop.example"), /^MISS 7/)
+        yield* run("http:any:/any")
+        assert.match(yield* say("/any", "c.example"), /^MISS 8/)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("cookies that make no difference are not seen by the load", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const body = counted((n, { cookies, headers, source }) =>
+          Response.text(
+            `${n} ${headers["cookie"]} ${Object.keys(cookies)} ${(source as Request).headers.get("cookie")}`
+          )
+        )
+        const cached = (name: string, options: object) =>
+          HttpRouter.add("GET", `/${name}`, cachedResponse(name, { ttl, ...options })(body.handler))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            cached("some", { ignoreCookies: ["_ga", "_gid"] }),
+            cached("all", { ignoreCookies: true }),
+            cached("one", { authenticated: ["cookie:s"], ignoreCookies: true }),
+            cached("rest", { authenticated: ["cookie"], ignoreCookies: ["_ga"] })
+          ),
+          services
+        )
+        const say = (path: string, cookie?: string) =>
+          Effect.map(
+            ask(path, cookie === undefined ? {} : { headers: { cookie } }),
+            ({ cache, text }) => `${cache} ${text}`
+          )
+        assert.strictEqual(yield* say("/some", "_ga=1; _gid=2"), "MISS 1 undefined  null")
+        assert.strictEqual(yield* say("/some"), "HIT 1 undefined  null")
+        assert.strictEqual(yield* say("/some", "_ga=3;"), "HIT 1 undefined  null")
+        assert.strictEqual(yield* say("/some", "_ga=1; sid=ada"), "BYPASS 2 _ga=1; sid=ada _ga,sid _ga=1; sid=ada")
+        for (const cookie of ['_ga="; sid=ada"', "_ga=1; sid", "_GA=1", "_ga", "x_ga=1", "_ga=1, sid=ada; sid=x"]) {
+          assert.match(yield* say("/some", cookie), /^BYPASS/, cookie)
+        }
+        assert.match(yield* say("/all", "sid=ada"), /^MISS \d+ undefined {2}null$/)
+        assert.match(yield* say("/all", "sid=bob"), /^HIT \d+ undefined {2}null$/)
+        assert.match(yield* say("/one", "theme=x; s=1"), /^MISS \d+ s=1 s s=1$/)
+        assert.match(yield* say("/one", "s=1; theme=y"), /^HIT \d+ s=1 s s=1$/)
+        assert.match(yield* say("/one", "theme=y"), /^MISS \d+ undefined {2}null$/)
+        assert.match(yield* say("/rest", "_ga=1; s=1; t=2"), /^MISS \d+ s=1; t=2 s,t s=1; t=2$/)
+        assert.match(yield* say("/rest", "s=1; t=2; _ga=3"), /^HIT/)
+        assert.match(yield* say("/rest", "t=2; s=1"), /^MISS/)
+        assert.match(yield* say("/rest", "_ga=1"), /^MISS \d+ undefined {2}null$/)
+        assert.match(yield* say("/rest"), /^HIT/)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a secret of a query tells users apart, and stands in no key", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const body = counted((n, { url }) => Response.text(`${n} ${url}`))
+        const ask = yield* serve(
+          HttpRouter.add("GET", "/q", cachedResponse("q", { ttl, authenticated: ["query:api_key"] })(body.handler)),
+          services
+        )
+        const say = (path: string) => Effect.map(ask(path), ({ cache, text }) => `${cache} ${text}`)
+        assert.strictEqual(yield* say("/q?api_key=ada&a=1"), "MISS 1 /q?api_key=ada&a=1")
+        assert.strictEqual(yield* say("/q?api_key=bob&a=1"), "MISS 2 /q?api_key=bob&a=1")
+        assert.strictEqual(yield* say("/q?a=1"), "MISS 3 /q?a=1")
+        assert.strictEqual(yield* say("/q?a=1&api_key=ada"), "HIT 1 /q?api_key=ada&a=1")
+        yield* Effect.orDie(
+          Effect.provideContext(invalidatePattern("http:q:http://localhost/q?a=1#query%3Aapi_key=*"), services)
+        )
+        assert.deepStrictEqual(
+          [(yield* say("/q?api_key=ada&a=1")).slice(0, 4), (yield* say("/q?a=1")).slice(0, 4)],
+          ["MISS", "HIT "]
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("an encoding that no policy covers is not stored", () =>
+      Effect.gen(function*() {
+        const body = counted((n, { url }) =>
+          Response.text(`${n}`, { headers: { "content-encoding": url.includes("plain") ? "identity" : "x-own" } })
+        )
+        const ask = yield* serve(
+          Layer.mergeAll(
+            HttpRouter.add("GET", "/z", cachedResponse("z", { ttl })(body.handler)),
+            HttpRouter.add("GET", "/v", cachedResponse("v", { ttl, vary: ["accept-encoding"] })(body.handler))
+          ),
+          yield* fresh
+        )
+        const twice = (path: string) =>
+          Effect.map(Effect.all([ask(path), ask(path)]), (answers) => answers.map(({ cache }) => cache))
+        assert.deepStrictEqual(yield* twice("/z"), ["BYPASS", "BYPASS"])
+        assert.deepStrictEqual(yield* twice("/z?plain"), ["MISS", "HIT"])
+        assert.deepStrictEqual(yield* twice("/v"), ["MISS", "HIT"])
+      }).pipe(Effect.scoped)
+    )
+  })
