@@ -1,28 +1,26 @@
 /**
  * Cached responses: a route's handler, run once per key and lifetime.
- *
- * **What may be shared.** What may not be stored may not be shared either: a response that turns out to be private, to
- * set a cookie, to stream or to fail belongs to the request whose handler made it. So the load that requests share ends
- * in a stored response or in `notStorable`; on the latter, the request that ran the handler gets what it made, and every
- * other one runs its own.
  */
-import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
-import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option } from "effect"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { engineOf, type Plan } from "../engine/contract.ts"
+import { type Engine, engineOf, mustFail, type Plan } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/shape.ts"
 import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { type Forward, marked, type Told } from "./cacheStatus.ts"
+import { isUnsafe, madeOldBy } from "./changes.ts"
 import { compileName, keyUnsafe } from "./key.ts"
-import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { Call, leave, load, type Made, madeHere, notStorable, type Run, takeOwn } from "./load.ts"
+import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
 import { Reloads, type Turn } from "./reloads.ts"
-import { RequestState, seesState, unseen } from "./requestState.ts"
-import { storableOf, wishOf } from "./semantics.ts"
-import { ageOf, answer, type CacheStatus, store, StoredResponse } from "./stored.ts"
-import { canBeWhole, wholeOf } from "./whole.ts"
+import { seesState, unseen } from "./requestState.ts"
+import { ageOf, answer, leftOf, StoredResponse } from "./stored.ts"
+import { canBeWhole } from "./whole.ts"
+import { wishOf } from "./wish.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
@@ -32,116 +30,6 @@ export type Handler<E, R> = Effect.Effect<Response, E, R> | ((request: Request) 
 
 /** The handler with a cache before it. */
 export type CachedHandler<E, R> = Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest | CacheClient>
-
-/** The load made nothing that others may have. */
-class NotStorable {}
-const notStorable = new NotStorable()
-
-/** When a response was loaded in this process, in the order of loads, and whether it was stored, or may have been. */
-interface Made {
-  readonly tick: number
-  kept: boolean
-}
-let ticks = 0
-const madeHere = new WeakMap<object, Made>()
-
-/** One request on its way through the cache. */
-class Call {
-  readonly request: Request
-  readonly tick = ++ticks
-  made: Made | undefined
-  /** Where it asked for a reload. Where each caller gets a copy, who shares it cannot tell from it when it was made. */
-  turn: Turn<Made> | undefined
-  /** What the handler gave to this very request, when it is not for others. */
-  own:
-    | { readonly exit: Exit.Exit<Response, unknown>; readonly scope: Scope.Closeable; readonly state: RequestState }
-    | undefined
-  gone = false
-  ttlMillis = 0
-  exchange: Exchange | undefined
-  /** Why there is no lifetime to store it with. */
-  problem: unknown
-  constructor(request: Request) {
-    this.request = request
-  }
-}
-
-type Run = (request: Request) => Effect.Effect<Response, unknown, unknown>
-
-const isFailure = (cause: Cause.Cause<unknown>): boolean => cause.reasons.some(({ _tag }) => _tag === "Fail")
-
-/**
- * Runs the handler for the store. In a scope and a request state of its own: the load may outlive the request that began
- * it, and what a handler leaves for one response (a cookie, say) must not be lost on the others unseen.
- */
-const load = (policy: Policy, byHost: boolean, run: Run) => (call: Call) =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber<StoredResponse, unknown, unknown>((fiber) => {
-      const scope = Scope.makeUnsafe()
-      const state: RequestState = { preResponseHandler: undefined, loggerDisabled: false }
-      const request = wholeOf(call.request, policy, byHost)
-      const context = fiber.context.pipe(
-        Context.add(Scope.Scope, scope),
-        Context.add(RequestState, state),
-        Context.add(HttpServerRequest.HttpServerRequest, request)
-      )
-      const handled = Effect.suspend(() => run(request)) as Effect.Effect<Response, unknown>
-      return Effect.flatMap(Effect.exit(restore(Effect.provideContext(handled, context))), (exit) => {
-        const keep = (): Effect.Effect<never, NotStorable> => {
-          call.own = { exit, scope, state }
-          // Nobody is left to take it.
-          return Effect.andThen(call.gone ? leave(call, exit) : Effect.void, Effect.fail(notStorable))
-        }
-        if (Exit.isFailure(exit)) {
-          // A failure becomes a response too, and may hold as much of its user as any other. Defects and interruptions
-          // say nothing of anybody, and are shared.
-          return isFailure(exit.cause) ? keep() : Effect.andThen(Scope.close(scope, exit), Effect.failCause(exit.cause))
-        }
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-        const storable = state.preResponseHandler === undefined ? storableOf(exit.value, policy, now) : undefined
-        if (storable === undefined) return keep()
-        call.exchange = { request: call.request, response: exit.value }
-        try {
-          const ttl = typeof policy.ttl === "function" ? policy.ttl(call.exchange) : policy.ttl
-          call.ttlMillis = Math.min(ttl, storable.maxMillis)
-        } catch (problem) {
-          call.problem = problem
-        }
-        const stored = store(storable, policy, call.ttlMillis, now)
-        call.made = { tick: ++ticks, kept: false }
-        if (call.turn !== undefined) call.turn.made = call.made
-        madeHere.set(stored, call.made)
-        return Effect.as(Scope.close(scope, exit), stored)
-      })
-    })
-  )
-
-/** Lets go of what the handler made for a request that will not use it. */
-const leave = (call: Call, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { own } = call
-    call.own = undefined
-    return own === undefined ? Effect.void : Scope.close(own.scope, exit)
-  })
-
-/** Hands a request what its handler made: its scope ends with that of the request, which waits for streams. */
-const takeOwn = (call: Call, context: Context.Context<never>): Effect.Effect<Response, unknown> => {
-  const { exit, scope, state } = call.own!
-  call.own = undefined
-  const requestScope = Context.getOrUndefined(context, Scope.Scope)
-  const outer = Context.getOrUndefined(context, RequestState)
-  if (outer !== undefined && state.loggerDisabled) outer.loggerDisabled = true
-  if (state.preResponseHandler !== undefined) {
-    HttpEffect.appendPreResponseHandlerUnsafe(context, state.preResponseHandler)
-  }
-  const handOver =
-    requestScope === undefined
-      ? Scope.close(scope, exit)
-      : Scope.addFinalizerExit(requestScope, (end) => Scope.close(scope, end))
-  return Effect.andThen(handOver, exit)
-}
-
-const marked = (response: Response): Response => HttpServerResponse.setHeader(response, "x-cache", "BYPASS")
 
 const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) => {
   const { tags } = options
@@ -167,8 +55,12 @@ interface Cache {
   readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
 }
 
+/** The answer to `only-if-cached` where nothing is. Of this request alone. */
+const gatewayTimeout = ({ forward, key }: Call): Response =>
+  marked(HttpServerResponse.empty({ status: 504, headers: { "cache-control": "no-store" } }), { forward, key })
+
 const makeCache = (
-  run: (request: Request) => Effect.Effect<Response, unknown, unknown>,
+  run: Run,
   nameOrKey: string,
   options: ResponseOptions<OnCacheError>,
   more?: object,
@@ -196,7 +88,15 @@ const makeCache = (
       if (call.made !== undefined) call.made.kept = false
     }
   }
-  const direct: Plan = { ...plan, load: (call: Call) => Effect.map(run(call.request), marked) }
+  const direct: Plan = {
+    ...plan,
+    load: (call: Call) =>
+      call.onlyIfCached
+        ? Effect.succeed(gatewayTimeout(call))
+        : Effect.map(run(call.request), (response) =>
+            marked(response, { forward: call.forward, forwardStatus: response.status, key: call.key })
+          )
+  }
   return { policy, compiled, plan, direct, reloads: new WeakMap() }
 }
 
@@ -208,6 +108,47 @@ const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<
   }
   return own
 }
+
+/** Whether a response was there before the request came. */
+const isBefore = (made: Made | undefined, call: Call): boolean => made === undefined || made.tick < call.tick
+
+const toldOf = (call: Call, stored: StoredResponse, made: Made | undefined): Told => {
+  const { forward, key } = call
+  if (made === undefined || isBefore(made, call)) return { forward: undefined, key }
+  const told = { forwardStatus: stored.status, collapsed: call.made === undefined, key }
+  return made.kept
+    ? { ...told, forward, stored: true }
+    : { ...told, forward: { ...forward, detail: forward.detail ?? "not-stored" } }
+}
+
+/**
+ * A request that may change what is stored. What it has made old is so before its response goes out. A cache that fails is
+ * recorded, and fails the request only where it is to.
+ */
+const changing = (
+  { compiled, plan, policy }: Cache,
+  engine: Engine,
+  request: Request,
+  context: Context.Context<never>,
+  handled: Effect.Effect<Response, unknown, unknown>
+): Effect.Effect<Response, unknown, unknown> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
+      const invalidate = (response: Response): Effect.Effect<void, CacheError> =>
+        Effect.forEach(
+          madeOldBy(compiled, policy, request, context, response),
+          (one) => {
+            const done = engine.invalidate(plan.region, one)
+            return mustFail(plan) ? done : Effect.ignore(done)
+          },
+          { discard: true }
+        )
+      const response: Effect.Effect<Response> = Exit.isSuccess(exit)
+        ? Effect.succeed(exit.value)
+        : Effect.map(HttpServerError.causeResponse(exit.cause), ([sent]) => sent)
+      return Effect.andThen(Effect.flatMap(response, invalidate), exit)
+    })
+  )
 
 const serve = (
   cache: Cache,
@@ -224,35 +165,50 @@ const serve = (
   const around = Effect.suspend(() => direct.load(call))
   if (!seesState()) return Effect.andThen(unseen, around)
   const wish = wishOf(request, policy)
-  // A handler of HEAD alone makes responses without a body, and they are not those of GET.
-  if (wish === "bypass" || Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.method === "HEAD") {
+  call.onlyIfCached = wish.onlyIfCached
+  /** What becomes of a request that is not answered from what is stored, nor loads for it. */
+  const pass = (forward: Forward): Effect.Effect<Response, unknown, unknown> => {
+    call.forward = forward
     return around
+  }
+  if (wish.around !== undefined) {
+    const passed = pass(wish.around)
+    return isUnsafe(request.method) ? changing(cache, engine, request, fiber.context, passed) : passed
+  }
+  // A handler of HEAD alone makes responses without a body, and they are not those of GET.
+  if (Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.method === "HEAD") {
+    return pass({ fwd: "bypass", detail: "head-route" })
   }
   let key: string
   try {
     key = keyUnsafe(compiled, policy, request, fiber.context)
   } catch (error) {
     // A parameter is missing, or there are two: that is what a client sent, and no failure of the cache.
-    return error instanceof CacheError ? around : Effect.die(error)
+    return error instanceof CacheError ? pass({ fwd: "bypass", detail: "no-key" }) : Effect.die(error)
   }
+  if (policy.saysKey) call.key = key
   const question = { plan, key, args: [call], receiver: undefined, params: call }
-  const maxAge = wish === "refresh" ? 0 : wish.maxAge
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
   const settle = (cause: Cause.Cause<unknown>): Effect.Effect<Response, unknown, unknown> => {
     if (!cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === notStorable)) {
       return Effect.failCause(cause)
     }
-    return call.own === undefined ? around : Effect.map(takeOwn(call, fiber.context), marked)
+    if (call.own === undefined) return around
+    const { forward, forwardStatus, key } = call
+    return Effect.map(takeOwn(call, fiber.context), (response) => marked(response, { forward, forwardStatus, key }))
   }
-  const statusOf = (made: Made | undefined): CacheStatus =>
-    made === undefined || made.tick < call.tick ? "HIT" : made.kept ? "MISS" : "BYPASS"
+  const answered = (stored: StoredResponse, made: Made | undefined): Response =>
+    answer(stored, request, policy, toldOf(call, stored, made), now())
+  /** Whether what is there will do. An entry of a status that is listed no more will not. */
+  const suits = (stored: StoredResponse): boolean =>
+    policy.statuses.has(stored.status) && ageOf(stored, now()) <= wish.maxAge && leftOf(stored, now()) >= wish.minFresh
   const found = (value: unknown): Effect.Effect<Response, unknown, unknown> => {
     const stored = value as StoredResponse
-    const status = statusOf(call.made ?? madeHere.get(stored))
-    return status === "HIT" && ageOf(stored, now()) > maxAge
-      ? renewed
-      : Effect.succeed(answer(stored, request, policy, status, now()))
+    const made = call.made ?? madeHere.get(stored)
+    if (!isBefore(made, call) || suits(stored)) return Effect.succeed(answered(stored, made))
+    call.forward = { fwd: "request" }
+    return renewed
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
     // The same for every request that shares it: one that took what is stored would do for some of them only.
@@ -264,27 +220,30 @@ const serve = (
       onFailure: settle,
       onSuccess: (value) => {
         const stored = value as StoredResponse
-        const made = call.made ?? call.turn?.made ?? madeHere.get(stored)
-        return Effect.succeed(answer(stored, request, policy, statusOf(made), now()))
+        return Effect.succeed(answered(stored, call.made ?? call.turn?.made ?? madeHere.get(stored)))
       }
     })
   })
-  if (!canBeWhole(request)) {
-    // A look at what is there, without a load: its response would be taken for that to a GET.
-    if (wish === "refresh") return around
+  // A look at what is there, without a load: the response to a HEAD would be taken for that to a GET, and a part for the whole.
+  if (!canBeWhole(request) || wish.onlyIfCached || wish.part) {
+    if (wish.refresh) return pass({ fwd: "request" })
     return Effect.matchEffect(engine.peek(plan.region, key), {
-      onFailure: (error) => engine.bypass({ plan: direct, args: [call], receiver: undefined }, error),
+      onFailure: (error) => {
+        call.forward = { fwd: "bypass", detail: "cache-error" }
+        return engine.bypass({ plan: direct, args: [call], receiver: undefined }, error)
+      },
       onSuccess: Option.match({
-        onNone: () => around,
+        onNone: () => pass({ fwd: "miss" }),
         onSome: (value) =>
-          ageOf(value as StoredResponse, now()) > maxAge
-            ? around
-            : Effect.succeed(answer(value as StoredResponse, request, policy, "HIT", now()))
+          suits(value as StoredResponse)
+            ? Effect.succeed(answered(value as StoredResponse, undefined))
+            : pass({ fwd: "request" })
       })
     }) as Effect.Effect<Response, unknown, unknown>
   }
+  if (wish.refresh) call.forward = { fwd: "request" }
   return Effect.onExit(
-    wish === "refresh"
+    wish.refresh
       ? renewed
       : Effect.matchCauseEffect(engine.getOrLoad(question, fiber), { onFailure: settle, onSuccess: found }),
     (exit) => {
@@ -346,17 +305,25 @@ export interface CachedResponse {
  * `buildCachePattern("http:users:https://example.com/users/{id}", { params: { id: encodeURIComponent(id) } })`, if clients
  * encode as that does.
  *
- * **What is stored**: responses with status 200 to GET, with a body in memory of up to `maxBodyBytes`. A HEAD is answered
- * from the response to GET. When there is none, the handler is asked for that of GET where the server passes on a web
- * `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored: responses with a
- * cookie, with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover;
- * responses to requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
+ * **What is stored**: responses to GET with status 200, or one that `statuses` lists, and a body in memory of up to
+ * `maxBodyBytes`. A HEAD is answered from the response to GET. When there is none, the handler is asked for that of GET where
+ * the server passes on a web `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored:
+ * responses with a cookie, with `Cache-Control: private`, `no-store` or `no-cache`, with a `Vary` or a `Content-Encoding` that the
+ * policy does not cover, or with a lifetime that is over; responses to requests with credentials that the policy does not name, or
+ * with a body; streams, failures.
  *
- * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
- * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored. `If-None-Match` is answered
- * with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or for none of this (`no-store`). In a
- * process one fresh load of a key runs at a time, and who asks meanwhile shares the next; it is stored unless another load
- * of the key is under way, so clients that keep asking keep nothing from being stored.
+ * **What it adds**: `ETag` (a hash of the body, to a 200) and `Cache-Control`, unless the handler set them, `Age`, `Cache-Status`
+ * (RFC 9211), and for this release `X-Cache`: `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not
+ * stored.
+ *
+ * **What clients may ask for**: conditions (`If-None-Match`, `If-Modified-Since`) are answered with 304, a `Range` of bytes from the
+ * stored whole with 206 or 416. They may ask for a fresh load (`Cache-Control: no-cache`, `max-age`, `min-fresh`), for none
+ * (`only-if-cached`, 504) or for none of this (`no-store`). In a process one fresh load of a key runs at a time, and who asks
+ * meanwhile shares the next; it is stored unless another load of the key is under way, so clients that keep asking keep nothing from
+ * being stored.
+ *
+ * **Changes**: a request with an unsafe method that ends in a 2xx or 3xx invalidates what is stored for its URL, in all variants,
+ * before its response goes out; with a name, those that `Location` and `Content-Location` name as well.
  *
  * A hit skips the handler and all that it provides for itself, so authorization belongs outside of the cached handler.
  *

@@ -160,19 +160,20 @@ const resource = (compiled: CompiledKey, policy: Policy, request: Request, place
 }
 
 /**
- * The key of a request. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its
+ * The key of a request, and without its `variants` what the keys of all of them begin with, up to a `#`. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its
  * host or its target is malformed.
  */
 export const keyUnsafe = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  variants = true
 ): string => {
   const place = placeOf(request)
   if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
   const { query } = place
-  const variant = variantPart(request, policy, query)
+  const variant = variants ? variantPart(request, policy, query) : ""
   if (compiled.placeholders.length > 0) {
     const params: Record<string, unknown> = Object.create(null)
     Object.assign(params, Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams))

@@ -7,6 +7,7 @@ import type { OnCacheError } from "../CacheRegion.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { byteLimit, positiveMillis, strings } from "../region/checks.ts"
+import { isStorableStatus } from "./status.ts"
 
 /** The two ends of a load, as `ttl` and `tags` see them. */
 export interface Exchange {
@@ -32,6 +33,18 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
    * that the response is not stored.
    */
   readonly ttl: Duration.Input | ((exchange: Exchange) => Duration.Input)
+  /**
+   * Whether a response is stored, asked of each that may be. One that is not belongs to the request whose handler made it, and those that
+   * waited for it run their own. What it throws, or anything but `true` and `false`, is a "no", with a warning.
+   */
+  readonly storeIf?: ((exchange: Exchange) => boolean) | undefined
+  /**
+   * The statuses that are stored, such as `[200, 301, 404]`: final ones, but for 206, 304, 412 and 416. Default `[200]`. What else
+   * must be so for a response to be stored is the same for all.
+   */
+  readonly statuses?: ReadonlyArray<number> | undefined
+  /** `{ key: true }`: `Cache-Status` says the key as well. Secrets stand in it as a hash, what `vary` names as it was sent. */
+  readonly cacheStatus?: { readonly key?: boolean | undefined } | undefined
   /** Tags for `invalidateTags`, fixed or made from the exchange. */
   readonly tags?: ReadonlyArray<string> | ((exchange: Exchange) => ReadonlyArray<string>) | undefined
   /**
@@ -88,6 +101,10 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
 /** Options checked, names in lower case. */
 export interface Policy {
   readonly ttl: number | ((exchange: Exchange) => number)
+  readonly storeIf: ResponseOptions["storeIf"]
+  readonly statuses: ReadonlySet<number>
+  /** `Cache-Status` says the key. */
+  readonly saysKey: boolean
   readonly tags: ResponseOptions["tags"]
   /** Header names whose values are in the key as they are. */
   readonly vary: ReadonlyArray<string>
@@ -126,6 +143,9 @@ const headers = (option: string, names: ReadonlyArray<string>): ReadonlyArray<st
 
 const names: Names<ResponseOptions> = {
   ttl: 0,
+  storeIf: 0,
+  statuses: 0,
+  cacheStatus: 0,
   tags: 0,
   vary: 0,
   authenticated: 0,
@@ -136,6 +156,18 @@ const names: Names<ResponseOptions> = {
   stampede: 0,
   cacheControl: 0,
   onCacheError: 0
+}
+
+const statusesUnsafe = (given: ReadonlyArray<number>): ReadonlySet<number> => {
+  if (!Array.isArray(given) || given.length === 0 || !given.every(isStorableStatus)) {
+    throw invalidOption("statuses", given, "an array of statuses from 200 to 599, without 206, 304, 412 and 416")
+  }
+  return new Set(given)
+}
+
+const optional = <A>(option: string, value: A, type: string, expected: string): A => {
+  if (value !== undefined && typeof value !== type) throw invalidOption(option, value, expected)
+  return value
 }
 
 const flag = (option: string, value: boolean | undefined): boolean => {
@@ -165,6 +197,7 @@ const ignored = (
 export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: object): Policy => {
   knownOptions(options, { ...more, ...names })
   if (typeof options.stampede === "object") knownOptions(options.stampede, { lockTtl: 0, waitTimeout: 0 }, "stampede")
+  if (options.cacheStatus !== undefined) knownOptions(options.cacheStatus, { key: 0 }, "cacheStatus")
   const { cacheControl, ttl } = options
   const maxBodyBytes = byteLimit("maxBodyBytes", options.maxBodyBytes ?? 1_048_576)
   const varied = headers("vary", strings("vary", options.vary ?? []))
@@ -184,6 +217,9 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
   const vary = varied.filter((name) => !secretHeaders.includes(name))
   return {
     ttl: typeof ttl === "function" ? (exchange) => positiveMillis("ttl", ttl(exchange)) : positiveMillis("ttl", ttl),
+    storeIf: optional("storeIf", options.storeIf, "function", "a function of the exchange"),
+    statuses: statusesUnsafe(options.statuses ?? [200]),
+    saysKey: optional("cacheStatus.key", options.cacheStatus?.key, "boolean", "true or false") === true,
     tags: options.tags,
     vary,
     secretHeaders,

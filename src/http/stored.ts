@@ -6,10 +6,12 @@ import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Policy } from "./options.ts"
-import { dropped, goesWith304, headerName, headerValue, noneMatches, type Storable } from "./semantics.ts"
-
-/** What `X-Cache` says. */
-export type CacheStatus = "HIT" | "MISS" | "BYPASS"
+import { listWith, statusOf, type Told } from "./cacheStatus.ts"
+import { goesWith304, isUnmodified, rangeCounts } from "./conditions.ts"
+import { highestSeconds } from "./freshness.ts"
+import { partOf } from "./range.ts"
+import { dropped, headerName, headerValue, type Storable } from "./semantics.ts"
+import { isBodiless, isStorableStatus } from "./status.ts"
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
@@ -45,7 +47,7 @@ const storableName = Schema.makeFilter((name: string) => !dropped.has(name) && n
  * a message ends, or to set cookies.
  */
 export const StoredResponse = Schema.Struct({
-  status: Schema.Literal(200),
+  status: Schema.Finite.check(Schema.makeFilter(isStorableStatus)),
   headers: Schema.Array(
     Schema.Tuple([
       Schema.String.check(Schema.isPattern(headerName), storableName),
@@ -63,7 +65,9 @@ export interface StoredResponse extends Schema.Schema.Type<typeof StoredResponse
 /** Adds what every answer made of it will carry. */
 export const store = (storable: Storable, policy: Policy, lifetimeMillis: number, now: number): StoredResponse => {
   const headers = new Map(storable.headers)
-  if (!headers.has("etag")) headers.set("etag", `"${Base64Url.encode(sha256(storable.body)).slice(0, 27)}"`)
+  // Of others than 200 nobody asks whether it is still the same (RFC 9110, 13.2.1).
+  if (storable.status === 200 && !headers.has("etag"))
+    headers.set("etag", `"${Base64Url.encode(sha256(storable.body)).slice(0, 27)}"`)
   // Caches behind this one have to tell the variants apart too.
   const vary = new Set((headers.get("vary") ?? "").split(",").map((name) => name.trim().toLowerCase()))
   for (const name of policy.covered) vary.add(name)
@@ -71,7 +75,7 @@ export const store = (storable: Storable, policy: Policy, lifetimeMillis: number
   vary.delete("")
   if (vary.size > 0) headers.set("vary", [...vary].join(", "))
   return {
-    status: 200,
+    status: storable.status,
     headers: [...headers],
     body: storable.body,
     at: now - storable.ageMillis,
@@ -79,27 +83,33 @@ export const store = (storable: Storable, policy: Policy, lifetimeMillis: number
   }
 }
 
-/** The highest age there is (RFC 9111, 1.2.2). */
-const highestAge = 2_147_483_648
-
 /** Whole seconds since it was generated. Clocks of two hosts may disagree, but no age is negative. */
 export const ageOf = (stored: StoredResponse, now: number): number =>
-  Math.min(highestAge, Math.max(0, Math.floor((now - stored.at) / 1000)))
+  Math.min(highestSeconds, Math.max(0, Math.floor((now - stored.at) / 1000)))
+
+/** Whole seconds that are left of its lifetime; `Infinity` for no end. */
+export const leftOf = ({ at, lifetime }: StoredResponse, now: number): number =>
+  lifetime === null ? Infinity : Math.max(0, Math.floor((at + lifetime - Math.max(now, at)) / 1000))
 
 const year = 31_536_000
 
-/** The answer to a request: the stored response, or 304 when the client has it already. */
+/** The answer to a request: the stored response, 304 when the client has it already, or the part that it asks for. */
 export const answer = (
   stored: StoredResponse,
   request: HttpServerRequest.HttpServerRequest,
   policy: Policy,
-  status: CacheStatus,
+  told: Told,
   now: number
 ): HttpServerResponse.HttpServerResponse => {
   const headers: Record<string, string> = Object.fromEntries(stored.headers)
   const age = ageOf(stored, now)
+  const left = leftOf(stored, now)
   headers["age"] = String(age)
-  headers["x-cache"] = status
+  headers["x-cache"] = statusOf(told)
+  headers["cache-status"] = listWith(
+    headers["cache-status"],
+    told.forward === undefined || told.stored === true ? { ...told, ttl: left === Infinity ? undefined : left } : told
+  )
   if (headers["cache-control"] === undefined) {
     const maxAge = Math.min(year, Math.floor((stored.lifetime ?? Infinity) / 1000))
     const { cacheControl, scope } = policy
@@ -110,13 +120,45 @@ export const answer = (
           ? cacheControl
           : cacheControl({ maxAge, age, scope })
   }
-  if (noneMatches(request.headers["if-none-match"], headers["etag"] ?? "")) {
+  // Conditions and ranges are of what would be a success.
+  if (stored.status === 200) {
+    if (isUnmodified(request.headers, headers)) {
+      return HttpServerResponse.empty({ status: 304, headers: filtered(headers, goesWith304) })
+    }
+    const { "if-range": ifRange, range } = request.headers
+    if (range !== undefined && request.method === "GET" && rangeCounts(ifRange, headers, stored.at)) {
+      return partly(stored.body, headers, range)
+    }
+  }
+  return withBody(stored.body, stored.status, headers)
+}
+
+const filtered = (headers: Record<string, string>, keeps: (name: string) => boolean): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name)))
+
+const withBody = (body: Uint8Array, status: number, headers: Record<string, string>) =>
+  body.length === 0 || isBodiless(status)
+    ? HttpServerResponse.empty({ status, headers })
+    : HttpServerResponse.uint8Array(body, { status, headers })
+
+const partly = (body: Uint8Array, headers: Record<string, string>, range: string) => {
+  const part = partOf(range, body.length)
+  if (part === "whole") return withBody(body, 200, headers)
+  if (part === "none") {
+    // It is no answer to any other request, and caches that know no ranges could keep it for one.
     return HttpServerResponse.empty({
-      status: 304,
-      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => goesWith304(name)))
+      status: 416,
+      headers: {
+        ...filtered(headers, (name) => goesWith304(name) && !ofTheWhole.has(name)),
+        "content-range": `bytes */${body.length}`,
+        "cache-control": "no-store"
+      }
     })
   }
-  return stored.body.length === 0
-    ? HttpServerResponse.empty({ status: stored.status, headers })
-    : HttpServerResponse.uint8Array(stored.body, { status: stored.status, headers })
+  const { first, last } = part
+  return withBody(body.subarray(first, last + 1), 206, {
+    ...headers,
+    "content-range": `bytes ${first}-${last}/${body.length}`
+  })
 }
+const ofTheWhole = new Set(["content-location", "etag", "expires", "last-modified"])

@@ -6,6 +6,7 @@ import { Cookies, Headers, type HttpServerRequest } from "effect/http"
 import { countedCookies } from "./cookies.ts"
 import type { Policy } from "./options.ts"
 import { placeOf } from "./place.ts"
+import { headerValue } from "./semantics.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -47,7 +48,7 @@ const changesOf = (request: Request, policy: Policy, host: string | undefined): 
   }
   const counted = countedCookies(headers["cookie"], policy)
   // A middleware may have changed them in one place only.
-  const there = web === undefined ? counted : (web.headers.get("cookie") ?? undefined)
+  const there = web?.headers.get("cookie") ?? counted
   if (counted !== headers["cookie"] || counted !== there) changes["cookie"] = counted
   if (host !== undefined && host !== "" && headers["host"] !== host) changes["host"] = host
   return changes
@@ -81,7 +82,7 @@ export const wholeOf = (request: Request, policy: Policy, byHost: boolean): Requ
   const sent = new globalThis.Headers(web?.headers)
   for (const [name, value] of Object.entries(changes)) {
     if (value !== undefined) headers = Headers.set(headers, name, value)
-    if (value === undefined) sent.delete(name)
+    if (value === undefined || !headerValue.test(value)) sent.delete(name)
     else sent.set(name, value)
   }
   if (web === undefined) return view(request, headers, url, names.length === 0 ? source : messageWith(source, headers))

@@ -6,7 +6,8 @@ import { Arbitrary, Context, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { compileName, keyUnsafe } from "../../src/http/key.ts"
 import { policyUnsafe } from "../../src/http/options.ts"
-import { directivesOf, noneMatches } from "../../src/http/semantics.ts"
+import { noneMatches } from "../../src/http/conditions.ts"
+import { directivesOf } from "../../src/http/freshness.ts"
 
 const policy = policyUnsafe({ ttl: 1000, vary: ["x-a", "x-b"], authenticated: ["x-key", "cookie:s"] })
 

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict"
 import { Effect, Random, type Scope } from "effect"
 import type { Redis } from "ioredis"
-import { attempt, delay, RedisServerError } from "./redisServer.ts"
+import { delay } from "./programs.ts"
+import { attempt, RedisServerError } from "./redisServer.ts"
 import {
   type Connect,
   connections,

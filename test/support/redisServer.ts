@@ -1,13 +1,14 @@
 /**
  * A real Redis (or Valkey) for tests: found on this host or installed, on a free port, gone when the scope closes.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as tls from "node:tls"
 import { Context, Data, Effect, Layer, type Scope } from "effect"
+import { freePort, kill, type Program, programPath, run, track } from "./programs.ts"
 
 export class RedisServerError extends Data.TaggedError("RedisServerError")<{ readonly message: string }> {}
 
@@ -46,115 +47,12 @@ export interface RunningRedis {
   readonly raw: (...args: ReadonlyArray<string>) => Effect.Effect<string, RedisServerError>
 }
 
-const names = ["redis-server", "valkey-server"]
-
-const findServer = (): string | undefined => {
-  const folders = [
-    ...(process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => path.isAbsolute(folder)),
-    "/usr/bin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/opt/homebrew/bin"
-  ]
-  for (const folder of folders) {
-    for (const name of names) {
-      const file = path.join(folder, name)
-      try {
-        fs.accessSync(file, fs.constants.X_OK)
-        return file
-      } catch {
-        // look on
-      }
-    }
-  }
-  return undefined
-}
-
-const run = (file: string, args: ReadonlyArray<string>): Promise<void> =>
-  new Promise((resolve, reject) => {
-    execFile(
-      file,
-      args,
-      { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 },
-      (error, _out, stderr) =>
-        error === null ? resolve() : reject(new Error(`${error.message}\n${stderr.slice(-500)}`))
-    )
-  })
-
-const apt = "/usr/bin/apt-get"
-const advice =
-  "Install Redis 7 or Valkey so that `redis-server` or `valkey-server` is on the PATH: `apt-get install redis-server` " +
-  "(Debian, Ubuntu), `brew install redis` (macOS), `dnf install valkey` (Fedora)."
-
-export const delay = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
-
-/** Only root may install, and only where apt is; workers that want it at once take turns by a lock folder. */
-const installServer = async (): Promise<string> => {
-  const root = process.getuid?.() === 0
-  if (!root || !fs.existsSync(apt)) throw new Error(`No Redis server found. ${advice}`)
-  const lock = path.join(os.tmpdir(), "effect-cache-install-redis.lock")
-  for (;;) {
-    const found = findServer()
-    if (found !== undefined) return found
-    try {
-      fs.mkdirSync(lock)
-      break
-    } catch {
-      const age = Date.now() - (fs.statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
-      if (age > 300_000) fs.rmSync(lock, { recursive: true, force: true })
-      await delay(500)
-    }
-  }
-  try {
-    // A failed update may still leave lists good enough to install from.
-    await run(apt, ["update"]).catch(() => undefined)
-    await run(apt, ["install", "-y", "--no-install-recommends", "redis-server"])
-  } catch (cause) {
-    throw new Error(`Installing redis-server failed: ${cause instanceof Error ? cause.message : cause}\n${advice}`)
-  } finally {
-    fs.rmSync(lock, { recursive: true, force: true })
-  }
-  const found = findServer()
-  if (found === undefined) throw new Error(`apt-get installed no redis-server. ${advice}`)
-  return found
-}
-
-let executable: Promise<string> | undefined
-const resolveServer = (): Promise<string> => {
-  const found = findServer()
-  return found === undefined ? (executable ??= installServer()) : Promise.resolve(found)
-}
-
-const listens = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = net.createServer()
-    server.once("error", () => resolve(false))
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
-  })
-
-/**
- * A port nobody listens on. Another process may take it before we do, so whoever uses it tries again. It lies below the
- * ports that systems give to outgoing connections: those could take the port of a server that is stopped for a while.
- */
-const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000)
-    if (await listens(port)) return port
-  }
-}
-
-// A child must never outlive the tests, however they end.
-const children = new Set<ChildProcess>()
-let exitHook = false
-const track = (child: ChildProcess) => {
-  if (!exitHook) {
-    exitHook = true
-    process.on("exit", () => {
-      for (const child of children) child.kill("SIGKILL")
-    })
-  }
-  children.add(child)
-  child.once("exit", () => children.delete(child))
+const program: Program = {
+  names: ["redis-server", "valkey-server"],
+  package: "redis-server",
+  advice:
+    "Install Redis 7 or Valkey so that `redis-server` or `valkey-server` is on the PATH: `apt-get install redis-server` " +
+    "(Debian, Ubuntu), `brew install redis` (macOS), `dnf install valkey` (Fedora)."
 }
 
 const encodeCommand = (args: ReadonlyArray<string>) =>
@@ -236,17 +134,6 @@ const launch = (file: string, args: ReadonlyArray<string>, port: number, ca: str
     ask()
   })
 
-const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
-
-const kill = (child: ChildProcess): Promise<void> =>
-  ended(child)
-    ? Promise.resolve()
-    : new Promise((resolve) => {
-        child.ref()
-        child.once("exit", () => resolve())
-        child.kill("SIGKILL")
-      })
-
 export const attempt = <A>(evaluate: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, RedisServerError> =>
   Effect.tryPromise({
     try: evaluate,
@@ -255,7 +142,7 @@ export const attempt = <A>(evaluate: (signal: AbortSignal) => Promise<A>): Effec
 
 const scoped = (options: RedisServerOptions = {}): Effect.Effect<RunningRedis, RedisServerError, Scope.Scope> =>
   Effect.gen(function*() {
-    const file = yield* attempt(resolveServer)
+    const file = yield* attempt(() => programPath(program))
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "effect-cache-redis-"))),
       (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))

@@ -4,7 +4,8 @@
 import { Effect, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { TcpProxy } from "./proxy.ts"
-import { attempt, delay, RedisServer, type RedisServerError, type RunningRedis } from "./redisServer.ts"
+import { delay } from "./programs.ts"
+import { attempt, RedisServer, type RedisServerError, type RunningRedis } from "./redisServer.ts"
 
 export interface TopologyOptions {
   /** Further arguments of every server. */

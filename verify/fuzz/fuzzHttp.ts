@@ -13,6 +13,7 @@ import { Base64Url } from "effect/encoding"
 import { Cookies, Headers, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { decode, encode } from "../../src/CacheEntry.ts"
 import { cachedResponse, type ResponseOptions } from "../../src/http/index.ts"
+import { placeOf } from "../../src/http/place.ts"
 import type { CacheServices } from "../../src/index.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import type { FuzzReport } from "./report.ts"
@@ -112,7 +113,7 @@ const texts = [
 const pool: Readonly<Record<string, ReadonlyArray<string>>> = {
   "x-v": texts,
   "accept-language": ["en", "de", "de;q=0.5", "*", ...texts],
-  host: ["localhost", "evil.example", "localhost:80", "LOCALHOST"],
+  host: ["localhost", "evil.example", "localhost:80", "LOCALHOST", "localhost.", "[::1]:1", "a/b", "a, b"],
   authorization: ["Bearer a", "Bearer b", "bearer a", "Bearer a ", "Basic YTpi", ...texts],
   "x-api-key": texts,
   cookie: [
@@ -205,7 +206,9 @@ const seenBy = ({ name, options, reads, readsSession }: Site, request: Request):
   const params = [...new URLSearchParams(`&${query}`)]
     .filter(([key]) => options.query === undefined || options.query.includes(key))
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  const headers = reads.map((header) => own(request.headers, header))
+  // A load sees the host in its one spelling; what has none passes by the cache.
+  const host = placeOf(request)?.host || own(request.headers, "host")
+  const headers = reads.map((header) => (header === "host" ? host : own(request.headers, header)))
   return JSON.stringify([name, path, params, headers, readsSession ? own(request.cookies, "session") : null])
 }
 

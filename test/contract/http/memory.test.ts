@@ -8,8 +8,9 @@ import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite]) {
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite, standardSuite]) {
   each("memory", CacheMemory.layer())
   each("memory with copies", CacheMemory.layer({ isolation: "clone" }))
 }

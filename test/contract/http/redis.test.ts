@@ -10,6 +10,7 @@ import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
+import { standardSuite } from "./standard.suite.ts"
 
 const server = sharedRedis()
 
@@ -20,4 +21,5 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite]) each("Redis", anew)
+for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite, standardSuite])
+  each("Redis", anew)
