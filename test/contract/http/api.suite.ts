@@ -210,6 +210,7 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
               seen.push([params, query, response.status])
               return "1 minute"
             },
+            storeIf: ({ params }) => params.id !== 9,
             tags: ({ params, query }) => [`user:${params.id + 0}`, ...(query.at ?? []).map((at) => `at:${at * 2}`)]
           })
         )
@@ -236,6 +237,10 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
         }
         assert.deepStrictEqual(after, ["MISS", "MISS", "HIT"])
         assert.strictEqual((yield* ask("/users/x/pages")).status, 400)
+        assert.deepStrictEqual(
+          [(yield* ask("/users/9/pages")).cache, (yield* ask("/users/9/pages")).cache],
+          ["BYPASS", "BYPASS"]
+        )
         const { regions } = yield* Effect.orDie(Effect.provideContext(getCacheStats, services))
         assert.deepStrictEqual(
           regions.map(({ region }) => region),
