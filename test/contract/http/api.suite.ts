@@ -14,7 +14,7 @@ import {
   HttpApiSecurity
 } from "effect/http-api"
 import { cachedEndpoint, CachePolicy, type CachePolicyOptions, HttpCache } from "../../../src/http/index.ts"
-import { type CacheServices, getCacheStats, invalidateTags } from "../../../src/index.ts"
+import { type CacheServices, getCacheStats, invalidatePattern, invalidateTags } from "../../../src/index.ts"
 import { answerOf } from "../../support/http.ts"
 
 class CurrentUser extends Context.Service<CurrentUser, { readonly name: string }>()("CurrentUser") {}
@@ -126,7 +126,8 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
       it.live(`gives nobody what is another's, by ${where}`, () =>
         Effect.gen(function*() {
           const { Api, live, revoked } = guarded(where, "cache inside", { ttl: "5 minutes" })
-          const ask = yield* served(Api, live, yield* fresh)
+          const services = yield* fresh
+          const ask = yield* served(Api, live, services)
           const asks = Effect.fnUntraced(function*(who: string | undefined) {
             const [query, headers] = who === undefined ? ["", {}] : sent(where, who)
             const { cache, headers: answered, status, text } = yield* ask(`/profile${query}`, { headers })
@@ -138,6 +139,11 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
           assert.deepStrictEqual(yield* asks("alice"), [200, "HIT", "alice 1"])
           for (const who of ["mallory", "Alice", ""]) assert.strictEqual((yield* asks(who))[0], 401, who)
           assert.strictEqual((yield* asks(undefined))[0], 401)
+          // No key holds a credential.
+          for (const pattern of ["*alice*", `*${btoa("alice:secret").slice(0, 12)}*`]) {
+            yield* Effect.orDie(Effect.provideContext(invalidatePattern(pattern), services))
+          }
+          assert.deepStrictEqual(yield* asks("alice"), [200, "HIT", "alice 1"])
           revoked.add("alice")
           assert.strictEqual((yield* asks("alice"))[0], 401)
           assert.deepStrictEqual(yield* asks("bob"), [200, "HIT", "bob 2"])
@@ -204,6 +210,7 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
               seen.push([params, query, response.status])
               return "1 minute"
             },
+            storeIf: ({ params }) => params.id !== 9,
             tags: ({ params, query }) => [`user:${params.id + 0}`, ...(query.at ?? []).map((at) => `at:${at * 2}`)]
           })
         )
@@ -230,6 +237,10 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
         }
         assert.deepStrictEqual(after, ["MISS", "MISS", "HIT"])
         assert.strictEqual((yield* ask("/users/x/pages")).status, 400)
+        assert.deepStrictEqual(
+          [(yield* ask("/users/9/pages")).cache, (yield* ask("/users/9/pages")).cache],
+          ["BYPASS", "BYPASS"]
+        )
         const { regions } = yield* Effect.orDie(Effect.provideContext(getCacheStats, services))
         assert.deepStrictEqual(
           regions.map(({ region }) => region),
