@@ -16,6 +16,7 @@ import type { FailureOf } from "../patterns/shape.ts"
 import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { guarded, passing } from "./downstream.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { type Exchange, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
 import { Reloads, type Turn } from "./reloads.ts"
@@ -141,7 +142,10 @@ const takeOwn = (call: Call, context: Context.Context<never>): Effect.Effect<Res
   return Effect.andThen(handOver, exit)
 }
 
-const marked = (response: Response): Response => HttpServerResponse.setHeader(response, "x-cache", "BYPASS")
+const marked =
+  (policy: Policy, { method }: Request) =>
+  (response: Response): Response =>
+    HttpServerResponse.setHeader(passing(response, policy, method), "x-cache", "BYPASS")
 
 const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) => {
   const { tags } = options
@@ -195,7 +199,8 @@ const makeCache = (
       if (call.made !== undefined) call.made.kept = false
     }
   }
-  const direct: Plan = { ...plan, load: (call: Call) => Effect.map(run(call.request), marked) }
+  const around = (call: Call) => Effect.map(run(call.request), marked(policy, call.request))
+  const direct: Plan = { ...plan, load: around }
   return { policy, compiled, plan, direct, reloads: new WeakMap() }
 }
 
@@ -242,7 +247,7 @@ const serve = (
     if (!cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === notStorable)) {
       return Effect.failCause(cause)
     }
-    return call.own === undefined ? around : Effect.map(takeOwn(call, fiber.context), marked)
+    return call.own === undefined ? around : Effect.map(takeOwn(call, fiber.context), marked(policy, request))
   }
   const statusOf = (made: Made | undefined): CacheStatus =>
     made === undefined || made.tick < call.tick ? "HIT" : made.kept ? "MISS" : "BYPASS"
@@ -301,13 +306,13 @@ export const cachedWith = <E, R>(
   options: ResponseOptions
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
   const cache = makeCache(() => handler, nameOrKey, options, { key: 0 })
-  return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
+  return Effect.withFiber((fiber) => guarded(fiber, serve(cache, client, fiber))) as Effect.Effect<Response, E, R>
 }
 
 const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: ResponseOptions<OnCacheError>) => {
   const cache = makeCache(typeof handler === "function" ? handler : () => handler, nameOrKey, options)
   return Effect.withFiber<Response, unknown, unknown>((fiber) =>
-    serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber)
+    guarded(fiber, serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber))
   )
 }
 
@@ -347,7 +352,8 @@ export interface CachedResponse {
  * cookie, with `Cache-Control: private`, `no-store` or `no-cache`, or with a `Vary` that the policy does not cover;
  * responses to requests with credentials that the policy does not name, with a `Range` or a body; streams, failures.
  *
- * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them, `Age`, and `X-Cache`:
+ * **What it adds**: `ETag` (a hash of the body) and `Cache-Control`, unless the handler set them: `private, no-cache`, so
+ * browsers ask each time and get 304 while it holds, and, with `shared: true`, `public, max-age`. `Age`, and `X-Cache`:
  * `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored. `If-None-Match` is answered
  * with 304. Clients may ask for a fresh load (`Cache-Control: no-cache`, `max-age`) or for none of this (`no-store`). In a
  * process one fresh load of a key runs at a time, and who asks meanwhile shares the next; it is stored unless another load

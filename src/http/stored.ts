@@ -5,6 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { askEachTime, tellCaches } from "./downstream.ts"
 import type { Policy } from "./options.ts"
 import { dropped, goesWith304, headerName, headerValue, noneMatches, type Storable } from "./semantics.ts"
 
@@ -100,16 +101,20 @@ export const answer = (
   const age = ageOf(stored, now)
   headers["age"] = String(age)
   headers["x-cache"] = status
-  if (headers["cache-control"] === undefined) {
+  const { cacheControl, scope, shared } = policy
+  // What the handler says of caches stays as it is; an `Expires` alone does too, where the policy says nothing.
+  if (headers["cache-control"] === undefined && (cacheControl !== undefined || shared || !("expires" in headers))) {
     const maxAge = Math.min(year, Math.floor((stored.lifetime ?? Infinity) / 1000))
-    const { cacheControl, scope } = policy
     headers["cache-control"] =
       cacheControl === undefined
-        ? `${scope}, max-age=${maxAge}`
+        ? shared
+          ? `public, max-age=${maxAge}`
+          : askEachTime
         : typeof cacheControl === "string"
           ? cacheControl
           : cacheControl({ maxAge, age, scope })
   }
+  tellCaches(headers, policy)
   if (noneMatches(request.headers["if-none-match"], headers["etag"] ?? "")) {
     return HttpServerResponse.empty({
       status: 304,
