@@ -28,6 +28,15 @@ const Expensive = HttpRouter.add(
   )
 )
 
+// What caches behind may keep as well, such as a CDN; cookies make no difference here.
+const Press = HttpRouter.add(
+  "GET",
+  "/press",
+  cachedResponse("press", { ttl: "1 minute", shared: true, ignoreCookies: true })(
+    Effect.succeed(HttpServerResponse.text("for all"))
+  )
+)
+
 // What depends on who asks: the token is part of the key, as a hash. Without `authenticated` it would not be cached.
 const Me = HttpRouter.add(
   "GET",
@@ -61,7 +70,7 @@ const Cache = Layer.unwrap(
   )
 )
 
-const Routes = Layer.mergeAll(Expensive, Me).pipe(
+const Routes = Layer.mergeAll(Expensive, Press, Me).pipe(
   HttpRouter.provideRequest(Cache),
   Layer.merge(HttpApiBuilder.layer(Api).pipe(Layer.provide(UsersLive)))
 )
@@ -80,7 +89,7 @@ const program = Effect.gen(function*() {
   const get = Effect.fnUntraced(function*(path: string, headers: Record<string, string> = {}) {
     const { headers: answered, status, text } = yield* client.get(path, { headers })
     const [age, cache, etag] = [answered["age"], answered["x-cache"] ?? "-", answered["etag"] ?? ""]
-    return { status, cache, text: yield* text, etag, age }
+    return { status, cache, text: yield* text, etag, age, control: answered["cache-control"] }
   })
   const ask = (path: string, headers?: Record<string, string>) =>
     Effect.tap(get(path, headers), ({ age, cache, status, text }) =>
@@ -91,6 +100,7 @@ const program = Effect.gen(function*() {
 
   // Entries of an earlier run of this program, when the cache is shared.
   yield* invalidatePattern("http:expensive:*")
+  yield* invalidatePattern("http:press:*")
   yield* invalidatePattern("http:me:*")
   yield* invalidateTags(["users"])
 
@@ -110,6 +120,11 @@ const program = Effect.gen(function*() {
   assert.equal((yield* ask("/expensive", { "if-none-match": hit.etag })).status, 304)
   assert.equal((yield* ask("/expensive", { "cache-control": "no-store" })).cache, "BYPASS")
   assert.equal((yield* ask("/expensive", { "cache-control": "no-cache" })).cache, "MISS")
+
+  yield* Console.log("browsers ask each time; a page for all may be kept by caches behind")
+  assert.equal(hit.control, "private, no-cache")
+  assert.equal((yield* ask("/press", { cookie: "visitor=1" })).control, "public, max-age=60")
+  assert.equal((yield* ask("/press", { cookie: "visitor=2" })).cache, "HIT")
 
   yield* Console.log("each user has a response of his own; unknown credentials are never cached")
   yield* ask("/me", { authorization: "alice" })

@@ -1,6 +1,6 @@
 // biome-ignore-all format: one example a line
 /** Helpers that are generic, in schemas, services and arguments: what they make can be called in them, and has the type they declare. */
-import { Effect, Schema } from "effect"
+import type { Effect, Schema } from "effect"
 import { cacheAside, CacheClient, type CacheError, CacheRegion, memoize, type OnCacheError, stampedeProtect, writeAround, writeThrough } from "../src/index.ts"
 
 type P = { readonly id: string }

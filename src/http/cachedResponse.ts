@@ -13,6 +13,7 @@ import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Forward, marked, type Told } from "./cacheStatus.ts"
 import { isUnsafe, madeOldBy } from "./changes.ts"
+import { guarded, passing } from "./downstream.ts"
 import { compileName, keyUnsafe } from "./key.ts"
 import { Call, leave, load, type Made, madeHere, notStorable, type Run, takeOwn } from "./load.ts"
 import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
@@ -94,7 +95,11 @@ const makeCache = (
       call.onlyIfCached
         ? Effect.succeed(gatewayTimeout(call))
         : Effect.map(run(call.request), (response) =>
-            marked(response, { forward: call.forward, forwardStatus: response.status, key: call.key })
+            marked(passing(response, policy, call.request.method), {
+              forward: call.forward,
+              forwardStatus: response.status,
+              key: call.key
+            })
           )
   }
   return { policy, compiled, plan, direct, reloads: new WeakMap() }
@@ -196,7 +201,9 @@ const serve = (
     }
     if (call.own === undefined) return around
     const { forward, forwardStatus, key } = call
-    return Effect.map(takeOwn(call, fiber.context), (response) => marked(response, { forward, forwardStatus, key }))
+    return Effect.map(takeOwn(call, fiber.context), (response) =>
+      marked(passing(response, policy, request.method), { forward, forwardStatus, key })
+    )
   }
   const answered = (stored: StoredResponse, made: Made | undefined): Response =>
     answer(stored, request, policy, toldOf(call, stored, made), now())
@@ -265,13 +272,13 @@ export const cachedWith = <E, R>(
   granted?: Partial<Policy>
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
   const cache = makeCache(() => handler, nameOrKey, options, endpointOptions, granted)
-  return Effect.withFiber((fiber) => serve(cache, client, fiber)) as Effect.Effect<Response, E, R>
+  return Effect.withFiber((fiber) => guarded(fiber, serve(cache, client, fiber))) as Effect.Effect<Response, E, R>
 }
 
 const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: ResponseOptions<OnCacheError>) => {
   const cache = makeCache(typeof handler === "function" ? handler : () => handler, nameOrKey, options)
   return Effect.withFiber<Response, unknown, unknown>((fiber) =>
-    serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber)
+    guarded(fiber, serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber))
   )
 }
 
@@ -312,9 +319,9 @@ export interface CachedResponse {
  * policy does not cover, or with a lifetime that is over; responses to requests with credentials that the policy does not name, or
  * with a body; streams, failures.
  *
- * **What it adds**: `ETag` (a hash of the body, to a 200) and `Cache-Control`, unless the handler set them, `Age`, `Cache-Status`
- * (RFC 9211), and for this release `X-Cache`: `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not
- * stored.
+ * **What it adds**: `ETag` (a hash of the body, to a 200) and `Cache-Control`, unless the handler set them: `private, no-cache`, so
+ * browsers ask each time and get 304 while it holds, and, with `shared: true`, `public, max-age`. `Age`, `Cache-Status` (RFC 9211), and
+ * for this release `X-Cache`: `HIT` from the cache, `MISS` loaded and stored, `BYPASS` not from the cache and not stored.
  *
  * **What clients may ask for**: conditions (`If-None-Match`, `If-Modified-Since`) are answered with 304, a `Range` of bytes from the
  * stored whole with 206 or 416. They may ask for a fresh load (`Cache-Control: no-cache`, `max-age`, `min-fresh`), for none

@@ -22,7 +22,7 @@ export interface Lifetime {
   readonly maxAge: number
   /** Since the load; also sent as `Age`. */
   readonly age: number
-  /** `"private"` when credentials are part of the key. */
+  /** `"public"` where the policy is `shared`. */
   readonly scope: "public" | "private"
 }
 
@@ -86,9 +86,14 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
     | { readonly lockTtl?: Duration.Input | undefined; readonly waitTimeout?: Duration.Input | undefined }
     | undefined
   /**
-   * The `Cache-Control` of stored responses for which the handler sets none. Default: `public, max-age=<lifetime>`, or
-   * `private` when credentials are part of the key. An invalidation does not reach the caches of browsers and proxies:
-   * where they must ask each time, say `"no-cache"`.
+   * `true`: caches behind this one (a CDN, a proxy, a browser) may keep the responses until their lifetime ends, whatever is
+   * invalidated meanwhile: `public, max-age=<lifetime>`. Default `false`: `private, no-cache`, so a browser keeps them but
+   * asks each time, and gets 304 while they hold. Not with `authenticated`: what is for one user is not for all.
+   */
+  readonly shared?: boolean | undefined
+  /**
+   * The `Cache-Control` of stored responses for which the handler sets none, instead of what `shared` makes of it. What
+   * lets a cache for many keep them goes out with `Vary: authorization, cookie`, and never with a `Set-Cookie`.
    */
   readonly cacheControl?: string | ((lifetime: Lifetime) => string) | undefined
   /**
@@ -125,6 +130,7 @@ export interface Policy {
   readonly query: ReadonlyArray<string> | undefined
   readonly maxBodyBytes: number
   readonly cacheControl: ResponseOptions["cacheControl"]
+  readonly shared: boolean
   readonly scope: "public" | "private"
 }
 
@@ -153,6 +159,7 @@ const names: Names<ResponseOptions> = {
   anyHost: 0,
   query: 0,
   maxBodyBytes: 0,
+  shared: 0,
   stampede: 0,
   cacheControl: 0,
   onCacheError: 0
@@ -214,6 +221,11 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
   const secretCookies = unique(cookies)
   const secretQuery = unique(parameters)
   const allowsEveryCookie = secretHeaders.includes("cookie")
+  const shared = flag("shared", options.shared)
+  // A cache behind that keeps it would have to tell users apart as this one does, and none does by a query or one cookie.
+  if (shared && secretHeaders.length + secretCookies.length + secretQuery.length > 0) {
+    throw invalidOption("shared", shared, "false, where credentials are part of the key")
+  }
   const vary = varied.filter((name) => !secretHeaders.includes(name))
   return {
     ttl: typeof ttl === "function" ? (exchange) => positiveMillis("ttl", ttl(exchange)) : positiveMillis("ttl", ttl),
@@ -234,6 +246,7 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
     query: options.query === undefined ? undefined : unique(strings("query", options.query)),
     maxBodyBytes,
     cacheControl,
-    scope: secretHeaders.length + secretCookies.length + secretQuery.length > 0 ? "private" : "public"
+    shared,
+    scope: shared ? "public" : "private"
   }
 }

@@ -5,6 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { askEachTime, tellCaches } from "./downstream.ts"
 import type { Policy } from "./options.ts"
 import { listWith, statusOf, type Told } from "./cacheStatus.ts"
 import { goesWith304, isUnmodified, rangeCounts } from "./conditions.ts"
@@ -110,16 +111,20 @@ export const answer = (
     headers["cache-status"],
     told.forward === undefined || told.stored === true ? { ...told, ttl: left === Infinity ? undefined : left } : told
   )
-  if (headers["cache-control"] === undefined) {
+  const { cacheControl, scope, shared } = policy
+  // What the handler says of caches stays as it is; an `Expires` alone does too, where the policy says nothing.
+  if (headers["cache-control"] === undefined && (cacheControl !== undefined || shared || !("expires" in headers))) {
     const maxAge = Math.min(year, Math.floor((stored.lifetime ?? Infinity) / 1000))
-    const { cacheControl, scope } = policy
     headers["cache-control"] =
       cacheControl === undefined
-        ? `${scope}, max-age=${maxAge}`
+        ? shared
+          ? `public, max-age=${maxAge}`
+          : askEachTime
         : typeof cacheControl === "string"
           ? cacheControl
           : cacheControl({ maxAge, age, scope })
   }
+  tellCaches(headers, policy)
   // Conditions and ranges are of what would be a success.
   if (stored.status === 200) {
     if (isUnmodified(request.headers, headers)) {

@@ -38,10 +38,10 @@ describe("lifetimes", () => {
         seen.push([cache, text, headers.get("age"), headers.get("cache-control")])
       }
       assert.deepStrictEqual(seen, [
-        ["MISS", "1", "0", "public, max-age=60"],
-        ["HIT", "1", "10", "public, max-age=60"],
-        ["HIT", "1", "59", "public, max-age=60"],
-        ["MISS", "2", "0", "public, max-age=60"]
+        ["MISS", "1", "0", "private, no-cache"],
+        ["HIT", "1", "10", "private, no-cache"],
+        ["HIT", "1", "59", "private, no-cache"],
+        ["MISS", "2", "0", "private, no-cache"]
       ])
     })
   )
@@ -108,6 +108,7 @@ describe("lifetimes", () => {
       const ask = yield* timed(
         {
           ttl: ({ response }: any) => Number(response.headers["x-ttl"]) * 1000,
+          shared: true,
           cacheControl: ({ age, maxAge, scope }: any) => `${scope}, max-age=${maxAge - age}, must-revalidate`
         },
         (n) => Response.text(`${n}`, { headers: { "x-ttl": n === 1 ? "0" : "40" } })
@@ -118,7 +119,7 @@ describe("lifetimes", () => {
       assert.strictEqual((yield* ask("/")).headers.get("cache-control"), "public, max-age=30, must-revalidate")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual((yield* ask("/")).cache, "MISS")
-      const forever = yield* timed({ ttl: Infinity })
+      const forever = yield* timed({ ttl: Infinity, shared: true })
       yield* forever("/")
       yield* TestClock.adjust("1000 days")
       const old = yield* forever("/")
@@ -135,6 +136,15 @@ describe("lifetimes", () => {
       ["a", { ttl: 1000, authenticated: ["a\r\nb"] }],
       ["a", { ttl: 1000, maxBodyBytes: -1 }],
       ["a", { ttl: 1000, stampede: { lockTtl: 0 } }],
+      ["a", { ttl: 1000, shared: true, authenticated: ["authorization"] }],
+      ["a", { ttl: 1000, shared: true, vary: ["cookie"] }],
+      ["a", { ttl: 1000, shared: true, authenticated: ["query:key"] }],
+      ["a", { ttl: 1000, shared: "yes" }],
+      ["a", { ttl: 1000, anyHost: 1 }],
+      ["a", { ttl: 1000, ignoreCookies: "_ga" }],
+      ["a", { ttl: 1000, ignoreCookies: ["s"], authenticated: ["cookie:s"] }],
+      ["a", { ttl: 1000, ignoreCookies: true, authenticated: ["cookie"] }],
+      ["a:{key}", { ttl: 1000, authenticated: ["query:key"] }],
       ["", { ttl: 1000 }],
       ["a b", { ttl: 1000 }],
       ["a*", { ttl: 1000 }],

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { HttpRouter, HttpServerResponse as Response } from "effect/http"
+import { HttpEffect, HttpRouter, HttpServerResponse as Response } from "effect/http"
 import { cachedResponse } from "../../../src/http/index.ts"
 import { type CacheServices, invalidatePattern } from "../../../src/index.ts"
 import { countingHandler as counted, serve } from "../../support/http.ts"
@@ -139,6 +139,106 @@ export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheService
         assert.deepStrictEqual(yield* twice("/z"), ["BYPASS", "BYPASS"])
         assert.deepStrictEqual(yield* twice("/z?plain"), ["MISS", "HIT"])
         assert.deepStrictEqual(yield* twice("/v"), ["MISS", "HIT"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("what caches behind may keep: by default nothing but with asking, and what is shared by credentials", () =>
+      Effect.gen(function*() {
+        const said = (headers: Record<string, string> = {}) =>
+          counted((_, request) =>
+            request.cookies["sid"] === "gone"
+              ? Response.empty({ status: 404 })
+              : Response.text("x", { headers: { ...headers, "x-own": "1" } })
+          ).handler
+        const cached = (path: string, options: object, headers?: Record<string, string>) =>
+          HttpRouter.add("GET", path as "/", cachedResponse(path.slice(1), { ttl, ...options })(said(headers)))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            cached("/plain", {}),
+            cached("/shared", { shared: true, vary: ["accept-language"] }),
+            cached("/crawled", { shared: true, ignoreCookies: true }),
+            cached("/mine", { authenticated: ["authorization"] }),
+            cached("/said", {}, { "cache-control": "public, max-age=60" }),
+            cached("/until", {}, { expires: "Fri, 01 Jan 2100 00:00:00 GMT" }),
+            cached("/option", { cacheControl: "max-age=5" }),
+            cached("/quiet", { cacheControl: "private, max-age=5" }),
+            cached("/star", {}, { vary: "*", "cache-control": "max-age=60" })
+          ),
+          yield* fresh
+        )
+        const says = (path: string, headers: Record<string, string> = {}) =>
+          Effect.map(ask(path, { headers }), (answer) =>
+            [answer.cache, answer.headers.get("cache-control"), answer.headers.get("vary")].join(" | ")
+          )
+        const cookie = { cookie: "sid=ada" }
+        const both = "authorization, cookie"
+        assert.strictEqual(yield* says("/plain"), "MISS | private, no-cache | ")
+        assert.strictEqual(yield* says("/plain"), "HIT | private, no-cache | ")
+        assert.strictEqual(yield* says("/plain", cookie), "BYPASS | private, no-cache | ")
+        assert.strictEqual(yield* says("/plain", { cookie: "sid=gone" }), "BYPASS | private, no-cache | ")
+        assert.strictEqual(yield* says("/shared"), `MISS | public, max-age=600 | accept-language, ${both}`)
+        assert.strictEqual(yield* says("/shared", cookie), "BYPASS | private, no-cache | ")
+        assert.strictEqual(yield* says("/shared", { authorization: "b" }), "BYPASS | private, no-cache | ")
+        // Cookies make no difference here, so caches behind need not tell them apart either.
+        assert.strictEqual(yield* says("/crawled", cookie), "MISS | public, max-age=600 | authorization")
+        assert.strictEqual(yield* says("/mine", { authorization: "b" }), "MISS | private, no-cache | authorization")
+        assert.strictEqual(yield* says("/said"), `MISS | public, max-age=60 | ${both}`)
+        assert.strictEqual(yield* says("/said"), `HIT | public, max-age=60 | ${both}`)
+        assert.strictEqual(yield* says("/said", cookie), `BYPASS | public, max-age=60 | ${both}`)
+        assert.strictEqual(yield* says("/until"), `MISS |  | ${both}`)
+        assert.strictEqual(yield* says("/option"), `MISS | max-age=5 | ${both}`)
+        assert.strictEqual(yield* says("/quiet"), "MISS | private, max-age=5 | ")
+        assert.strictEqual(yield* says("/star"), "BYPASS | max-age=60 | *")
+        const { headers } = yield* ask("/shared")
+        const held = yield* ask("/shared", { headers: { "if-none-match": headers.get("etag")! } })
+        assert.deepStrictEqual(
+          [held.status, held.headers.get("vary"), held.headers.get("cache-control")],
+          [304, `accept-language, ${both}`, "public, max-age=600"]
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("nothing public goes out with a cookie, wherever it was set", () =>
+      Effect.gen(function*() {
+        const handler = cachedResponse("v", { ttl, shared: true })(Effect.succeed(Response.text("x")))
+        const own = cachedResponse("own", { ttl })(
+          Effect.succeed(
+            Response.setCookieUnsafe(
+              Response.text("x", { headers: { "cache-control": "public, max-age=9" } }),
+              "sid",
+              "1"
+            )
+          )
+        )
+        const cookie = (response: Response.HttpServerResponse) => Response.setCookieUnsafe(response, "sid", "1")
+        const outside = Effect.map(handler, cookie)
+        const before = Effect.andThen(
+          HttpEffect.appendPreResponseHandler((_, response) => Effect.succeed(cookie(response))),
+          handler
+        )
+        const ask = yield* serve(
+          Layer.mergeAll(
+            HttpRouter.add("GET", "/clean", handler),
+            HttpRouter.add("GET", "/outside", outside),
+            HttpRouter.add("GET", "/before", before),
+            HttpRouter.add("GET", "/own", own)
+          ),
+          yield* fresh
+        )
+        for (const cache of ["MISS", "HIT"]) {
+          for (const path of ["/outside", "/before"]) {
+            const { headers } = yield* ask(path)
+            assert.deepStrictEqual(
+              [headers.get("x-cache"), headers.get("cache-control"), headers.get("set-cookie")],
+              [cache, "private, no-cache", "sid=1"],
+              path
+            )
+          }
+          const clean = yield* ask("/clean")
+          assert.deepStrictEqual([clean.cache, clean.headers.get("cache-control")], [cache, "public, max-age=600"])
+          const mine = yield* ask("/own")
+          assert.deepStrictEqual([mine.cache, mine.headers.get("cache-control")], ["BYPASS", "private, no-cache"])
+        }
       }).pipe(Effect.scoped)
     )
   })
