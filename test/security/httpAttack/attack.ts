@@ -30,6 +30,8 @@ export interface Attack {
   readonly name: string
   /** Behind these it succeeds today. Whoever mends it takes them off. */
   readonly fails: ReadonlyArray<Front>
+  /** Behind these it succeeds today in most runs, not in all: not run until that is mended. */
+  readonly sometimes?: ReadonlyArray<Front> | undefined
   readonly site: (tools: Tools) => Layer.Layer<never, never, any>
   readonly requests: ReadonlyArray<RawRequest>
   /** A site that is refused while its routes are built is right, too. */

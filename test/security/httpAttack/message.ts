@@ -228,7 +228,8 @@ export const messageAttacks: ReadonlyArray<Attack> = [
   },
   {
     name: "methods",
-    fails: ["nginx", "undici"],
+    fails: ["nginx"],
+    sometimes: ["undici"],
     site: ({ cached, tell }) =>
       HttpRouter.add(
         "*",
