@@ -9,7 +9,6 @@ import { Effect, Layer } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse as Response } from "effect/http"
 import { cachedResponse, type ResponseOptions } from "../../../src/http/index.ts"
 import { invalidateTags } from "../../../src/index.ts"
-import type { Front } from "../../support/fronts.ts"
 import type { RawAnswer, RawRequest } from "../../support/rawHttp.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -28,10 +27,6 @@ export interface Tools {
 
 export interface Attack {
   readonly name: string
-  /** Behind these it succeeds today. Whoever mends it takes them off. */
-  readonly fails: ReadonlyArray<Front>
-  /** Behind these it succeeds today in most runs, not in all: not run until that is mended. */
-  readonly sometimes?: ReadonlyArray<Front> | undefined
   readonly site: (tools: Tools) => Layer.Layer<never, never, any>
   readonly requests: ReadonlyArray<RawRequest>
   /** A site that is refused while its routes are built is right, too. */

@@ -144,7 +144,6 @@ const apis = (["header", "query", "cookie", "bearer"] as const).flatMap((kind) =
   [true, false].map(
     (inside): Attack => ({
       name: `HttpApi with a key in ${kind}, cache ${inside ? "inside" : "outside"} of authentication`,
-      fails: kind === "header" ? ["alone", "nginx", "undici"] : kind === "query" ? ["nginx", "undici"] : [],
       mayBeRefused: true,
       site: secured(kind, inside),
       requests: [{ target: "/page" }, ...["ada", "bob", "mallory", ""].map(asked[kind])]
@@ -155,14 +154,12 @@ const apis = (["header", "query", "cookie", "bearer"] as const).flatMap((kind) =
 export const identityAttacks: ReadonlyArray<Attack> = [
   {
     name: "cookies that the policy does not name",
-    fails: ["nginx", "undici"],
     site: ({ cached, telling }) =>
       HttpRouter.add("GET", "/", cached("page", policy)(telling(({ cookies }) => cookies["sid"]))),
     requests: cookies("/")
   },
   {
     name: "cookies that it names",
-    fails: [],
     site: ({ cached, telling }) =>
       HttpRouter.add(
         "GET",
@@ -173,14 +170,12 @@ export const identityAttacks: ReadonlyArray<Attack> = [
   },
   {
     name: "Authorization that the policy does not name",
-    fails: ["nginx", "undici"],
     site: ({ cached, telling }) =>
       HttpRouter.add("GET", "/", cached("page", policy)(telling(({ headers }) => headers["authorization"]))),
     requests: authorizations("/")
   },
   {
     name: "Authorization that it names",
-    fails: [],
     site: ({ cached, telling }) =>
       HttpRouter.add(
         "GET",
@@ -193,7 +188,6 @@ export const identityAttacks: ReadonlyArray<Attack> = [
   },
   {
     name: "API keys in header, query and cookie",
-    fails: ["nginx", "undici"],
     site: ({ cached, telling }) =>
       Layer.mergeAll(
         HttpRouter.add(
@@ -216,7 +210,6 @@ export const identityAttacks: ReadonlyArray<Attack> = [
   },
   {
     name: "sessions that are set outside of the cache",
-    fails: [],
     sessions: true,
     site: ({ cached, telling }) => {
       let visitors = 0
