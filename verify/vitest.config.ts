@@ -6,7 +6,12 @@ export default {
   test: {
     ...base.test,
     projects: undefined,
-    include: ["verify/tests/*.test.ts", "test/contract/histories.test.ts", "test/engine/nested.*.test.ts"],
+    include: [
+      "verify/tests/*.test.ts",
+      "test/contract/histories.test.ts",
+      "test/engine/nested.*.test.ts",
+      "test/security/httpAttack.test.ts"
+    ],
     env: { ROUNDS: "more" },
     reporters: ["default", ["json", { outputFile: ".tmp/verify.json" }]]
   }
