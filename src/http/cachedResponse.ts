@@ -8,6 +8,7 @@ import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
 import { type Engine, engineOf, mustFail, type Plan } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/shape.ts"
+import { invalidOption } from "../internal/invalidOption.ts"
 import { leaseMillis, positiveMillis } from "../region/checks.ts"
 import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
@@ -69,6 +70,13 @@ const makeCache = (
 ): Cache => {
   const policy = { ...policyUnsafe(options, more), ...granted }
   const compiled = compileName(nameOrKey, policy.secretQuery)
+  if (compiled.placeholders.length > 0 && policy.query !== undefined) {
+    throw invalidOption(
+      "query",
+      options.query,
+      "none beside a key with placeholders, which names its parameters, as in {page?}"
+    )
+  }
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
   const plan: Plan = {

@@ -57,7 +57,7 @@ export type Tags<A, T extends AnyKey> =
 export interface RegionSettings<A, T extends AnyKey, F extends OnCacheError> {
   /** Put in front of the key, for example `"v2:"`. */
   readonly prefix?: string | undefined
-  /** Time to live. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
+  /** Time to live: `"5 minutes"`, a `Duration`, or a number of **milliseconds**. Default: `CacheConfig.defaultTtl`. Zero and negative durations are rejected (`InvalidOption`). */
   readonly ttl?: DurationInput | ADuration | ((value: A, params: RegionParams<T>) => DurationInput) | undefined
   /** Tags for `invalidateTags`. An entry that lacks a static tag of its region is a miss, so adding one takes effect at once. */
   readonly tags?:
