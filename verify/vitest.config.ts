@@ -10,6 +10,7 @@ export default {
       "verify/tests/*.test.ts",
       "test/contract/histories.test.ts",
       "test/engine/nested.*.test.ts",
+      "test/verify/model.test.ts",
       "test/security/httpAttack.test.ts"
     ],
     env: { ROUNDS: "more" },

@@ -42,7 +42,7 @@ export interface Request {
   readonly args: ReadonlyArray<unknown>
   /** The `this` of the call, which is the loader's too. No key is made of it. */
   readonly receiver: unknown
-  /** What the functions of the region see of it, as it was before the loader had it. See `FromArguments.paramsOf`. */
+  /** What the functions of the region see of it: of the asking that made its key. See `FromArguments.callOf`. */
   readonly params: unknown
 }
 

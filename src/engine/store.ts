@@ -44,7 +44,7 @@ const answeredTag = "(answered)"
 /** The most markers that are asked for together with many entries; an entry with others costs one more trip. */
 const knownTagsMax = 1_000
 
-/** Of as many there is always room for the markers. */
+/** Not looked at with so few: only under the smallest of bounds is there no room for their markers. */
 const fewTags = 16
 
 export class Store implements Primitives {

@@ -9,7 +9,7 @@ import type { OnCacheError } from "../CacheRegion.ts"
 import { type Engine, engineOf, mustFail, type Plan } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/shape.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
-import { leaseMillis, positiveMillis } from "../region/checks.ts"
+import { fixedTags, leaseMillis, positiveMillis, strings } from "../region/checks.ts"
 import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Forward, marked, type Told } from "./cacheStatus.ts"
@@ -35,6 +35,9 @@ export type CachedHandler<E, R> = Effect.Effect<Response, E, R | HttpServerReque
 
 const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) => {
   const { tags } = options
+  if (tags !== undefined && typeof tags !== "function") {
+    fixedTags("tags", strings("tags", tags), "a text, or a function such as ({ request }) => [`page:${request.url}`]")
+  }
   return makeUnsafe({
     key: compiled,
     schema: StoredResponse,
@@ -148,13 +151,12 @@ const changing = (
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
       const invalidate = (response: Response): Effect.Effect<void, CacheError> =>
-        Effect.forEach(
-          madeOldBy(compiled, policy, request, context, response),
-          (one) => {
-            const done = engine.invalidate(plan.region, one)
-            return mustFail(plan) ? done : Effect.ignore(done)
-          },
-          { discard: true }
+        // One that fails keeps none of the others from being tried.
+        Effect.flatMap(
+          Effect.forEach(madeOldBy(compiled, policy, request, context, response), (one) =>
+            Effect.exit(engine.invalidate(plan.region, one))
+          ),
+          (exits) => (mustFail(plan) ? (exits.find(Exit.isFailure) ?? Effect.void) : Effect.void)
         )
       const response: Effect.Effect<Response> = Exit.isSuccess(exit)
         ? Effect.succeed(exit.value)

@@ -6,7 +6,7 @@ import { HttpMethod } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { invalidKey } from "../key/encoding.ts"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
-import { strings } from "../region/checks.ts"
+import { fixedTags, strings } from "../region/checks.ts"
 import { compileName } from "./key.ts"
 import type { CachePolicyOptions } from "./policies.ts"
 
@@ -69,15 +69,9 @@ export const checkInputs = (
       placeholder
     )
   }
-  if (Array.isArray(tags)) {
-    const template = tags.find((tag) => typeof tag === "string" && /\{\w+\??\}/.test(tag))
-    if (template !== undefined) {
-      throw invalidOption(
-        `tags of ${name}`,
-        template,
-        "tags as they are. Make them of what was asked for by a function: tags: ({ params, query }) => [...]"
-      )
-    }
+  if (tags !== undefined && typeof tags !== "function") {
+    const made = "tags as they are. Make them of what was asked for by a function: tags: ({ params, query }) => [...]"
+    fixedTags(`tags of ${name}`, strings("tags", tags), made)
   }
   const secretQuery = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
   const counts = placeholders.length > 0 ? placeholders : options.query

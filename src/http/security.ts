@@ -97,8 +97,7 @@ export const audienceOf = (
   const declared = outside.filter(HttpApiMiddleware.isSecurity).flatMap(({ security }) => Object.values(security))
   const credentials = [...new Set(declared.map(credentialOf))]
   const named = strings("authenticated", options.authenticated ?? [])
-  const shared = (options as { readonly shared?: unknown }).shared === true
-  if (shared && (credentials.length > 0 || sameForAll)) {
+  if (options.shared === true && (credentials.length > 0 || sameForAll)) {
     throw invalidOptionAs(
       `shared of ${name}`,
       "true",

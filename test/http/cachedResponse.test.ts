@@ -1,18 +1,17 @@
 /**
  * What needs a clock in hand or a cache that fails.
  */
-import { createServer } from "node:http"
-import * as net from "node:net"
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Fiber, Layer, Schema } from "effect"
-import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
 import { TestClock } from "effect/testing"
 import { cachedResponse } from "../../src/http/index.ts"
 import { CacheBackend, CacheClient, CacheError, CacheMemory, Unavailable } from "../../src/index.ts"
 import { makeClient } from "../../src/engine/client.ts"
 import { TagIndex } from "../../src/services/TagIndex.ts"
 import { all, counted, gated, serve } from "../support/http.ts"
+import { listen } from "../support/fronts.ts"
+import { exchange } from "../support/rawHttp.ts"
 
 /** A handler that counts its runs, under the clock of the test. */
 const timed = (
@@ -194,6 +193,36 @@ describe("a cache that fails", () => {
     return { state, cache: Context.make(CacheClient, client) }
   })
 
+  it.live("does not undo a change, and fails it only where it is to", () =>
+    Effect.gen(function*() {
+      const { cache, state } = yield* broken
+      const changed: Array<string> = []
+      const handler = (request: HttpServerRequest.HttpServerRequest) =>
+        Effect.sync(() => {
+          if (request.method === "POST") changed.push(request.url)
+          return Response.text(`${changed.length}`)
+        })
+      const ask = yield* serve(
+        Layer.mergeAll(
+          HttpRouter.add("*", "/a", cachedResponse("a", { ttl: "1 minute" })(handler)),
+          HttpRouter.add(
+            "*",
+            "/strict",
+            cachedResponse("b", { ttl: "1 minute", onCacheError: "fail" })(handler).pipe(
+              Effect.catchTag("CacheError", ({ reason }) => Effect.succeed(Response.text(reason._tag, { status: 503 })))
+            )
+          )
+        ),
+        cache
+      )
+      for (const path of ["/a", "/strict"]) assert.strictEqual((yield* ask(path)).text, "0")
+      state.down = true
+      assert.deepStrictEqual([(yield* ask("/a", { method: "POST" })).status, changed], [200, ["/a"]])
+      const strict = yield* ask("/strict", { method: "POST" })
+      assert.deepStrictEqual([strict.status, strict.text, changed], [503, "Unavailable", ["/a", "/strict"]])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is never in the way, unless asked to be", () =>
     Effect.gen(function*() {
       const { cache, state } = yield* broken
@@ -252,28 +281,8 @@ describe("on a Node server", () => {
         return Response.text(`${request.method} ${request.headers["x-v"] ?? "-"}`)
       })
       const routes = HttpRouter.add("GET", "/a", cachedResponse("a", { ttl: "1 minute", vary: ["x-v"] })(handler))
-      const server = yield* Layer.build(
-        HttpRouter.serve(routes.pipe(HttpRouter.provideRequest(CacheMemory.layer())), {
-          disableLogger: true,
-          disableListenLog: true
-        }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
-      )
-      const address = Context.get(server, HttpServer.HttpServer).address
-      const port = address._tag === "UnixPathAddress" ? 0 : address.port
-      /** One exchange on a connection of its own, as bytes. */
-      const raw = (text: string) =>
-        Effect.promise(
-          () =>
-            new Promise<string>((resolve, reject) => {
-              let all = ""
-              const socket = net.connect(port, "127.0.0.1", () => socket.end(text))
-              socket
-                .on("data", (chunk) => (all += chunk.toString("latin1")))
-                .on("error", reject)
-                .on("close", () => resolve(all))
-            })
-        )
-      const ask = (head: string) => raw(`${head}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+      const port = yield* listen(routes, yield* Layer.build(CacheMemory.layer()))
+      const ask = (head: string) => exchange(port, `${head}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
       // What is not there yet is not loaded for a HEAD: the handler could look at Node's own request.
       assert.match(yield* ask("HEAD /a HTTP/1.1"), /x-cache: BYPASS/i)
       const get = yield* ask("GET /a HTTP/1.1")

@@ -3,29 +3,14 @@
  * headers say, and an invalidation does not reach them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, ManagedRuntime } from "effect"
+import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse as Response } from "effect/http"
-import { afterAll } from "vitest"
 import { cachedResponse, type ResponseOptions } from "../../src/http/index.ts"
-import { CacheMemory, invalidateTags } from "../../src/index.ts"
-import { CacheRedis } from "../../src/redis/index.ts"
+import { invalidateTags } from "../../src/index.ts"
+import { makeBackends } from "../support/backends.ts"
 import { type Front, listen, type Way, wayThrough } from "../support/fronts.ts"
-import { RedisServer } from "../support/redisServer.ts"
 
-const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
-afterAll(() => runtime.dispose())
-
-let spaces = 0
-const backends = {
-  memory: () => CacheMemory.layer(),
-  Redis: () =>
-    Layer.unwrap(
-      Effect.map(
-        Effect.promise(() => runtime.runPromise(RedisServer)),
-        ({ url }) => CacheRedis.layer({ url, namespace: `downstream${++spaces}`, timeout: "5 seconds" })
-      )
-    )
-}
+const backends = makeBackends()
 
 const ttl = "10 minutes"
 

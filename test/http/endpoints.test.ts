@@ -133,6 +133,8 @@ describe("a policy that is refused", () => {
       "authenticated of pages.refusing is not given, expected the credentials by which its handler answers with 401 or 403"
     ],
     [refusing, { sameForAll: true }, undefined],
+    [refusing, { sameForAll: true, shared: true }, "shared of pages.refusing is true"],
+    [refusing, { authenticated: ["x-api-key"], shared: true }, "shared is true"],
     [refusing, { authenticated: ["x-api-key"] }, undefined],
     [refusing, { vary: ["Authorization"] }, undefined],
     [plain, { sameForAll: "yes" } as never, 'sameForAll of pages.plain is "yes", expected true or false'],

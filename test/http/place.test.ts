@@ -1,15 +1,15 @@
 /**
  * Hosts of requests: one spelling or none, and on a server of Node, where they are part of what it makes of a URL.
  */
-import { createServer } from "node:http"
-import net from "node:net"
-import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
+import { NodeHttpServerRequest } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Context, Effect, Layer, Schema } from "effect"
-import { HttpMiddleware, HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
+import { Arbitrary, Effect, Layer, Schema } from "effect"
+import { HttpMiddleware, HttpRouter, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
 import { cachedResponse } from "../../src/http/index.ts"
 import { canonicalHost, placeOf } from "../../src/http/place.ts"
 import { CacheMemory } from "../../src/index.ts"
+import { listen } from "../support/fronts.ts"
+import { exchange } from "../support/rawHttp.ts"
 
 const hostile = Arbitrary.map(
   Arbitrary.schema(
@@ -140,29 +140,12 @@ describe("on a Node server", () => {
         "/*",
         cachedResponse("a", { ttl: "1 minute", ignoreCookies: ["_ga"] })(handler)
       )
-      const server = yield* Layer.build(
-        HttpRouter.serve(routes.pipe(HttpRouter.provideRequest(CacheMemory.layer())), {
-          disableLogger: true,
-          disableListenLog: true
-        }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
-      )
-      const address = Context.get(server, HttpServer.HttpServer).address
-      const port = address._tag === "UnixPathAddress" ? 0 : address.port
+      const port = yield* listen(routes, yield* Layer.build(CacheMemory.layer()))
       const ask = (head: string) =>
-        Effect.promise(
-          () =>
-            new Promise<string>((resolve, reject) => {
-              let all = ""
-              const socket = net.connect(port, "127.0.0.1", () => socket.end(`${head}\r\nConnection: close\r\n\r\n`))
-              socket
-                .on("data", (chunk) => (all += chunk.toString("latin1")))
-                .on("error", reject)
-                .on("close", () =>
-                  resolve(
-                    `${/x-cache: (.*)\r/i.exec(all)?.[1] ?? "-"} ${all.split("\r\n")[0]!.slice(9, 12)} ${all.split("\r\n\r\n")[1]}`
-                  )
-                )
-            })
+        Effect.map(
+          exchange(port, `${head}\r\nConnection: close\r\n\r\n`),
+          (all) =>
+            `${/x-cache: (.*)\r/i.exec(all)?.[1] ?? "-"} ${all.split("\r\n")[0]!.slice(9, 12)} ${all.split("\r\n\r\n")[1]}`
         )
       const seen = '["h","","http://h/a","h",""]'
       assert.strictEqual(yield* ask("GET /a HTTP/1.1\r\nHost: H.:80\r\nCookie: _ga=1"), `MISS 200 ${seen}`)

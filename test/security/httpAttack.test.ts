@@ -3,32 +3,16 @@
  * nginx, and behind undici's cache, on memory and on Redis. Each answer is that of the same site without a cache (`attack.ts`).
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, ManagedRuntime } from "effect"
-import { afterAll } from "vitest"
-import { CacheMemory } from "../../src/index.ts"
-import { CacheRedis } from "../../src/redis/index.ts"
+import { Effect, Exit, Layer } from "effect"
+import { makeBackends } from "../support/backends.ts"
 import { type Dice, diceOf } from "../support/dice.ts"
 import { type Front, listen, type Way, wayThrough } from "../support/fronts.ts"
 import type { RawAnswer, RawRequest } from "../support/rawHttp.ts"
-import { RedisServer } from "../support/redisServer.ts"
 import { type Attack, change, complaint, routesOf } from "./httpAttack/attack.ts"
 import { identityAttacks } from "./httpAttack/identity.ts"
 import { messageAttacks } from "./httpAttack/message.ts"
 
-const runtime = ManagedRuntime.make(Layer.orDie(RedisServer.layer()))
-afterAll(() => runtime.dispose())
-
-let spaces = 0
-const backends = {
-  memory: () => CacheMemory.layer(),
-  Redis: () =>
-    Layer.unwrap(
-      Effect.map(
-        Effect.promise(() => runtime.runPromise(RedisServer)),
-        ({ url }) => CacheRedis.layer({ url, namespace: `attack${++spaces}`, timeout: "5 seconds" })
-      )
-    )
-}
+const backends = makeBackends()
 
 const rounds = 2
 const atOnce = 8

@@ -58,8 +58,8 @@ const parse = (text: string): RawAnswer => {
   return { status, headers, body: headers["transfer-encoding"] === "chunked" ? unchunked(body) : body }
 }
 
-/** One request; the answer is what came until the server closed the connection. Text is latin1. */
-export const send = (port: number, request: RawRequest): Effect.Effect<RawAnswer> =>
+/** What a server says to these bytes until it closes the connection. Text is latin1. */
+export const exchange = (port: number, bytes: string | Uint8Array): Effect.Effect<string> =>
   Effect.callback((resume) => {
     const socket = net.connect(port, "127.0.0.1")
     let text = ""
@@ -67,10 +67,16 @@ export const send = (port: number, request: RawRequest): Effect.Effect<RawAnswer
     socket.on("data", (chunk: string) => (text += chunk))
     // A server that refuses may close before it has read everything; what it said counts.
     socket.on("error", () => undefined)
-    socket.on("close", () => resume(text === "" ? Effect.die("no answer") : Effect.succeed(parse(text))))
-    socket.write(bytesOf(request))
+    socket.on("close", () => resume(Effect.succeed(text)))
+    socket.write(bytes)
     return Effect.sync(() => socket.destroy())
   })
+
+/** One request on a connection of its own. */
+export const send = (port: number, request: RawRequest): Effect.Effect<RawAnswer> =>
+  Effect.flatMap(exchange(port, bytesOf(request)), (text) =>
+    text === "" ? Effect.die("no answer") : Effect.succeed(parse(text))
+  )
 
 /** Sends a request, and is gone before an answer. */
 export const hangUp = (port: number, request: RawRequest): Effect.Effect<void> =>

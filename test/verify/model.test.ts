@@ -4,11 +4,12 @@ import { exhaust } from "../../verify/model/explore.ts"
 import { outcomeOf } from "../../verify/model/job.ts"
 import { large, small } from "../../verify/model/programs.ts"
 import { follow, programOf, replay } from "../../verify/model/story.ts"
+import { rounds } from "../support/rounds.ts"
 
 describe("no schedule breaks the promise", () => {
   for (const [how, programs, schedules] of [
-    ["exhaust", small, 60],
-    ["sample", large, 20]
+    ["exhaust", small, rounds(75)],
+    ["sample", large, rounds(25)]
   ] as const) {
     for (const { name } of programs) {
       it(name, () => {
