@@ -8,12 +8,21 @@ const src = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".tmp/compiled", import.meta.url))
 
 const all = ["test/**/*.test.ts", "examples/**/*.test.ts"]
-// Tests that start nothing and leave nothing behind are over before a process of their own would have loaded Effect.
-const together = [
-  "test/{bench,internal,key,layers,platform,protocol,region,services,testing}/**/!(withoutInfo|together).test.ts",
-  // But for those that load the sources over another Effect.
-  "test/patterns/**/!(otherDriver|counters).test.ts",
-  "test/stores/{guard,memory}/**/*.test.ts"
+/**
+ * A file of these has a process of its own: it loads sources over another Effect or another driver, looks at what a process holds,
+ * or starts programs for as long as a process takes to start.
+ */
+const apart = [
+  "test/schema/asStored.probe.test.ts",
+  "test/patterns/{otherDriver,counters}.test.ts",
+  "test/stores/redis/otherClient.test.ts",
+  "test/platform/withoutInfo.test.ts",
+  "test/http/requestState.test.ts",
+  "test/entry/portableBytes.test.ts",
+  "test/internal/together.test.ts",
+  "test/acceptance/leaks.test.ts",
+  "test/engine/{throws,copy.context}.test.ts",
+  "test/{docs,examples,package,scripts,verify}/**/*.test.ts"
 ]
 
 /** Too long for here: `npm run verify` runs it. */
@@ -30,11 +39,16 @@ export default defineConfig({
   },
   test: {
     projects: [
-      { extends: true, test: { name: "together", include: together, isolate: false } },
       {
         extends: true,
-        test: { name: "apart", include: all, exclude: [...configDefaults.exclude, ...together, ...long] }
-      }
+        test: {
+          name: "together",
+          include: all,
+          exclude: [...configDefaults.exclude, ...apart, ...long],
+          isolate: false
+        }
+      },
+      { extends: true, test: { name: "apart", include: apart } }
     ],
     testTimeout: 30_000,
     hookTimeout: 120_000,

@@ -40,20 +40,21 @@ const count = (line: string, outcome: string): number =>
   Number(new RegExp(`^${line}:.*?(\\d+) ${outcome}`, "m").exec(stripVTControlCharacters(output))?.[1] ?? 0)
 
 const none = { passed: 0, failed: 0 }
+const closed = new Promise<number | null>((resolve) => void child.on("close", resolve))
 
-child.on("close", async (code) => {
-  const all = process.argv.length === 2
-  const messages = all ? await checkMessages() : none
-  const offers = all ? checkCompletions() : none
-  const passed = count("Tests", "passed") + messages.passed + offers.passed
-  // A file that does not compile fails no test: count the file then.
-  const failed =
-    Math.max(count("Tests", "failed"), count("Test files", "failed"), code === 0 ? 0 : 1) +
-    messages.failed +
-    offers.failed
-  const empty = passed === 0 && failed === 0
-  if (empty) console.error("no type test ran")
-  mkdirSync(new URL(".tmp/", root), { recursive: true })
-  writeFileSync(new URL(".tmp/typetest.json", root), JSON.stringify({ passed, failed: empty ? 1 : failed }))
-  process.exitCode = failed > 0 || empty ? 1 : (code ?? 1)
-})
+// tstyche runs meanwhile.
+const all = process.argv.length === 2
+const messages = all ? await checkMessages() : none
+const offers = all ? checkCompletions() : none
+const code = await closed
+const passed = count("Tests", "passed") + messages.passed + offers.passed
+// A file that does not compile fails no test: count the file then.
+const failed =
+  Math.max(count("Tests", "failed"), count("Test files", "failed"), code === 0 ? 0 : 1) +
+  messages.failed +
+  offers.failed
+const empty = passed === 0 && failed === 0
+if (empty) console.error("no type test ran")
+mkdirSync(new URL(".tmp/", root), { recursive: true })
+writeFileSync(new URL(".tmp/typetest.json", root), JSON.stringify({ passed, failed: empty ? 1 : failed }))
+process.exitCode = failed > 0 || empty ? 1 : (code ?? 1)

@@ -10,6 +10,9 @@ export default {
       "verify/tests/*.test.ts",
       "test/contract/histories.test.ts",
       "test/engine/nested.*.test.ts",
+      "test/entry/malformed.test.ts",
+      "test/schema/asStored.test.ts",
+      "test/services/perRequest.test.ts",
       "test/verify/model.test.ts",
       "test/security/httpAttack.test.ts"
     ],

@@ -9,6 +9,7 @@ import { goldens } from "./golden/entry-v2.ts"
 import { nodeCompressor } from "../../src/platform/nodeCompressor.ts"
 import * as zlib from "node:zlib"
 import { compressor, header, hex, unhex, generator } from "../support/entries.ts"
+import { rounds } from "../support/rounds.ts"
 
 /** Plain comparisons, as the fuzz asks many thousand times. What was parsed is JSON, so it goes back into an entry. */
 const isSane = (entry: CacheEntry.ParsedEntry): boolean =>
@@ -236,7 +237,7 @@ describe("bytes that are not an entry", () => {
     assert.deepStrictEqual(asked, [20_000_002, 1000, 20_000_003])
   })
 
-  it("100,000 random and mutated inputs are entries in their right mind or misses", () => {
+  it("random and mutated inputs are entries in their right mind or misses", () => {
     const random = generator(20240817)
     const int = (below: number) => Math.floor(random() * below)
     const seeds = [
@@ -247,7 +248,7 @@ describe("bytes that are not an entry", () => {
     // Numbers that lengths and counts go wrong at.
     const edges = [0, 1, 2, 0x7f, 0x80, 0xff]
     let parsed = 0
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < rounds(25_000); i++) {
       let bytes: Uint8Array
       if (i % 4 === 0) {
         bytes = new Uint8Array(int(120))
@@ -281,6 +282,6 @@ describe("bytes that are not an entry", () => {
       }
     }
     // Enough of the mutants were entries for the second half of the promise to mean something.
-    assert.isAbove(parsed, 5000)
+    assert.isAbove(parsed, rounds(1250))
   })
 })

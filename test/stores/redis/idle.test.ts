@@ -3,7 +3,7 @@
  * of work, or does not come back, is. A PING keeps those that are idle.
  */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import { afterEach, vi } from "vitest"
 import type { Commands } from "../../../src/stores/redis/commands.ts"
 import { readOne, textOf } from "../../../src/stores/redis/lookups.ts"
@@ -360,7 +360,9 @@ describe("pingInterval", () => {
       const { backend } = yield* makeRedisPrimitives({ port: proxy.port, namespace, pingInterval: 100 })
       yield* backend.read("k")
       const before = new Set(proxy.links())
-      yield* Effect.forkScoped(backend.awaitRelease("k", "a"), { startImmediately: true })
+      // Again and again: on a slow machine a ping is late, and who waits then goes on without hints.
+      const waits = Effect.repeat(backend.awaitRelease("k", "a"), Schedule.spaced(20))
+      yield* Effect.forkScoped(waits, { startImmediately: true })
       yield* eventually(Effect.sync(() => proxy.links().length === 2))
       const hints = proxy.links().find((link) => !before.has(link))!
       hints.hold(true)
