@@ -9,8 +9,8 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".tmp/compiled", import
 
 const all = ["test/**/*.test.ts", "examples/**/*.test.ts"]
 /**
- * A file of these has a process of its own: it loads sources over another Effect or another driver, looks at what a process holds,
- * or starts programs for as long as a process takes to start.
+ * A file of these has a process of its own: it loads sources over another Effect or another driver, looks at what a process holds
+ * or fills its tables, needs its whole stack, or starts programs for as long as a process takes to start.
  */
 const apart = [
   "test/schema/asStored.probe.test.ts",
@@ -22,6 +22,7 @@ const apart = [
   "test/internal/together.test.ts",
   "test/acceptance/leaks.test.ts",
   "test/engine/{throws,copy.context}.test.ts",
+  "test/services/perRequest.test.ts",
   "test/{docs,examples,package,scripts,verify}/**/*.test.ts"
 ]
 
