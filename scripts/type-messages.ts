@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 import { largeProgram } from "./large-program.ts"
 import { hoversIn } from "./type-hovers.ts"
 
-const root = fileURLToPath(new URL("../", import.meta.url))
+export const root = fileURLToPath(new URL("../", import.meta.url))
 /** Where it is compiled, with the declarations in `src`. */
 export const folder = `${root}.tmp/typetest`
 /** The files with directives. Their names differ. */
@@ -23,7 +23,7 @@ const compilerOf = (place: string): string =>
     .resolve("typescript/package.json")
     .replace(/package\.json$/, "bin/tsc")
 const newest = compilerOf("")
-const versions = [
+export const versions = [
   ["TypeScript 7", newest],
   ["TypeScript 6", compilerOf("typetest/")],
   ["TypeScript 5.9", compilerOf("typetest-oldest/")]
@@ -32,7 +32,7 @@ const versions = [
 /** How many instantiations the large program may take: 200 regions and 400 functions. What is there now is near. */
 const maxInstantiations = 410_000
 
-const tsc = (bin: string, args: ReadonlyArray<string>): Promise<string> =>
+export const tsc = (bin: string, args: ReadonlyArray<string>): Promise<string> =>
   new Promise((resolve) => {
     execFile(
       process.execPath,

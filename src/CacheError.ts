@@ -7,10 +7,17 @@
  */
 import { Schema } from "effect"
 
-/** Of what a function threw, which may be anything: an error whose text cannot be made must not fail whoever reports it. */
-const textOf = (cause: unknown): string => {
+/** More of a text nobody reads in a log. */
+const maxText = 2_000
+
+/**
+ * Of what a function threw, which may be anything: an error whose text cannot be made, or is as long as a value, must not fail or flood
+ * whoever reports it.
+ */
+export const textOf = (cause: unknown, message = true): string => {
   try {
-    return cause instanceof Error ? cause.message : String(cause)
+    const text = String(message && cause instanceof Error ? cause.message : cause)
+    return text.length > maxText ? `${text.slice(0, maxText)}... (${text.length} characters)` : text
   } catch {
     return "what cannot be shown"
   }
@@ -52,7 +59,7 @@ export class EncodeFailed extends Schema.TaggedError<EncodeFailed>()("EncodeFail
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `the value of ${JSON.stringify(this.key)} does not encode: ${String(this.cause)}`
+    return `the value of ${JSON.stringify(this.key)} does not encode: ${textOf(this.cause, false)}`
   }
 }
 
@@ -74,9 +81,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `${this.operation} on ${this.backend} failed: ${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }`
+    return `${this.operation} on ${this.backend} failed: ${textOf(this.cause)}`
   }
 }
 
@@ -90,9 +95,7 @@ export class NoRoom extends Schema.TaggedError<NoRoom>()("NoRoom", {
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `${this.operation} on ${this.backend} was refused for want of room: ${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }`
+    return `${this.operation} on ${this.backend} was refused for want of room: ${textOf(this.cause)}`
   }
 }
 

@@ -177,7 +177,7 @@ export const compileUnsafe = (
   options?: { readonly prefix?: string | undefined }
 ): CompiledKey => {
   const prefix = options?.prefix ?? ""
-  const template = typeof key === "string" ? key : key.template
+  const template = isMade(key) ? key.template : key
   const parsed = parseTemplate(template, prefix)
   const build = builder(parsed)
   return {
@@ -187,9 +187,9 @@ export const compileUnsafe = (
     positional: parsed.positional,
     pattern: patternOf(parsed, {}),
     buildUnsafe: build,
-    ...(typeof key === "string"
-      ? fromArguments(parsed.positional, build)
-      : fromFunction(template, key.parts as PartsFunction, build))
+    ...(isMade(key)
+      ? fromFunction(template, key.parts as PartsFunction, build)
+      : fromArguments(parsed.positional, build))
   }
 }
 

@@ -129,7 +129,7 @@ const make = <const T extends AnyKey, A, I, RD, RE, F extends OnCacheError = "by
   }
   checkOptions(options as never)
   const region = { ...options, _tag: "CacheRegion" } as const
-  return Object.defineProperties(region, controlsOf(resolveUnsafe(region))) as never
+  return Object.defineProperties(region, controlsOf(resolveUnsafe(region as never))) as never
 }
 
 export const CacheRegion = { make } as const

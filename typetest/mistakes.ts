@@ -117,7 +117,7 @@ export const y34 = cacheAside({ key: "u:{userId}", ttl: "5 minutes" })
 export const y35 = CacheRegion.make({ key: "u:{userId}", schema: User, tags: (_, { id }) => [`u:${id}`] })
 // @ts-expect-error Object literal may only specify known properties, and 'ignore' does not exist in type
 export const y36 = CacheRegion.make({ key: "u:{userId}", schema: User, ignore: ["x"] })
-// @ts-expect-error Type '(user: User) => { id: string; }'
+// @ts-expect-error keyOf gives the parts of the key, of what was written: an object by name, or a list by position
 export const z1 = writeThrough(Users, { keyOf: (user) => ({ id: user.id }) })
 // @ts-expect-error Property 'peek' does not exist on type 'WriteCall<{ args: [name: string]; value: User; error: DbError; services: Db; }>'
 export const z2 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name: string) => find(name)).peek
@@ -127,7 +127,7 @@ export const z3 = writeThrough(Users)(({ id }: { readonly id: string }) => find(
 export const z4 = writeThrough(Users)(({ userId }: { readonly userId: string }) => Effect.asVoid(find(userId)))
 // @ts-expect-error the parameter has no property for {userId} of the key
 export const z5 = writeAround(Users)(({ id }: { readonly id: string }) => find(id))
-// @ts-expect-error Type 'string' is not assignable to type 'User'
+// @ts-expect-error its value must be one of the schema
 export const z9 = writeThrough(Users, { keyOf: (user) => ({ userId: user.id }) })((name: string) => Effect.succeed(name))
 // @ts-expect-error the function takes any number of arguments: take one list, or a fixed number
 export const x20 = cacheAside({ key: "x:{0}", schema: User })((...ids: Array<string>) => find(ids.join()))
@@ -189,7 +189,7 @@ export const a18 = cacheAside({ key: "u:{id}", schema: User, ttl: "5m" } as cons
 export const a19 = buildCacheKey("l:{a}:{b?}", { params: { b: 1 } })
 // @ts-expect-error Type 'string' is not assignable to type 'readonly string[]'
 export const a20 = CacheClient.use((cache) => cache.set("k", new User({ id: "", name: "", tenantId: "" }), { schema: User, tags: "abc" }))
-// @ts-expect-error 'invalidate' does not exist in type 'AroundOptions<unknown, "user:{userId}", User>'
+// @ts-expect-error 'invalidate' does not exist in type 'AroundOptions<unknown, "user:{userId}", User> & Beside<
 export const b1 = writeAround(Users, { invalidate: ["x"] })
 // @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const b2 = writeAround(Users, { invalidateTags: "users" })
@@ -197,11 +197,11 @@ export const b2 = writeAround(Users, { invalidateTags: "users" })
 export const b3 = writeAround({ keys: ["a"], onCacheErr: "fail" })
 // @ts-expect-error 'invalidate' does not exist in type 'KeysOptions<number, number, "bypass">'
 export const b4 = writeAround((n: number) => Effect.succeed(n), { keys: ["a"], invalidate: ["x"] })
-// @ts-expect-error Type '"fial"' is not assignable to type 'OnCacheError | undefined'
+// @ts-expect-error write "bypass", to carry on without the cache, or "fail", to fail with CacheError
 export const b5 = writeAround({ keys: ["a"], onCacheError: "fial" })
 // @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const b6 = writeAround({ keys: "a" })
-// @ts-expect-error Argument of type '{}' is not assignable to parameter of type 'RegionOrKeys<
+// @ts-expect-error give a region or { keys }, and the write: writeAround(region)(write), or writeAround(write, region)
 export const b7 = writeAround({})
 // @ts-expect-error Property 'id' does not exist on type '{ readonly userId: KeyPart; }'
 export const b8 = writeAround(Users, { invalidateTags: ({ params }) => [params.id] })
@@ -299,7 +299,7 @@ export const f8 = CacheKey.make("l:{tenant}", (s: Search) => s.tenant)
 export const f9 = CacheKey.make("l:{tenant}", (s: Search) => [s.tenant])
 // @ts-expect-error the function of the key returns a Promise: a key is made at once
 export const f10 = CacheKey.make("l:{tenant}", async (s: Search) => ({ tenant: s.tenant }))
-// @ts-expect-error the parts have no property for {tenant} of the key
+// @ts-expect-error the function of the key returns an Effect: a key is made at once
 export const f11 = CacheKey.make("l:{tenant}", (s: Search) => Effect.succeed({ tenant: s.tenant }))
 // @ts-expect-error the parts of a function have names: write names in the template, not numbers
 export const f12 = CacheKey.make("l:{0}", (s: Search) => [s.tenant])
@@ -379,3 +379,87 @@ export const f48 = writeAround({ key: (s: Search) => ({ tenant: s.tenant }), sch
 export const f49 = stampedeProtect({ key: 1, schema: User })
 // @ts-expect-error no options of a region: they have a wrong type
 export const f50 = cacheAside({ key: (s: Search) => ({ tenant: s.tenant }), schema: User }, { ignore: ["cursor"] })
+// ---- what newcomers wrote
+type U = { readonly userId: string }
+// @ts-expect-error memoize needs { name }: write memoize({ name })(loader), or memoize(loader, { name })
+export const n1 = memoize((id: string) => find(id))
+// @ts-expect-error memoize needs { name }: write memoize({ name })(loader), or memoize(loader, { name })
+export const n2 = memoize(find("1"))
+// @ts-expect-error a loader without a region: write pattern(region)(loader), or pattern(loader, region)
+export const n3 = cacheAside(({ userId }: U) => find(userId))
+// @ts-expect-error a loader without a region: write pattern(region)(loader), or pattern(loader, region)
+export const n4 = stampedeProtect(find("1"))
+// @ts-expect-error a loader without a region: write pattern(region)(loader), or pattern(loader, region)
+export const n5 = writeThrough(({ userId }: U) => find(userId))
+// @ts-expect-error give a region or { keys }, and the write: writeAround(region)(write), or writeAround(write, region)
+export const n6 = writeAround(({ userId }: U) => find(userId))
+// @ts-expect-error write "bypass", to carry on without the cache, or "fail", to fail with CacheError
+export const n7 = cacheAside({ key: "u:{userId}", schema: User, onCacheError: "ignore" })(({ userId }: U) => find(userId))
+// @ts-expect-error write "bypass", to carry on without the cache, or "fail", to fail with CacheError
+export const n8 = CacheRegion.make({ key: "u:{userId}", schema: User, onCacheError: "ignore" })
+// @ts-expect-error write "bypass", to carry on without the cache, or "fail", to fail with CacheError
+export const n9 = writeThrough(({ userId }: U) => find(userId), { ...Users, onCacheError: "ignore" })
+// @ts-expect-error write "bypass", to carry on without the cache, or "fail", to fail with CacheError
+export const n10 = writeAround(({ userId }: U) => find(userId), { ...Users, onCacheError: "ignore" })
+// @ts-expect-error write "load", to load without storing, or "fail", to fail with CacheError
+export const n11 = stampedeProtect({ key: "u:{userId}", schema: User, onTimeout: "throw" })(({ userId }: U) => find(userId))
+// @ts-expect-error write "load", to load without storing, or "fail", to fail with CacheError
+export const n12 = stampedeProtect(Users, { onTimeout: "throw" })
+// @ts-expect-error write "load", to load without storing, or "fail", to fail with CacheError
+export const n13 = stampedeProtect(({ userId }: U) => find(userId), { ...Users, onTimeout: "throw" })
+// @ts-expect-error a list: write ["name"], or [1] for argument 1
+export const n14 = cacheAside(Users, { ignore: "page" })
+// @ts-expect-error a list: write ["name"], or [1] for argument 1
+export const n15 = stampedeProtect({ key: "u:{userId}", schema: User, ignore: 1 })
+// @ts-expect-error a list: write ["name"], or [1] for argument 1
+export const n16 = memoize({ key: "u:{userId}", ignore: "page" })
+// @ts-expect-error keyOf gives the parts of the key, of what was written: an object by name, or a list by position
+export const n17 = writeThrough(Users, { keyOf: (user) => user.id })
+// @ts-expect-error keyOf gives the parts of the key, of what was written: an object by name, or a list by position
+export const n18 = writeThrough(Users, { keyOf: "id" })
+// @ts-expect-error keyOf gives the parts of the key, of what was written: an object by name, or a list by position
+export const n19 = writeThrough((name: string) => find(name), { ...Users, keyOf: (user) => ({ id: user.id }) })
+// @ts-expect-error Property 'nope' does not exist on type 'User'
+export const n20 = writeThrough((name: string) => find(name), { ...Users, keyOf: (user) => ({ userId: user.nope }) })
+// @ts-expect-error the key has names: take one object with userId, or use {0} in the key; if only what was written has it, keyOf must return it
+export const n21 = writeThrough((name: string) => find(name), { ...Users, invalidateTags: ({ value }) => [value.id] })
+// @ts-expect-error the parameter has no property for {userId} of the key; if only what was written has it, keyOf must return it
+export const n22 = writeThrough(({ id }: { readonly id: string }) => find(id), Users)
+// @ts-expect-error the function is a generator: wrap it, as in Effect.fn(function*() { ... })
+export const n23 = cacheAside(Users)(function*({ userId }: U) { return yield* find(userId) })
+// @ts-expect-error the function is a generator: wrap it, as in Effect.fn(function*() { ... })
+export const n24 = memoize({ name: "a" })(function*(id: string) { return yield* find(id) })
+// @ts-expect-error the function is a generator: wrap it, as in Effect.fn(function*() { ... })
+export const n25 = writeAround(async function*({ userId }: U) { yield userId }, Users)
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const n26 = stampedeProtect({ key: "u:{userId}", schema: User, tags: (user, { userId }) => `${user.id}${userId}` })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const n27 = memoize({ name: "a", schema: User, tags: (user) => user.id })
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
+export const n28 = writeAround(Users, { invalidateTags: ({ params }) => `id:${params.userId}` })
+// @ts-expect-error its value must be one of the schema
+export const n29 = cacheAside(Users)(({ userId }: U) => Effect.succeed(userId))
+// @ts-expect-error its value must be one of the schema
+export const n30 = writeThrough(({ userId }: U) => Effect.succeed(userId), Users)
+// @ts-expect-error its value must be one of the schema
+export const n31 = memoize({ name: "a", schema: User })((id: string) => Effect.succeed(id))
+// @ts-expect-error its value must be one of the schema
+export const n32 = cacheAside({ key: "a", schema: User })(Effect.succeed("a"))
+// @ts-expect-error ttl, tags and the like are of the region: give them to CacheRegion.make, or write { ...region, ttl }
+export const n33 = writeThrough(Users, { ttl: "5 minutes" })
+// @ts-expect-error ttl, tags and the like are of the region: give them to CacheRegion.make, or write { ...region, ttl }
+export const n34 = writeAround(Users, { tags: ["a"] })
+// @ts-expect-error ttl, tags and the like are of the region: give them to CacheRegion.make, or write { ...region, ttl }
+export const n35 = cacheAside(Users, { ttl: "5 minutes" })
+// @ts-expect-error ttl, tags and the like are of the region: give them to CacheRegion.make, or write { ...region, ttl }
+export const n36 = stampedeProtect(Users, { onCacheError: "fail" })
+// @ts-expect-error keys are given in one with all options: { keys, ...options }
+export const n37 = writeAround({ keys: ["a"] }, { onCacheError: "fail" })
+// @ts-expect-error the function of the key returns an Effect: a key is made at once
+export const n38 = CacheKey.make("l:{tenant}", Effect.fn(function*(s: Search) { return { tenant: s.tenant } }))
+// @ts-expect-error the function of the key is called without a this
+export const n39 = CacheKey.make("l:{tenant}", function(this: Search) { return { tenant: this.tenant } })
+// @ts-expect-error arity is 3, and the function does not take so many arguments
+export const n40 = memoize({ name: "a", arity: 3 })((id: string, page?: number) => find(id + page))
+// @ts-expect-error Argument of type '(p: P) => Effect<void, never, never>' is not assignable to parameter of type
+export const n41 = <P extends { readonly id: string }>(write: (p: P) => Effect.Effect<void>) => writeAround(write, Users)

@@ -149,3 +149,13 @@ export const m22 = <A, I>(schema: Schema.Codec<A, I>, value: NoInfer<A>) => Effe
 export const m23 = <A, I, R>(schema: Schema.Codec<A, I, R, R>, load: (a: string) => Effect.Effect<A>): Cached<{ args: [a: string]; value: A; schemaServices: R }> => memoize({ key: "a:{0}", schema })(load)
 export const m24 = <A, I>(schema: Schema.Codec<A, I>, load: Effect.Effect<A>): CachedEffect<{ value: A }> => memoize(load, { name: "a", schema })
 export const m25 = <A>(load: (a: string) => Effect.Effect<A>): Cached<{ args: [a: string]; value: A }> => memoize({ name: "a" })(load)
+// behind the write, keyOf sees what the write returns
+export const w30: Expect<User, DbError, Db> = writeThrough((name: string) => find(name), { ...Users, keyOf: (user) => ({ userId: user.id }), invalidateTags: ({ value }) => [value.id] })("")
+export const w31: Expect<Admin, DbError, Db> = writeThrough((id: string) => findAdmin(id), { ...Users, keyOf: (admin) => ({ userId: admin.level }) })("")
+export const w32: Expect<User, DbError, Db> = writeThrough(find(""), { key: "u:{0}", schema: User, keyOf: ({ id }) => [id] })
+// a write of whatever has what the key needs
+export const w33 = <P extends { readonly userId: string }>(write: (p: P) => Effect.Effect<void>) => [writeAround(write, Users), writeAround(Users)(write), writeAround(write, { keys: ["a"] })]
+// arity: of arguments that may be left out, of a rest
+export const m26 = [memoize({ name: "a", arity: 2 })((id: string, page?: number) => find(id + page)), memoize({ name: "a", arity: 5 })((...ids: ReadonlyArray<string>) => find(ids.join())), memoize({ name: "a", arity: 0 })(() => find(""))]
+// a key function that is a method, and needs no this
+export const f20 = CacheKey.make("l:{tenant}", ({ of(s: Search) { return { tenant: s.tenant } } }).of)

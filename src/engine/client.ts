@@ -61,7 +61,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
   Effect.fnUntraced(function*(options: ClientOptions) {
     const layer = options.primary.backend.name
     const counters = new Counters(layer)
-    const { manyTags, record, secondSchema, undecoded } = makeReports(counters)
+    const { manyTags, mistaken, record, undecoded } = makeReports(counters)
     const primary = new Store(options.primary, { same: options.same, undecoded })
     const local = options.inProcess === undefined ? primary : new Store(options.inProcess.local)
     const spare =
@@ -247,15 +247,15 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       const here = transactionOf(fiber.context)
       return here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)
     }
-    const told = <A, E, R>(region: Region, call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-      const warning = secondSchema(region)
+    const told = <A, E, R>(region: Region, call: Effect.Effect<A, E, R>, load?: unknown): Effect.Effect<A, E, R> => {
+      const warning = mistaken(region, load)
       return warning === undefined ? call : Effect.andThen(warning, call)
     }
 
     const engine: Engine = {
       hit,
       getOrLoad: (request, fiber) => {
-        const warning = secondSchema(request.plan.region)
+        const warning = mistaken(request.plan.region, request.plan.load)
         // It looks after the warning: what it decides is of one evaluation.
         return warning === undefined
           ? getOrLoadWithin(request, fiber)
@@ -268,7 +268,8 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       refresh: (request) =>
         told(
           request.plan.region,
-          within((here) => transactions.refresh(here, request), refresh(request))
+          within((here) => transactions.refresh(here, request), refresh(request)),
+          request.plan.load
         ),
       peek,
       write: (request, lists) =>

@@ -56,14 +56,18 @@ export const callLoader = ({ args, plan, receiver }: Uncached): AnyEffect => {
 }
 
 /** Of who has no types. Nothing of the value is said, which may be anybody's. */
-const noEffect = ({ region }: Plan, loaded: unknown): AnyEffect => {
+const noEffect = ({ load, region }: Plan, loaded: unknown): AnyEffect => {
   const isPromise = loaded instanceof Promise
   // It has no other listener: if it is rejected, it must not end the process.
   if (isPromise) loaded.catch(() => {})
   const what = isPromise
     ? "a Promise: use Effect.tryPromise"
     : `no effect, but ${loaded === null ? "null" : typeof loaded}: use Effect.succeed`
-  return Effect.die(new TypeError(`effect-cache: the loader of ${JSON.stringify(region.name)} returned ${what}`))
+  return Effect.die(
+    new TypeError(
+      `effect-cache: the loader${load.name === "" ? "" : ` ${load.name}`} of ${JSON.stringify(region.name)} returned ${what}`
+    )
+  )
 }
 
 /** A call of a write. */

@@ -10,7 +10,7 @@ import { inSteps, stepSize } from "../internal/inSteps.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { checked, positiveMillis, strings } from "../region/checks.ts"
-import { checkOptions, makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
+import { checkOptions, isShort, makeUnsafe, type Options, type Region, resolveUnsafe } from "../region/region.ts"
 import { codecOf } from "../schema/codec.ts"
 import { normalKeys } from "./many.ts"
 
@@ -35,6 +35,7 @@ const regionOf = ({ schema, tags, ttl }: SetWith): Region => {
     codec: codec as Region["codec"],
     fingerprint: codec.fingerprint,
     stamp: 0,
+    shortTtl: isShort(ttl),
     ttl: ttl === undefined ? undefined : positiveMillis("ttl", ttl),
     staticTags: tags === undefined ? [] : [...new Set(strings("tags", tags))]
   }

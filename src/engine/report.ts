@@ -6,11 +6,11 @@
  * A store that fails is reported by its guard, once an outage; a wait that was too long goes to who waited.
  */
 import { Effect, type Fiber, LogLevel, References } from "effect"
-import type { CacheError, CacheErrorReason } from "../CacheError.ts"
+import { type CacheError, type CacheErrorReason, textOf } from "../CacheError.ts"
 import { isInOwnWords } from "../internal/ownWords.ts"
 import type { Counters } from "../observe/stats.ts"
 import { type Warning, warn } from "../observe/warnings.ts"
-import type { Region } from "../region/region.ts"
+import { memoName, type Region } from "../region/region.ts"
 import { issueText } from "../schema/issue.ts"
 import { NotCopied } from "./copy.ts"
 import type { LoadContext } from "./land.ts"
@@ -24,11 +24,14 @@ export interface Reports {
   readonly undecoded: (region: Region, cause: unknown) => Effect.Effect<void>
   /** An entry is stale as soon as it is stored. Said once. */
   readonly manyTags: LoadContext["manyTags"]
-  /** What is to be said, once, where the template of a region has another schema elsewhere in this process. */
-  readonly secondSchema: (region: Region) => Effect.Effect<void> | undefined
+  /**
+   * What is to be said, once, of a region that can hardly be meant: its template has another schema elsewhere in this client, a
+   * name of `memoize` has another function there, or its TTL is a number that looks like one of seconds. `load` is what is asked to load.
+   */
+  readonly mistaken: (region: Region, load?: unknown) => Effect.Effect<void> | undefined
 }
 
-/** In place of a fingerprint: there were two. */
+/** In place of a fingerprint, and of a text: there were two. */
 const two = "two"
 
 export const makeReports = (counters: Counters): Reports => ({
@@ -55,7 +58,10 @@ export const makeReports = (counters: Counters): Reports => ({
       return isDebug(fiber)
         ? Effect.andThen(
             told,
-            Effect.logDebug("effect-cache: an entry does not decode", { region: region.name, reason: textOf(cause) })
+            Effect.logDebug("effect-cache: an entry does not decode", {
+              region: region.name,
+              reason: textOf(cause, false)
+            })
           )
         : told
     }),
@@ -69,25 +75,44 @@ export const makeReports = (counters: Counters): Reports => ({
           "fewer, or raise maxEntries and maxBytes of the layer"
       })
     ),
-  secondSchema: (region) => {
-    const { codec, fingerprint, name } = region
-    if (codec === undefined || name === manual) return undefined
+  mistaken: (region, load) => {
+    const { codec, key, name } = region
     const of = counters.of(name)
     // Those beyond the most that are counted share one.
-    if (of.schema === fingerprint || of.schema === two || of.region !== name) return undefined
+    if (of.region !== name) return undefined
+    const once = (kind: string, text: string) =>
+      Effect.withFiber<void>((fiber) => tell(counters, region, fiber, kind, { kind, once: true, text: () => text }))
+    if (region.shortTtl && !of.short) {
+      of.short = true
+      return once(
+        "short ttl",
+        `the ttl of ${named(region)}, ${region.ttl}, is ${region.ttl} milliseconds: write "${region.ttl} seconds", or "${region.ttl} millis" if those are meant`
+      )
+    }
+    if (load !== of.lastLoad && load !== undefined && key.template.startsWith(memoName)) {
+      of.lastLoad = load
+      // A function that is made again and again, as by each request, has one text.
+      const text = String(load)
+      of.memoized ??= text
+      if (of.memoized !== text && of.memoized !== two) {
+        of.memoized = two
+        return once(
+          "two functions",
+          `${named(region)} is the name of two functions, and each is given the values of the other: give one of them another name`
+        )
+      }
+    }
+    if (codec === undefined || name === manual || of.schema === region.fingerprint || of.schema === two)
+      return undefined
     if (of.schema === undefined) {
-      of.schema = fingerprint
+      of.schema = region.fingerprint
       return undefined
     }
     of.schema = two
-    return Effect.withFiber((fiber) =>
-      tell(counters, region, fiber, "two schemas", {
-        kind: "two schemas",
-        once: true,
-        text: () =>
-          `${named(region)} is the key of regions with two schemas, and to each the entries of the other are a miss: ` +
-          "give one of them another key or prefix"
-      })
+    return once(
+      "two schemas",
+      `${named(region)} is the key of regions with two schemas, and to each the entries of the other are a miss: ` +
+        "give one of them another key or prefix"
     )
   }
 })
@@ -191,13 +216,5 @@ const nameOf = (thrown: unknown): string => {
     return typeof name === "string" && /^\w{1,60}$/.test(name) ? name : "an error"
   } catch {
     return "an error"
-  }
-}
-
-const textOf = (cause: unknown): string => {
-  try {
-    return String(cause)
-  } catch {
-    return "an error that cannot be shown"
   }
 }

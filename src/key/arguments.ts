@@ -43,10 +43,13 @@ const late = new Map([
   ["[object AsyncGeneratorFunction]", "an async generator function"]
 ])
 
-/** Refuses what is no function, and what says by itself that it will not answer at once. */
+/** What a function is that says by itself that it will not answer at once. */
+export const lateKind = (f: unknown): string | undefined => late.get(Object.prototype.toString.call(f))
+
+/** Refuses what is no function, and what will not answer at once. */
 export const checkFunction = (parts: unknown): void => {
   if (typeof parts !== "function") throw invalidOption("parts", parts, expected)
-  const kind = late.get(Object.prototype.toString.call(parts))
+  const kind = lateKind(parts)
   if (kind !== undefined) throw invalidOptionAs("parts", kind, `${expected} at once`)
 }
 

@@ -1,6 +1,7 @@
 /**
  * What can stand for a placeholder, and what is wrong with what cannot, in words, as types.
  */
+import type { Effect } from "effect"
 import type { Anything } from "../internal/erased.ts"
 
 /** What can stand for a placeholder. A part is its text: `1`, `1n` and `"1"` name one thing. */
@@ -33,13 +34,15 @@ export type PartFault<N extends string, V, Optional> =
             ? `{${N}} is a Date: pass its text, for example date.toISOString()`
             : `{${N}} is no string, number, bigint or boolean: pass its id`
 
-type APromise = "the function of the key returns a Promise: a key is made at once"
+type Later<What extends string> = `the function of the key ${What}: a key is made at once`
 
 /** What is wrong with a function `F` that is to give the parts of a key. */
 export type PartsFault<Names extends string, Optional, F> = F extends (
   ...args: infer Args extends ReadonlyArray<Anything>
 ) => infer P
-  ? OrElse<AnyFault<Args>, IsNever<P> extends true ? never : ObjectFault<Names, Optional, P>>
+  ? F extends (this: void, ...args: Args) => unknown
+    ? OrElse<AnyFault<Args>, IsNever<P> extends true ? never : ObjectFault<Names, Optional, P>>
+    : "the function of the key is called without a this"
   : never
 
 type AnyFault<Args extends ReadonlyArray<unknown>> =
@@ -55,20 +58,22 @@ type ObjectFault<Names extends string, Optional, P> =
   IsAny<P> extends true
     ? "the parts are any: give them a type"
     : [P] extends [PromiseLike<unknown>]
-      ? APromise
-      : [P] extends [object]
-        ? [P] extends [ReadonlyArray<unknown>]
-          ? `the function of the key gives a list: return an object with ${Names}`
-          : string extends Names
-            ? never
-            : OrElse<
-                MissingFault<Exclude<Names, Text<KeysOf<P>>>>,
-                OrElse<
-                  MoreFault<Exclude<Text<KeysOf<P>>, Names>>,
-                  { [K in Names]: PartFault<K, ValueAt<P, K>, Optional> }[Names]
+      ? Later<"returns a Promise">
+      : [P] extends [Effect.Effect<Anything, Anything, Anything>]
+        ? Later<"returns an Effect">
+        : [P] extends [object]
+          ? [P] extends [ReadonlyArray<unknown>]
+            ? `the function of the key gives a list: return an object with ${Names}`
+            : string extends Names
+              ? never
+              : OrElse<
+                  MissingFault<Exclude<Names, Text<KeysOf<P>>>>,
+                  OrElse<
+                    MoreFault<Exclude<Text<KeysOf<P>>, Names>>,
+                    { [K in Names]: PartFault<K, ValueAt<P, K>, Optional> }[Names]
+                  >
                 >
-              >
-        : `the function of the key gives no object: return one with ${Names}`
+          : `the function of the key gives no object: return one with ${Names}`
 
 /** Also of one that may be absent: to have none is said, with `undefined`, or else it was forgotten. */
 type MissingFault<Missing extends string> = Missing extends string

@@ -54,6 +54,8 @@ const reserve = (text: string, reserved: Array<string>): void => {
 }
 
 export const parseTemplate = (template: string, prefix: string): Template => {
+  if (typeof template !== "string")
+    throw invalidKey(describe(template), 'a template is a text, such as "user:{userId}"')
   if (/[{}*]/.test(prefix)) throw invalidKey(prefix, "a prefix is plain text, without { } or *")
   checkText(prefix, prefix)
   if (template.includes("${")) throw invalidKey(template, "a placeholder is written {id}, without a $ before it")

@@ -7,13 +7,15 @@ import { type AnyKey, isMade } from "../CacheKey.ts"
 import type { CacheRegion, OnCacheError, RegionOptions, DecodingIn, EncodingIn, OnErrorIn } from "../CacheRegion.ts"
 import { type Engine, engineOf, type Plan, type Request } from "../engine/contract.ts"
 import type { AnyEffect, AnyFunction, Anything } from "../internal/erased.ts"
-import { invalidOption } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
+import { lateKind } from "../key/arguments.ts"
 import type { Names } from "../internal/knownOptions.ts"
+import type { AnIgnore, ARegion, BesideRegion } from "../internal/strings.ts"
 import { checked } from "../region/checks.ts"
 import { checkMore, checkOptions, type Options } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { Read, type Reader } from "./call.ts"
-import type { Fault } from "./fault.ts"
+import type { Fault, Giving, OfSchema } from "./fault.ts"
 import type { Cached, CachedLoader, FailureOf, Wrap } from "./shape.ts"
 
 /** What a pattern that reads takes besides the options of a region. */
@@ -23,7 +25,7 @@ export interface ReadOptions<Ig extends string | number> {
    * parameter object the names of its properties, of arguments their numbers. Each other parameter must be in the key: calls that
    * differ in it would share one value.
    */
-  readonly ignore?: ReadonlyArray<Ig> | undefined
+  readonly ignore?: ReadonlyArray<Ig> | AnIgnore | undefined
 }
 
 /** A region or its options, as against a loader. */
@@ -41,7 +43,7 @@ export type First<F, T extends AnyKey, A, Ig> = F extends Given
 type LoaderLike<L, A> =
   L extends Effect.Effect<Anything, Anything, Anything>
     ? Effect.Effect<A, Anything, Anything>
-    : (...args: Anything) => Effect.Effect<A, Anything, Anything>
+    : Giving<OfSchema, Anything, A, Anything, Anything>
 
 /** The second: what is added to a region, or the options of the loader. */
 export type Second<F, More, Inline> = F extends Given ? More : Inline
@@ -80,7 +82,7 @@ export interface Pattern {
     F extends OnCacheError = "bypass",
     const Ig extends string | number = never
   >(
-    options: RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>
+    options: (RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>) | ARegion
   ): Wrap<T, A, RD | RE, FailureOf<F>, Ig>
   <
     const L,
@@ -93,7 +95,7 @@ export interface Pattern {
     const Ig extends string | number = never
   >(
     first: First<L, T, A, Ig>,
-    second: Second<L, ReadOptions<Ig>, RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>>
+    second: Second<L, ReadOptions<Ig> & BesideRegion, RegionOptions<T, A, I, RD, RE, F> & ReadOptions<Ig>>
   ): Patterned<L, A, RD | RE, FailureOf<F>, never, Ig>
 }
 
@@ -120,7 +122,11 @@ export const isLoad = (u: unknown): u is Load => Effect.isEffect(u) || typeof u 
 
 /** What a pattern wraps. */
 export const checkLoad = (load: unknown): void => {
-  if (!isLoad(load)) throw invalidOption("loader", load, "a function that returns an effect, or an effect")
+  const expected = "a function that returns an effect, or an effect"
+  if (!isLoad(load)) throw invalidOption("loader", load, expected)
+  const kind = lateKind(load)
+  if (kind !== undefined)
+    throw invalidOptionAs("loader", kind, `${expected}: wrap it with Effect.fn or Effect.tryPromise`)
 }
 
 /** What is ignored is for the compiler to look at. Here it is checked only. */

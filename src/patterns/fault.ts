@@ -73,7 +73,9 @@ type CoverStatic<All, Ig> = OrElse<IgnoreFault<Exclude<Text<Ig>, All>>, StaticLe
 /** Of what is no effect. One that only throws returns one as far as can be told. */
 type OutFault<Out> = [Out] extends [PromiseLike<unknown>]
   ? "the function returns a Promise: use Effect.tryPromise"
-  : "the function returns no Effect: use Effect.sync around what it does, or Effect.succeed"
+  : [Out] extends [{ readonly next: unknown; readonly throw: unknown }]
+    ? "the function is a generator: wrap it, as in Effect.fn(function*() { ... })"
+    : "the function returns no Effect: use Effect.sync around what it does, or Effect.succeed"
 type RestFault = "the function takes any number of arguments: take one list, or a fixed number"
 
 type ArgsFault<T extends AnyKey, Args extends ReadonlyArray<unknown>, Ig> =
@@ -185,6 +187,14 @@ export type Fault<L, T extends AnyKey, Ig> = [L] extends [Effect.Effect<Anything
       ? RestFault
       : never
 
+/** A function that gives values of `A`. The compiler prints the sentence of one that does not, and in what its value differs. */
+export interface Giving<Sentence extends string, Args extends ReadonlyArray<Anything>, A, E, R> {
+  (...args: Args): Effect.Effect<A, E, R>
+  readonly [sentence]?: Sentence
+}
+declare const sentence: unique symbol
+export type OfSchema = "its value must be one of the schema"
+
 /**
  * The same under a name, whose key is made of the arguments that the function declares, or of `N`. `length` counts neither those
  * with a default nor a rest.
@@ -198,7 +208,7 @@ export type ArityFault<L, N> = [L] extends [Effect.Effect<Anything, Anything, An
     : never
 type Declared<Args extends ReadonlyArray<unknown>, N> =
   IsNever<N> extends false
-    ? never
+    ? TooMany<N, Args>
     : number extends Args["length"]
       ? "the function takes any number of arguments: say with arity how many are in the key"
       : [Args["length"]] extends [{ [K in keyof Args]-?: Args[K] }["length"]]
@@ -206,6 +216,14 @@ type Declared<Args extends ReadonlyArray<unknown>, N> =
           ? "an argument before the last may have a default, where counting ends: say with arity how many are in the key"
           : never
         : "the function has optional arguments: say with arity how many are in the key"
+/** More than there are. Of a rest of any length nobody knows, nor of a number that is known only when the program runs. */
+type TooMany<N, Args extends ReadonlyArray<unknown>> = number extends N | Args["length"]
+  ? never
+  : [N] extends [Args["length"]]
+    ? never
+    : [Text<N>] extends [PlacesOf<Args>]
+      ? never
+      : `arity is ${Text<N>}, and the function does not take so many arguments`
 /** Of `(a: string, b: string | undefined = "", c: string)` the type shows no default, and `length` is 1. */
 type MayDefault<Args extends ReadonlyArray<unknown>> = Args extends readonly [infer One, infer Next, ...infer Rest]
   ? unknown extends One

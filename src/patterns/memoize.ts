@@ -10,10 +10,10 @@ import type { AKey } from "../internal/strings.ts"
 import { fromArguments } from "../key/arguments.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
-import { checkKey, makeUnsafe, type Options, regionNames } from "../region/region.ts"
+import { checkKey, makeUnsafe, memoName, type Options, regionNames } from "../region/region.ts"
 import { checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
 import type { CachedLoader, IgnoreIn, ServicesIn } from "./shape.ts"
-import type { ArityFault, Fault } from "./fault.ts"
+import type { ArityFault, Fault, Giving, OfSchema } from "./fault.ts"
 import type { ValueOf } from "./writing.ts"
 
 declare const loaded: unique symbol
@@ -38,6 +38,8 @@ export interface MemoizeByName<N extends number> {
   readonly arity?: N | undefined
   readonly key?: undefined
   readonly ignore?: undefined
+  /** Every function has a `name`, and is no options for that. */
+  readonly [Symbol.hasInstance]?: undefined
 }
 
 /** Memoizes under a key template. */
@@ -47,11 +49,20 @@ export interface MemoizeByKey<T extends AnyKey, Ig extends string | number> exte
   readonly arity?: undefined
 }
 
+/** What the compiler prints of what is none of its options. */
+type Wanted = "memoize needs { name }: write memoize({ name })(loader), or memoize(loader, { name })"
+
 /** What `memoize` takes: a name or a key, and a schema where values are to be stored in the cache. */
-export type MemoizeOptions<T extends AnyKey, A, I, RD, RE, Ig extends string | number, N extends number> = Settings<
-  T,
-  A
-> & {
+export type MemoizeOptions<
+  _Wanted extends string,
+  T extends AnyKey,
+  A,
+  I,
+  RD,
+  RE,
+  Ig extends string | number,
+  N extends number
+> = Settings<T, A> & {
   /** Values are stored in the cache, through this codec. Without one they never leave the process. */
   readonly schema?: Schema.Codec<A, I, RD, RE> | undefined
 } & (MemoizeByName<N> | MemoizeByKey<T, Ig>)
@@ -74,7 +85,7 @@ type Memo<L, T extends AnyKey, A, Args extends ReadonlyArray<Anything>, Ig, N> =
     : L &
         (
           | Effect.Effect<NoInfer<Value<A>>, Anything, Anything>
-          | ((...args: Args) => Effect.Effect<NoInfer<Value<A>>, Anything, Anything>)
+          | Giving<OfSchema, Args, NoInfer<Value<A>>, Anything, Anything>
         )
   : NoInfer<MemoFault<L, T, Ig, N>>
 
@@ -122,7 +133,7 @@ export interface Memoize {
     const Ig extends string | number = never,
     const N extends number = never
   >(
-    options: MemoizeOptions<T, A, I, RD, RE, Ig, N>
+    options: MemoizeOptions<Wanted, T, A, I, RD, RE, Ig, N>
   ): WrapMemo<AwaitingOf<T, A, RD | RE, Ig, N>>
   <
     L,
@@ -136,13 +147,13 @@ export interface Memoize {
     const N extends number = never
   >(
     load: Memo<L, T, A, Args, Ig, N>,
-    options: MemoizeOptions<T, A, I, RD, RE, Ig, N>
+    options: MemoizeOptions<Wanted, T, A, I, RD, RE, Ig, N>
   ): Memoized<L, A, RD | RE>
 }
 
 /** The key of a name and an argument list: canonical, so structurally equal arguments share, and nothing else does. */
 const namedKey = (name: string, prefix: string | undefined, arity: number | undefined): CompiledKey => {
-  const head = buildCacheKey("memo:{name}:", { params: { name }, prefix })
+  const head = buildCacheKey(`${memoName}{name}:`, { params: { name }, prefix })
   const build: CompiledKey["buildUnsafe"] = (args) => {
     const all = args as ReadonlyArray<unknown>
     return normalizeKey(
@@ -150,7 +161,7 @@ const namedKey = (name: string, prefix: string | undefined, arity: number | unde
     )
   }
   return {
-    template: `memo:${name}`,
+    template: memoName + name,
     prefix: prefix ?? "",
     placeholders: [],
     positional: true,
@@ -228,7 +239,12 @@ const plan = (options: AnyOptions): ((load: Plan["load"]) => Plan) => {
  * ```
  */
 export const memoize: Memoize = ((first: unknown, second: AnyOptions) => {
-  if (isLoad(first)) return wrap(first, plan(second))
+  if (isLoad(first)) {
+    if (second === undefined) {
+      throw invalidOptionAs("memoize", "given a loader alone", "options too: memoize needs { name }, or { key }")
+    }
+    return wrap(first, plan(second))
+  }
   if (second !== undefined)
     throw invalidOptionAs("memoize", "given two options", "all in the first: { ...options, ttl }")
   const make = plan(first as AnyOptions)

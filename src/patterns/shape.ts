@@ -9,7 +9,7 @@ import type { OnCacheError } from "../CacheRegion.ts"
 import type { Anything } from "../internal/erased.ts"
 import type { Is, Measured, Said, Some } from "../internal/said.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
-import type { Fault } from "./fault.ts"
+import type { Fault, Giving, OfSchema } from "./fault.ts"
 
 /** What `onCacheError` adds to the errors of a cached function. */
 export type FailureOf<F extends OnCacheError> = F extends "fail" ? CacheError : never
@@ -120,7 +120,7 @@ export interface WrapEffect<W extends Awaiting> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ReadonlyArray<unknown>, E, R>(
     load: [Fault<L, W["key"], IgnoreIn<W>>] extends [never]
-      ? L & (Effect.Effect<W["value"], E, R> | ((...args: Args) => Effect.Effect<W["value"], E, R>))
+      ? L & (Effect.Effect<W["value"], E, R> | Giving<OfSchema, Args, W["value"], E, R>)
       : NoInfer<Fault<L, W["key"], IgnoreIn<W>>>
   ): CachedLoader<L, W["value"], ServicesIn<W>, ErrorIn<W>>
 }
@@ -130,7 +130,7 @@ export interface WrapFunction<W extends Awaiting> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ArgsOf<W["key"]>, E, R>(
     load: [Fault<L, W["key"], IgnoreIn<W>>] extends [never]
-      ? L & ((...args: Args) => Effect.Effect<W["value"], E, R>)
+      ? L & Giving<OfSchema, Args, W["value"], E, R>
       : NoInfer<Fault<L, W["key"], IgnoreIn<W>>>
   ): Cached<ShapeOf<L, Args, W["value"], E | ErrorIn<W>, R, ServicesIn<W>>>
 }

@@ -2,7 +2,7 @@ import type { Duration } from "effect"
 import type { CacheError } from "../CacheError.ts"
 import type { AnyKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions } from "../CacheRegion.ts"
-import type { ADuration } from "../internal/strings.ts"
+import type { ADuration, AnOnTimeout, ARegion, BesideRegion } from "../internal/strings.ts"
 import type { OnTimeout } from "../engine/contract.ts"
 import type { DurationInput } from "../region/settings.ts"
 import { leaseMillis, oneOf, positiveMillis } from "../region/checks.ts"
@@ -27,7 +27,7 @@ export interface StampedeOptions<W extends OnTimeout = "load"> {
    * What to do after `waitTimeout`: `"load"` (default) without storing; `"fail"` with `CacheError` (`WaitTimeout`), which
    * the type gains. A holder that is still there a lease later counts as hung: its lease is taken over, and it may not store.
    */
-  readonly onTimeout?: W | undefined
+  readonly onTimeout?: W | AnOnTimeout | undefined
 }
 
 type WaitFailureOf<W extends OnTimeout> = W extends "fail" ? CacheError : never
@@ -44,7 +44,7 @@ export interface StampedeProtect {
     W extends OnTimeout = "load",
     const Ig extends string | number = never
   >(
-    options: RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W> & ReadOptions<Ig>
+    options: (RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W> & ReadOptions<Ig>) | ARegion
   ): Wrap<T, A, RD | RE, FailureOf<F> | WaitFailureOf<W>, Ig>
   <
     const L,
@@ -60,7 +60,7 @@ export interface StampedeProtect {
     first: First<L, T, A, Ig>,
     second: Second<
       L,
-      StampedeOptions<W> & ReadOptions<Ig>,
+      StampedeOptions<W> & ReadOptions<Ig> & BesideRegion,
       RegionOptions<T, A, I, RD, RE, F> & StampedeOptions<W> & ReadOptions<Ig>
     >
   ): Patterned<L, A, RD | RE, FailureOf<F>, WaitFailureOf<W>, Ig>
@@ -90,8 +90,8 @@ export interface StampedeProtect {
 export const stampedeProtect: StampedeProtect = makePattern<StampedeOptions<OnTimeout>>(
   { lockTtl: 0, waitTimeout: 0, onTimeout: 0 },
   (options, extra) => {
-    const { lockTtl, onTimeout = "load", waitTimeout } = extra
-    oneOf("onTimeout", onTimeout, ["load", "fail"])
+    const { lockTtl, waitTimeout } = extra
+    const onTimeout = oneOf("onTimeout", (extra.onTimeout ?? "load") as OnTimeout, ["load", "fail"])
     const region = resolveUnsafe(options)
     const lease = lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl as Duration.Input)
     const timeoutMillis =

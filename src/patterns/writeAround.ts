@@ -4,9 +4,10 @@ import { type AnyKey, type ArgsOf, normalizeKey } from "../CacheKey.ts"
 import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import type { Anything } from "../internal/erased.ts"
+import { invalidOptionAs } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import type { Is, Said, Some } from "../internal/said.ts"
-import type { AList } from "../internal/strings.ts"
+import type { AList, AnOnCacheError, BesideRegion } from "../internal/strings.ts"
 import { strings } from "../region/checks.ts"
 import {
   checkMore,
@@ -47,7 +48,7 @@ export interface KeysOptions<V, P, F extends OnCacheError> extends Lists<Written
    */
   readonly keys: ReadonlyArray<string> | AList | ((params: P) => ReadonlyArray<string>)
   /** As that of a region. With `"fail"` a text that is no key fails the call before the write. */
-  readonly onCacheError?: F | undefined
+  readonly onCacheError?: F | AnOnCacheError | undefined
   readonly key?: undefined
   readonly schema?: undefined
 }
@@ -59,26 +60,37 @@ export interface RegionAround<T extends AnyKey, A, I, RD, RE, F extends OnCacheE
   readonly keys?: undefined
 }
 
+/** What the compiler prints of what is neither. */
+type Wanted = "give a region or { keys }, and the write: writeAround(region)(write), or writeAround(write, region)"
+
 /** By `keys` there is no template, and `T` is never. */
-type RegionOrKeys<T extends AnyKey, A, I, RD, RE, F extends OnCacheError, V, P> =
+type RegionOrKeys<_Wanted extends string, T extends AnyKey, A, I, RD, RE, F extends OnCacheError, V, P> =
   | RegionAround<T, A, I, RD, RE, F, V>
   | KeysOptions<V, P, F>
 
 /** What is added to a region. */
-type More<L, V> = SettingsOf<L> extends { key: infer T extends AnyKey; value: infer A } ? AroundOptions<V, T, A> : never
+type More<L, V> =
+  SettingsOf<L> extends { key: infer T extends AnyKey; value: infer A } ? AroundOptions<V, T, A> & BesideRegion : never
 
 /** The first of two arguments: a region, or the write that the options behind it are of. */
 type First<L, T extends AnyKey, Args extends ReadonlyArray<unknown>> = L extends Given
   ? [SettingsOf<L>] extends [never]
     ? "no options of a region: they have a wrong type"
     : L
-  : [Fault<L, TemplateOf<T>, Free>] extends [never]
-    ? [T] extends [never]
-      ? L
-      : L extends Effect.Effect<Anything, Anything, Anything>
+  : L extends { readonly keys: unknown }
+    ? "keys are given in one with all options: { keys, ...options }"
+    : Some<L> extends Sound<Fault<L, TemplateOf<T>, Free>>
+      ? [T] extends [never]
         ? L
-        : L & ((...args: Args) => Effect.Effect<unknown, unknown, unknown>)
-    : NoInfer<Fault<L, TemplateOf<T>, Free>>
+        : L extends Effect.Effect<Anything, Anything, Anything>
+          ? L
+          : L & ((...args: Args) => Effect.Effect<unknown, unknown, unknown>)
+      : NoInfer<Fault<L, TemplateOf<T>, Free>>
+/**
+ * Nothing is wrong; or it is not known yet, of a parameter that is a type parameter. Then it is enough that it has what the key needs,
+ * because a write may take anything besides.
+ */
+type Sound<X> = Is<[X] extends [never] ? 1 : never>
 type TemplateOf<T extends AnyKey> = [T] extends [never] ? string : T
 
 /** The first argument of a write. An effect has none. */
@@ -103,7 +115,7 @@ export interface WriteAround {
     V = unknown,
     P = unknown
   >(
-    options: RegionOrKeys<T, A, I, RD, RE, F, V, P>
+    options: RegionOrKeys<Wanted, T, A, I, RD, RE, F, V, P>
   ): [T] extends [never] ? WrapFrom<P, V, FailureOf<F>> : WrapAround<T, V, FailureOf<F>, RD>
   <
     const L,
@@ -117,7 +129,7 @@ export interface WriteAround {
     V = unknown
   >(
     first: First<L, T, Args>,
-    second: Second<L, More<L, V>, RegionOrKeys<T, A, I, RD, RE, F, ValueOf<L>, FirstOf<L>>>
+    second: Second<L, More<L, V>, RegionOrKeys<Wanted, T, A, I, RD, RE, F, ValueOf<L>, FirstOf<L>>>
   ): L extends Given ? Wrapped<L, V> : WriteOf<L, FailureOf<F>, RD>
 }
 
@@ -143,7 +155,7 @@ interface Awaiting {
 export interface WrapRegion<W extends Awaiting & { readonly key: AnyKey }> {
   // biome-ignore lint/style/useShorthandFunctionType: editors print an interface by its name, and a function in full
   <L, Args extends ArgsOf<W["key"]>, A extends W["value"], E, R>(
-    write: [Fault<L, W["key"], Free>] extends [never]
+    write: Some<L> extends Sound<Fault<L, W["key"], Free>>
       ? L & ((...args: Args) => Effect.Effect<A, E, R>)
       : NoInfer<Fault<L, W["key"], Free>>
   ): WriteCall<ShapeOf<L, Args, A, E | ErrorIn<W>, R | ServicesIn<W>, never>>
@@ -207,6 +219,9 @@ export const writeAround: WriteAround = ((first: Load | AroundSpec, second?: Aro
     const { key, keys } = Object(options) as Record<string, unknown>
     if (key !== undefined) checkOptions(options as Options, writeNames)
     else knownOptions(options, { ...keysNames, ...(keys === undefined ? regionNames : undefined) })
+    if (keys !== undefined && more !== undefined) {
+      throw invalidOptionAs("options", "given beside { keys }", "all in one: { keys, ...options }")
+    }
     checkMore(more, writeNames)
     const lists = checkLists({ ...options, ...more })
     const { region, requestOf } =
@@ -258,7 +273,10 @@ const keysNames: Names<Omit<KeysOptions<unknown, unknown, OnCacheError>, "key" |
 const manual = "(writeAround)"
 
 const manyOf = ({ keys, onCacheError }: KeysOptions<unknown, unknown, OnCacheError>): About => {
-  const region = { ...makeUnsafe({ key: "writeAround", schema: undefined, onCacheError }), name: manual }
+  const region = {
+    ...makeUnsafe({ key: "writeAround", schema: undefined, onCacheError: onCacheError as never }),
+    name: manual
+  }
   const paramsOf = (args: ReadonlyArray<unknown>) => region.key.callOf(args, manual).params
   if (typeof keys === "function") {
     return {

@@ -3,6 +3,7 @@ import type { OnCacheError, RegionOptions, RegionParams } from "../CacheRegion.t
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import type { Said } from "../internal/said.ts"
+import type { AKeyOf, ARegion, BesideRegion } from "../internal/strings.ts"
 import { checkMore, checkOptions, type Options, resolveUnsafe } from "../region/region.ts"
 import { type Call, type First, type Given, isLoad, type Load, type Second, type SettingsOf, wrap } from "./cached.ts"
 import type { FreeOrKeyOf } from "./fault.ts"
@@ -33,20 +34,25 @@ export interface CreateOptions<A, T extends AnyKey, K> {
   /**
    * The parameters of the key, from what the write returned: an object by name, or a list by position. The wrapped function's
    * arguments need not have them. The slot of that key is emptied after the write and not filled: what is returned may be old by
-   * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`. Behind the function in one
-   * call, as in `writeThrough(create, { ...Users, keyOf: (user: User) => ... })`, its parameter needs a type.
+   * then. The function is no cached one: it has no `.key`, `.peek`, `.invalidate`, `.refresh` and `.clear`.
    */
-  readonly keyOf?: (K & ((value: A) => KeyParams<T> | Places)) | undefined
+  readonly keyOf?: (K & ((value: A) => KeyParams<T> | Places)) | AKeyOf | undefined
 }
 
 type Inline<T extends AnyKey, A, I, RD, RE, F extends OnCacheError, K, V> = RegionOptions<T, A, I, RD, RE, F> &
   WriteOptions<NoInfer<A>, NoInfer<T>, V> &
   CreateOptions<V, NoInfer<T>, K>
 
+/**
+ * Nothing: of this the compiler takes for `O` the names of the options, before it looks at functions among them. So that there is a
+ * `keyOf` is known when the write is looked at, and its parameter may have the type of what the write returns.
+ */
+type Named<O> = [1] extends [O] ? { readonly [K in keyof O]: unknown } : unknown
+
 /** What is added to a region. */
 type More<L, K> =
   SettingsOf<L> extends { key: infer T extends AnyKey; value: infer A }
-    ? WriteOptions<A, T> & CreateOptions<A, T, K>
+    ? WriteOptions<A, T> & CreateOptions<A, T, K> & BesideRegion
     : never
 
 /** What wraps a write: one whose arguments make the key, or any. */
@@ -65,11 +71,21 @@ type Wrote<L, A, S, X, K> = L extends Given
 /** The signature of `writeThrough`: curried, with a region and more, or data-first. */
 export interface WriteThrough {
   <const T extends AnyKey, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
-    options: Inline<T, A, I, RD, RE, F, K, NoInfer<A>>
+    options: Inline<T, A, I, RD, RE, F, K, NoInfer<A>> | ARegion
   ): WrapWrite<T, A, RD | RE, FailureOf<F>, K>
-  <const L, const T extends AnyKey, A, I, RD = never, RE = never, F extends OnCacheError = "bypass", K = unknown>(
-    first: First<L, unknown extends K ? T : string, A, FreeOrKeyOf>,
-    second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K, ValueOf<L>>>
+  <
+    const L,
+    const T extends AnyKey,
+    A,
+    I,
+    RD = never,
+    RE = never,
+    F extends OnCacheError = "bypass",
+    K = unknown,
+    O = never
+  >(
+    first: First<L, "keyOf" extends keyof O ? string : T, A, FreeOrKeyOf>,
+    second: Second<L, More<L, K>, Inline<T, A, I, RD, RE, F, K, ValueOf<L>>> & Named<O>
   ): Wrote<L, A, RD | RE, FailureOf<F>, K>
 }
 

@@ -21,7 +21,7 @@ import { isKey } from "../region/region.ts"
 import type { Intent } from "../services/CacheBackend.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { checkLoad, type Load } from "./cached.ts"
-import type { Fault, Free } from "./fault.ts"
+import type { Fault, Free, Giving, OfSchema } from "./fault.ts"
 import type { Cached, ErrorIn, ServicesIn, ShapeOf } from "./shape.ts"
 
 /** What the functions of `invalidate*` get of a write that has succeeded. */
@@ -99,7 +99,7 @@ type Returning<L, V, Args extends ReadonlyArray<unknown>> = unknown extends V
   : L &
       (L extends Effect.Effect<Anything, Anything, Anything>
         ? Effect.Effect<V, unknown, unknown>
-        : (...args: Args) => Effect.Effect<V, unknown, unknown>)
+        : Giving<OfSchema, Args, V, unknown, unknown>)
 
 /** The value of a write. */
 export type ValueOf<L> =

@@ -24,6 +24,9 @@ export const regionNames: Names<Options> = {
   compressAbove: 0
 }
 
+/** A number is of milliseconds, and one as small as this perhaps meant as seconds. */
+export const isShort = (ttl: unknown): boolean => typeof ttl === "number" && ttl < 1_000
+
 export interface Region {
   /** The label in statistics and metrics: the template with its prefix. */
   readonly name: string
@@ -34,6 +37,8 @@ export interface Region {
   readonly fingerprint: string
   /** Of its entries, where they may bear no tag; otherwise 0. See `FastPath.pick`. */
   readonly stamp: number
+  /** `isShort` */
+  readonly shortTtl: boolean
   /** Milliseconds, `Infinity` for none; `undefined` for the default. */
   readonly ttl: number | undefined | ((value: unknown, params: unknown) => number)
   /** Tags that every entry bears, known before a read. */
@@ -45,10 +50,14 @@ export interface Region {
 
 const noTags: ReadonlyArray<string> = []
 
+/** What the template of a name of `memoize` begins with. */
+export const memoName = "memo:"
+
 /** Of values without a schema. The stamp of a schema is held by its codec. */
 const schemaless = stamps.of("")
 
-export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags"> {
+export interface Options extends Omit<RegionSettings<unknown, string, OnCacheError>, "ttl" | "tags" | "onCacheError"> {
+  readonly onCacheError?: OnCacheError | undefined
   readonly ttl?: Duration.Input | ADuration | ((value: never, params: never) => Duration.Input) | undefined
   readonly tags?: ReadonlyArray<string> | AList | ((value: never, params: never) => ReadonlyArray<string>) | undefined
   /** As it is given, or already compiled. */
@@ -122,6 +131,7 @@ export const makeUnsafe = (options: Options): Region => {
     onCacheError,
     codec: codec as EntryCodec<unknown, unknown> | undefined,
     fingerprint,
+    shortTtl: isShort(ttl),
     stamp: staticTags.length === 0 ? (codec?.stamp ?? schemaless).number : 0,
     ttl:
       ttl === undefined

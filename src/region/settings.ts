@@ -2,7 +2,7 @@
  * The options of a region, as types.
  */
 import type { Duration, Schema } from "effect"
-import type { ADuration, AKey, AList } from "../internal/strings.ts"
+import type { ADuration, AKey, AList, AnOnCacheError } from "../internal/strings.ts"
 import type { AnyKey, PartsOf, PlaceholderNames } from "../CacheKey.ts"
 
 /** The parameters of a key as `ttl` and `tags` see them, by placeholder name; positional ones by number. */
@@ -74,7 +74,7 @@ export interface RegionSettings<A, T extends AnyKey, F extends OnCacheError> {
    * `"bypass"` (default): a cache failure is recorded and the loader runs. `"fail"`: it fails the call, and the type of
    * the cached function gains `CacheError`. That a full store does not keep a value is none: the call succeeds.
    */
-  readonly onCacheError?: F | undefined
+  readonly onCacheError?: F | AnOnCacheError | undefined
   /** Payloads of at least this many bytes are compressed. Default: the layer's setting. `Infinity`: never. */
   readonly compressAbove?: number | undefined
 }

@@ -3,7 +3,7 @@
  * of a value or a key.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, Redacted, References, Schema } from "effect"
+import { type Duration, Effect, Redacted, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import {
   cacheAside,
@@ -276,6 +276,57 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
         assert.strictEqual(lines.length, 1, lines.join("\n"))
         assert.include(lines[0], String.raw`\"two${i}:{id}\" is the key of regions with two schemas`)
       }
+    })
+  )
+
+  effect(
+    "a name of memoize that two functions have is told of once; a function that is made anew each time is one",
+    (said) =>
+      Effect.gen(function*() {
+        const perRequest = (factor: number) =>
+          memoize({ name: "area", arity: 1 })((side: number) => Effect.succeed(side * factor))
+        for (let i = 0; i < 20; i++) yield* perRequest(i)(i)
+        assert.deepStrictEqual(said(), [])
+        const other = memoize({ name: "area" })((radius: number) => Effect.succeed(3 * radius))
+        yield* other(100)
+        const lines = said()
+        assert.strictEqual(lines.length, 1, lines.join("\n"))
+        assert.include(lines[0], String.raw`\"memo:area\" is the name of two functions`)
+        for (let i = 0; i < 5; i++) yield* Effect.all([perRequest(i)(200 + i), other(300 + i)])
+        // Another prefix is another name, and so is a key.
+        yield* memoize({ name: "area", prefix: "v2:" })((radius: number) => Effect.succeed(4 * radius))(1)
+        yield* memoize({ key: "area:{0}" })((radius: number) => Effect.succeed(5 * radius))(1)
+        yield* memoize({ key: "area:{0}" })((radius: number) => Effect.succeed(6 * radius))(2)
+        assert.deepStrictEqual(said(), [])
+      })
+  )
+
+  effect("a ttl that is a number of less than a second is told of once a region", (said) =>
+    Effect.gen(function*() {
+      const client = yield* CacheClient
+      const get = (key: `${string}:{id}`, ttl: Duration.Input) =>
+        cacheAside({ key, schema: Schema.String, ttl })(({ id }: Id) => Effect.succeed(id))
+      for (const [key, ttl] of [
+        ["long:{id}", 1_000],
+        ["said:{id}", "300 millis"],
+        ["whole:{id}", Infinity]
+      ] as const) {
+        yield* get(key, ttl)({ id: "1" })
+      }
+      yield* client.set("long", "a", { schema: Schema.String, ttl: "10 millis" })
+      assert.deepStrictEqual(said(), [])
+      for (const id of ["1", "2", "3"]) yield* get("short:{id}", 300)({ id })
+      yield* memoize({ name: "short", ttl: 60 })((id: string) => Effect.succeed(id))("1")
+      yield* client.set("short", "a", { schema: Schema.String, ttl: 5 })
+      yield* client.set("shorter", "a", { schema: Schema.String, ttl: 5 })
+      const lines = said()
+      assert.strictEqual(lines.length, 3, lines.join("\n"))
+      assert.include(
+        lines[0],
+        String.raw`the ttl of \"short:{id}\", 300, is 300 milliseconds: write \"300 seconds\", or \"300 millis\" if those are meant`
+      )
+      assert.include(lines[1], String.raw`the ttl of \"memo:short\", 60,`)
+      assert.include(lines[2], String.raw`the ttl of \"(client)\", 5,`)
     })
   )
 

@@ -57,7 +57,7 @@ export const makeEnding = Effect.fnUntraced(function*({
         kind,
         once,
         text: () => text,
-        annotations: { region: region.name }
+        annotations: region === noRegion ? {} : { region: region.name }
       })
     )
 

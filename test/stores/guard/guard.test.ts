@@ -2,7 +2,7 @@
  * When a primary is trusted, and what makes up for invalidations that failed: as users of `CacheFallback` see it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, References, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   cacheAside,
@@ -14,7 +14,7 @@ import {
   invalidatePattern,
   invalidateTags
 } from "effect-cache"
-import { CacheTest } from "effect-cache/testing"
+import { CacheTest, type Fault } from "effect-cache/testing"
 import { Other, layer, counted, down, up } from "../../support/fallback.ts"
 
 describe("the guard of a primary", () => {
@@ -52,6 +52,35 @@ describe("the guard of a primary", () => {
       }
     }).pipe(Effect.provide(layer()))
   )
+
+  it.effect("says once that it is away and once that it is back, at Debug where the backend says it itself", () => {
+    const lines: Array<string> = []
+    const logger = Logger.layer([
+      Logger.make(({ logLevel, message }) => {
+        lines.push(`${logLevel}: ${String(message)}`)
+      })
+    ])
+    const outage = (fault: Fault) =>
+      Effect.gen(function*() {
+        const test = yield* CacheTest
+        yield* test.inject("*", fault)
+        const failed = yield* Effect.forkChild(Effect.exit(invalidateKey("n:1")))
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(failed)
+        yield* up
+        return lines.splice(0).filter((line) => /away|back/.test(line))
+      })
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(yield* outage({ fail: true }), [
+        "Info: effect-cache: test is away, carrying on without it: Unavailable: remove on test failed: injected by the test",
+        "Debug: effect-cache: test is back"
+      ])
+      assert.deepStrictEqual(yield* outage({ delay: "1 minute" }), [
+        "Warn: effect-cache: test is away, carrying on without it: TimedOut: remove on test took longer than 1000 ms",
+        "Info: effect-cache: test is back"
+      ])
+    }).pipe(Effect.provide(layer()), Effect.provide(logger), Effect.provideService(References.MinimumLogLevel, "Debug"))
+  })
 
   it.effect("a journal that overflows clears the namespace", () =>
     Effect.gen(function*() {
