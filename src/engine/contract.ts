@@ -28,6 +28,8 @@ export interface Plan {
   readonly memory: boolean
   /** A refresh leaves a lease that somebody holds to its holder, and then loads without storing. */
   readonly yields?: boolean | undefined
+  /** Told with the arguments of a call that a read has found an entry, but an invalidation had overtaken it. Must not throw. */
+  readonly overtaken?: ((...args: ReadonlyArray<never>) => void) | undefined
   /** Told with the arguments of a load that its fill was refused. Must not throw. */
   readonly refused?: ((...args: ReadonlyArray<never>) => void) | undefined
 }

@@ -7,7 +7,7 @@ import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import { headOfShortened } from "../key/encoding.ts"
-import { keyUnsafe } from "./key.ts"
+import { hasVariants, keyUnsafe } from "./key.ts"
 import type { Policy } from "./options.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -28,8 +28,8 @@ const allOf = (
   context: Context.Context<never>
 ): ReadonlyArray<Made> => {
   try {
-    const base = keyUnsafe(compiled, policy, request, context, false)
-    if (base === keyUnsafe(compiled, policy, request, context)) return [{ key: base }]
+    const base = keyUnsafe(compiled, policy, request, context, null)
+    if (!hasVariants(policy)) return [{ key: base }]
     const head = headOfShortened(base)
     return [{ pattern: head === undefined ? `${base}#*` : `${head}*` }]
   } catch (error) {

@@ -109,7 +109,7 @@ const own = (record: Readonly<Record<string, string>>, name: string): string | u
   Object.hasOwn(record, name) ? record[name] : undefined
 
 /** The headers and cookies that tell variants apart; what is absent has no `=`, so it differs from what is empty. */
-const variantPart = (request: Request, policy: Policy, query: string): string => {
+const variantPart = (request: Request, policy: Policy, query: string, who: string): string => {
   const parts: Array<string> = []
   const add = (name: string, value: string | undefined) => {
     parts.push(value === undefined ? part(name) : `${part(name)}=${value}`)
@@ -135,6 +135,7 @@ const variantPart = (request: Request, policy: Policy, query: string): string =>
     const value = outer === inner ? outer : `${outer}\n${inner}`
     add(`query:${name}`, value === "" ? undefined : digest(value))
   }
+  if (policy.sameFor !== undefined) add(":for", digest(who))
   return parts.length === 0 ? "" : `#${parts.join("&")}`
 }
 
@@ -159,21 +160,26 @@ const resource = (compiled: CompiledKey, policy: Policy, request: Request, place
   return compiled.buildUnsafe({}) + located + rewritten
 }
 
+/** Whether there may be several responses of one URL. */
+export const hasVariants = ({ sameFor, secretCookies, secretHeaders, secretQuery, vary }: Policy): boolean =>
+  sameFor !== undefined || vary.length + secretHeaders.length + secretCookies.length + secretQuery.length > 0
+
 /**
- * The key of a request, and without its `variants` what the keys of all of them begin with, up to a `#`. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its
- * host or its target is malformed.
+ * The key of a request, for one of those who share a response; for `null`, what the keys of all variants begin with, up to a
+ * `#`. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its host or its target is
+ * malformed.
  */
 export const keyUnsafe = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
   context: Context.Context<never>,
-  variants = true
+  who: string | null = ""
 ): string => {
   const place = placeOf(request)
   if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
   const { query } = place
-  const variant = variants ? variantPart(request, policy, query) : ""
+  const variant = who === null ? "" : variantPart(request, policy, query, who)
   if (compiled.placeholders.length > 0) {
     const params: Record<string, unknown> = Object.create(null)
     Object.assign(params, Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams))

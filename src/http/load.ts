@@ -54,12 +54,13 @@ export class Call {
   /** Why there is no lifetime to store it with. */
   problem: unknown
   /** Why the handler was asked, and, where what it gave is not stored, why that is not. */
-  forward: Forward = { fwd: "miss" }
+  forward: Forward
   forwardStatus: number | undefined
   /** Where the answer is to say it. */
   key: string | undefined
-  constructor(request: Request) {
+  constructor(request: Request, forward: Forward) {
     this.request = request
+    this.forward = forward
   }
 }
 

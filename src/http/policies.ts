@@ -43,6 +43,13 @@ export interface CachePolicyOptions<X extends Exchange = EndpointExchange> exten
    */
   readonly sameForAll?: boolean | undefined
   /**
+   * The response is the same for all for whom this gives the same text, such as the users of a tenant:
+   * `sameFor: Effect.map(CurrentUser, ({ tenant }) => tenant)`. It runs for each request, behind the middleware outside of the
+   * cache, whose services it may use. Its text is in the key, as a hash, in place of the credentials. If it fails, so does the
+   * request. For the caches behind it stays `private`.
+   */
+  readonly sameFor?: Effect.Effect<string, never, unknown> | undefined
+  /**
    * What the endpoint declares and the key leaves out on purpose: names of parameters of path and query, and of headers.
    */
   readonly ignore?: ReadonlyArray<string> | undefined
