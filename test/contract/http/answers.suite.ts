@@ -2,8 +2,8 @@
  * What an endpoint fails with, where its status is listed, and responses that all of one tenant share.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServer, type HttpServerResponse as Response } from "effect/http"
+import { Context, Effect, Latch, Layer, Redacted, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse as Response } from "effect/http"
 import {
   HttpApi,
   HttpApiBuilder,
@@ -15,7 +15,7 @@ import {
 } from "effect/http-api"
 import { cachedEndpoint, cachedResponse, type CachePolicyOptions, HttpCache } from "../../../src/http/index.ts"
 import { type CacheServices, invalidateTags } from "../../../src/index.ts"
-import { serve } from "../../support/http.ts"
+import { all, serve } from "../../support/http.ts"
 
 const ttl = "10 minutes"
 
@@ -102,6 +102,35 @@ export const answersSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
         // Its policy's functions are told of it, as of any response.
         yield* Effect.orDie(Effect.provideContext(invalidateTags(["item:1"]), services))
         assert.deepStrictEqual([(yield* ask("/some/1")).cache, (yield* ask("/some/2")).cache], ["MISS", "HIT"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("one response that a handler gives to all has the tags of each", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const Group = HttpApiGroup.make("items").add(
+          HttpApiEndpoint.get("one", "/items/:id", { params: { id: Schema.FiniteFromString } }).pipe(
+            cachedEndpoint({ ttl, statuses: [204], tags: ({ params }) => [`item:${params.id}`] })
+          )
+        )
+        const Api = HttpApi.make("api").add(Group)
+        const nothing = Response.empty()
+        let handled = 0
+        const both = Latch.makeUnsafe()
+        const live = HttpApiBuilder.group(Api, "items", (handlers) =>
+          handlers.handleRaw("one", () =>
+            // What a load lets go of can take its time.
+            Effect.as(
+              Effect.addFinalizer(() => Effect.andThen(++handled === 2 ? both.open : Effect.void, both.await)),
+              nothing
+            )
+          )
+        ) as Layer.Layer<any, any, any>
+        const ask = yield* served(Api, live, services)
+        const caches = (id: number) => Effect.map(ask(`/items/${id}`), ({ cache }) => cache)
+        assert.deepStrictEqual(yield* all([caches(1), caches(2)]), ["MISS", "MISS"])
+        yield* Effect.orDie(Effect.provideContext(invalidateTags(["item:1"]), services))
+        assert.deepStrictEqual([yield* caches(2), yield* caches(1)], ["HIT", "MISS"])
       }).pipe(Effect.scoped)
     )
 
