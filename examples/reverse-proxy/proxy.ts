@@ -115,16 +115,17 @@ const directive = /^(?:max-age|s-maxage)=\d{1,15}$|^(?!max-age|s-maxage)[a-z*][a
 const isTargeted = (header: string): boolean => header.split(",").every((one) => directive.test(one.trim()))
 
 /** What the origin tells all caches, and where its words are while ours has its own. */
-const words = ["cache-control", "expires", "vary"] as const
+const words = ["cache-control", "content-encoding", "expires", "vary"] as const
 const originally = (name: string): string => `x-origin-${name}`
 
 /**
  * The headers as our cache is to see them: what `CDN-Cache-Control` says is for it, and counts in place of the rest (RFC 9213). What
- * the origin said to all is kept beside it.
+ * the origin said to all is kept beside it. An encoding without a `Vary` is for all who ask: `cachedResponse` would doubt that.
  */
 const forUs = (headers: Headers.Headers): Headers.Headers => {
   let told = headers
   for (const name of words) told = Headers.set(told, originally(name), headers[name] ?? "")
+  told = Headers.remove(told, "content-encoding")
   const ours = headers["cdn-cache-control"]
   return ours === undefined || !isTargeted(ours)
     ? told
@@ -141,8 +142,8 @@ const forOthers = (response: HttpServerResponse.HttpServerResponse): HttpServerR
     const said = response.headers[originally(name)]
     if (said === undefined) return response
     out = HttpServerResponse.removeHeader(out, originally(name))
-    // A 416 is for nobody else, whatever may be done with the whole.
-    if (response.status === 416) continue
+    // A 416 is for nobody else, whatever may be done with the whole; and a 304 has no content.
+    if (response.status === 416 || (response.status === 304 && name === "content-encoding")) continue
     out = said === "" ? HttpServerResponse.removeHeader(out, name) : HttpServerResponse.setHeader(out, name, said)
   }
   return out
