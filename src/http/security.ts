@@ -9,7 +9,7 @@ import { type HttpApiEndpoint, HttpApiMiddleware, type HttpApiSecurity } from "e
 import { Effect, type Schema } from "effect"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { strings } from "../region/checks.ts"
-import { statusesOf } from "./failures.ts"
+import { statusesOf } from "./declaredErrors.ts"
 import { compileName } from "./key.ts"
 import type { CachePolicyOptions } from "./policies.ts"
 

@@ -154,7 +154,8 @@ export const answersSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
             cached("listed", failing(new HttpApiError.NotFound())),
             cached("other", failing(new HttpApiError.Conflict())),
             cached("none", failing(new HttpApiError.NotFound()), [200]),
-            cached("text", failing("secret of ada"))
+            cached("text", failing("secret of ada")),
+            cached("fine", failing(Response.text("for ada")))
           ),
           yield* fresh
         )
@@ -169,6 +170,7 @@ export const answersSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
         assert.strictEqual(yield* twice("/none"), "404 null 404 null")
         assert.strictEqual(yield* twice("/text"), "500 null 500 null")
         assert.strictEqual(runs, 7)
+        assert.strictEqual(yield* twice("/fine"), "200 null 200 null")
       }).pipe(Effect.scoped)
     )
 
