@@ -48,18 +48,26 @@ const endToEnd = (headers: Headers.Headers): Headers.Headers => {
 const appended = (headers: Headers.Headers, name: string, value: string): Headers.Headers =>
   Headers.set(headers, name, headers[name] === undefined ? value : `${headers[name]}, ${value}`)
 
+/** What a request is for: Node's own server has the target alone, others a whole URL. */
+const targetOf = ({ originalUrl }: HttpServerRequest.HttpServerRequest): URL =>
+  new URL(originalUrl.startsWith("/") ? `http://localhost${originalUrl}` : originalUrl)
+
 /** The request as the origin gets it. Its connection has a `Host` and an `Expect` of its own. */
 const outgoing = (
   request: HttpServerRequest.HttpServerRequest,
   origin: string
 ): HttpClientRequest.HttpClientRequest => {
-  const { pathname, search } = new URL(request.originalUrl, "http://localhost")
+  const { pathname, search } = targetOf(request)
+  // Part by part: of a path like `//host/` a URL that is put together would make another host.
+  const url = new URL(origin)
+  url.pathname = pathname
+  url.search = search
   let headers = Headers.removeMany(endToEnd(request.headers), ["content-length", "expect", "host"])
   headers = appended(headers, "via", "1.1 effect-cache")
   const client = Option.getOrUndefined(request.remoteAddress)
   if (client !== undefined) headers = appended(headers, "x-forwarded-for", client)
   const method = request.method as HttpMethod.HttpMethod
-  const outgoing = HttpClientRequest.make(method)(new URL(pathname + search, origin), { headers })
+  const outgoing = HttpClientRequest.make(method)(url, { headers })
   const { "content-length": length, "transfer-encoding": encoding } = request.headers
   if (encoding === undefined && (length === undefined || length === "0")) return outgoing
   return HttpClientRequest.bodyStream(outgoing, request.stream, {
