@@ -1,7 +1,7 @@
 /**
  * What is made once of a wrapped handler: its policy, and how the engine is asked.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
@@ -15,7 +15,9 @@ import { passing } from "./downstream.ts"
 import { compileName, hasVariants } from "./key.ts"
 import { type Call, load, type Made, type Run } from "./load.ts"
 import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { Passes } from "./passes.ts"
 import { Reloads } from "./reloads.ts"
+import { storableOf } from "./semantics.ts"
 import { StoredResponse } from "./stored.ts"
 import { makeUnkeyed } from "./unkeyed.ts"
 
@@ -57,6 +59,7 @@ export interface Cache {
   readonly direct: Plan
   readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
   readonly unkeyed: ReturnType<typeof makeUnkeyed>
+  readonly passes: Passes
 }
 
 const stale: Forward = { fwd: "stale" }
@@ -97,7 +100,9 @@ export const makeCache = (
         ? undefined
         : {
             timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout),
-            onTimeout: "load"
+            onTimeout: "load",
+            // What one could not store, the others seldom can: they would wait for each other in turn.
+            once: true
           },
     memory: false,
     // Reloads are asked for by clients: they must not keep the loads of others, here or elsewhere, from being stored.
@@ -109,12 +114,22 @@ export const makeCache = (
       if (call.made !== undefined) call.made.kept = false
     }
   }
+  const passes = new Passes()
+  /** Where it goes by because of what came before, and is not like that, the next one does not. */
+  const looked = (call: Call, handled: Effect.Effect<Response, unknown, unknown>) =>
+    passes.has(call.entry)
+      ? Effect.tap(handled, (response) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (typeof storableOf(response, policy, { asked: now, came: now }) !== "string") passes.forget(call.entry)
+          })
+        )
+      : handled
   const direct: Plan = {
     ...plan,
     load: (call: Call) =>
       call.onlyIfCached
         ? Effect.succeed(gatewayTimeout(call))
-        : Effect.map(run(call.request), (response) =>
+        : Effect.map(looked(call, run(call.request)), (response) =>
             marked(passing(response, policy, call.request.method), {
               forward: call.forward,
               forwardStatus: response.status,
@@ -123,7 +138,7 @@ export const makeCache = (
           )
   }
   const miss: Forward = { fwd: hasVariants(policy) ? "miss" : "uri-miss" }
-  return { policy, compiled, miss, plan, direct, reloads: new WeakMap(), unkeyed: makeUnkeyed() }
+  return { policy, compiled, miss, plan, direct, reloads: new WeakMap(), unkeyed: makeUnkeyed(), passes }
 }
 
 export const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Made> => {

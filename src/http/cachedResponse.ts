@@ -96,6 +96,7 @@ const serve = (
     }
     if (call.own === undefined) return around
     const { forward, forwardStatus, key } = call
+    cache.passes.note(call.entry, forward.detail!, now())
     return Effect.map(takeOwn(call, fiber.context), (response) =>
       marked(passing(response, policy, request.method), { forward, forwardStatus, key })
     )
@@ -146,6 +147,10 @@ const serve = (
     }) as Effect.Effect<Response, unknown, unknown>
   }
   if (wish.refresh) call.forward = byRequest
+  else {
+    const why = cache.passes.of(key, now())
+    if (why !== undefined) return pass({ ...miss, detail: why })
+  }
   return Effect.onExit(
     wish.refresh
       ? renewed
