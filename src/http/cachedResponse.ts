@@ -96,7 +96,8 @@ const serve = (
     }
     if (call.own === undefined) return around
     const { forward, forwardStatus, key } = call
-    cache.passes.note(call.entry, forward.detail!, now())
+    // A failure is one of a moment, and what comes after it may be stored.
+    if (forward.detail !== "failure") cache.passes.note(call.entry, forward.detail!, now())
     return Effect.map(takeOwn(call, fiber.context), (response) =>
       marked(passing(response, policy, request.method), { forward, forwardStatus, key })
     )

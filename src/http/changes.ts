@@ -41,7 +41,7 @@ const namedBy = (place: Place, name: string): Place | undefined => {
 }
 
 /**
- * The keys of the URLs that are old once a request has ended with these headers. A template is filled by the route, so only a
+ * The keys of each URL that is old once a request has ended with these headers. A template is filled by the route, so only a
  * name gives keys of other URLs.
  */
 const urlKeys = (
@@ -50,7 +50,7 @@ const urlKeys = (
   request: Request,
   context: Context.Context<never>,
   headers: Readonly<Record<string, string | undefined>>
-): ReadonlyArray<string> => {
+): ReadonlyArray<ReadonlyArray<string>> => {
   const place = placeOf(request)
   const places: Array<Place | undefined> = [place]
   if (compiled.placeholders.length === 0 && place !== undefined) {
@@ -63,8 +63,8 @@ const urlKeys = (
   const policies = [true, false].flatMap((anyHost) =>
     [policy.query, undefined, []].map((query) => ({ ...policy, anyHost, query }))
   )
-  const keys = new Set<string>()
-  for (const place of places) {
+  return places.map((place) => {
+    const keys = new Set<string>()
     for (const policy of policies) {
       try {
         keys.add(urlKeyUnsafe(compiled, policy, place, context))
@@ -73,8 +73,8 @@ const urlKeys = (
         if (!(error instanceof CacheError)) throw error
       }
     }
-  }
-  return [...keys]
+    return [...keys]
+  })
 }
 
 /** Whether something may have changed. Of one that ended in no response, or in an error of the server, nobody knows. */
@@ -102,10 +102,12 @@ export const changing = (
     Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
       const invalidate = (response: Response): Effect.Effect<void, CacheError> => {
         if (!mayHaveChanged(exit, response)) return Effect.void
-        const keys = urlKeys(compiled, policy, request, context, response.headers)
-        const both = [client.invalidateKeys(keys), client.invalidateTags(keys.map(urlTag))]
-        // One that fails does not keep the other from being tried.
-        return Effect.flatMap(Effect.forEach(both, Effect.result, { concurrency: "unbounded" }), (results) => {
+        const each = urlKeys(compiled, policy, request, context, response.headers).flatMap((keys) => [
+          client.invalidateKeys(keys),
+          client.invalidateTags(keys.map(urlTag))
+        ])
+        // One that fails keeps none of the others from being tried.
+        return Effect.flatMap(Effect.forEach(each, Effect.result, { concurrency: "unbounded" }), (results) => {
           const failed = results.find(Result.isFailure)
           return failed !== undefined && mustFail(plan) ? Effect.fail(failed.failure) : Effect.void
         })
