@@ -1,5 +1,5 @@
 /**
- * An API behind authentication: what each user gets from the cache, what all share, and what is refused.
+ * An API behind authentication: what each user gets from the cache, what a tenant and what all share, and what is refused.
  *
  *   node --conditions=effect-cache-source examples/http-api.ts
  *
@@ -23,22 +23,27 @@ import { CacheLive, CacheMemory, invalidatePattern, invalidateTags } from "effec
 import { cachedEndpoint, HttpCache } from "effect-cache/http"
 
 // Who asks: a token, which this middleware knows or not.
-class CurrentUser extends Context.Service<CurrentUser, { readonly name: string }>()("CurrentUser") {}
+interface User {
+  readonly name: string
+  readonly tenant: string
+}
+class CurrentUser extends Context.Service<CurrentUser, User>()("CurrentUser") {}
 class Auth extends HttpApiMiddleware.Service<Auth, { provides: CurrentUser }>()("Auth", {
   security: { token: HttpApiSecurity.bearer },
   error: HttpApiError.Unauthorized
 }) {}
 
 const tokens = new Map([
-  ["token-a", "alice"],
-  ["token-b", "bob"]
+  ["token-a", { name: "alice", tenant: "acme" }],
+  ["token-b", { name: "bob", tenant: "acme" }],
+  ["token-c", { name: "carol", tenant: "other" }]
 ])
 const AuthLive = Layer.succeed(Auth, {
   token: (handler, { credential }) => {
-    const name = tokens.get(Redacted.value(credential))
-    return name === undefined
+    const user = tokens.get(Redacted.value(credential))
+    return user === undefined
       ? Effect.fail(new HttpApiError.Unauthorized())
-      : Effect.provideService(handler, CurrentUser, { name })
+      : Effect.provideService(handler, CurrentUser, user)
   }
 })
 
@@ -47,6 +52,19 @@ const Order = HttpApiEndpoint.get("order", "/orders/:id", {
   params: { id: Schema.FiniteFromString },
   success: Schema.String
 }).pipe(cachedEndpoint({ ttl: "5 minutes", tags: ({ params }) => [`order:${params.id}`] }))
+
+// The same for all of a tenant, whatever their tokens. A 404 that the handler fails with is stored as well.
+const Stock = HttpApiEndpoint.get("stock", "/stock/:item", {
+  params: { item: Schema.String },
+  success: Schema.String,
+  error: HttpApiError.NotFound
+}).pipe(
+  cachedEndpoint({
+    ttl: "5 minutes",
+    sameFor: Effect.map(CurrentUser, ({ tenant }) => tenant),
+    statuses: [200, 404]
+  })
+)
 
 // The same for everybody who is let in: no token in the key, and still nobody else gets it.
 const Prices = HttpApiEndpoint.get("prices", "/prices/:currency", {
@@ -57,13 +75,18 @@ const Prices = HttpApiEndpoint.get("prices", "/prices/:currency", {
 const Ship = HttpApiEndpoint.post("ship", "/orders/:id/ship", { params: { id: Schema.FiniteFromString } })
 
 // Added last, so it runs first: ahead of the cache.
-class Shop extends HttpApiGroup.make("shop").add(Order, Prices, Ship).middleware(Auth) {}
+class Shop extends HttpApiGroup.make("shop").add(Order, Stock, Prices, Ship).middleware(Auth) {}
 class Api extends HttpApi.make("api").add(Shop) {}
 
 let loads = 0
 const ShopLive = HttpApiBuilder.group(Api, "shop", (handlers) =>
   handlers.handleAll({
     order: ({ params }) => Effect.map(CurrentUser, ({ name }) => `order ${params.id} of ${name}, load ${++loads}`),
+    stock: ({ params }) =>
+      Effect.flatMap(CurrentUser, ({ tenant }) => {
+        loads++
+        return params.item === "tea" ? Effect.succeed(`tea of ${tenant}`) : Effect.fail(new HttpApiError.NotFound())
+      }),
     prices: ({ params }) => Effect.sync(() => `prices in ${params.currency}, load ${++loads}`),
     ship: ({ params }) => Effect.orDie(invalidateTags([`order:${params.id}`]))
   })
@@ -110,6 +133,7 @@ const program = Effect.gen(function*() {
 
   // Entries of an earlier run of this program, when the cache is shared.
   yield* invalidatePattern("http:shop.order:*")
+  yield* invalidatePattern("http:shop.stock:*")
   yield* invalidatePattern("prices:*")
 
   yield* Console.log("each user has an order of his own; without a token that is known there is none")
@@ -118,7 +142,15 @@ const program = Effect.gen(function*() {
   assert.equal((yield* ask("GET", "/orders/7", "token-a")).cache, "HIT")
   assert.equal((yield* ask("GET", "/orders/7", "token-x")).status, 401)
 
-  yield* Console.log("prices are the same for both")
+  yield* Console.log("the stock is the same for a tenant, and so is that there is none")
+  assert.equal((yield* ask("GET", "/stock/tea", "token-a")).cache, "MISS")
+  assert.equal((yield* ask("GET", "/stock/tea", "token-b")).cache, "HIT")
+  assert.equal((yield* ask("GET", "/stock/tea", "token-c")).text, '"tea of other"')
+  yield* ask("GET", "/stock/ink", "token-a")
+  const none = yield* ask("GET", "/stock/ink", "token-b")
+  assert.deepEqual([none.status, none.cache], [404, "HIT"])
+
+  yield* Console.log("prices are the same for all")
   assert.equal((yield* ask("GET", "/prices/eur", "token-a")).cache, "MISS")
   assert.equal((yield* ask("GET", "/prices/eur", "token-b")).cache, "HIT")
   assert.equal((yield* ask("GET", "/prices/eur", "token-x")).status, 401)

@@ -23,11 +23,20 @@ export interface Plan {
    * How long to wait for the load of somebody else; its default is made by `limitOf`. `undefined`: in this process as long as it
    * takes, and for another process not at all.
    */
-  readonly wait: { readonly timeoutMillis: number | undefined; readonly onTimeout: OnTimeout } | undefined
+  readonly wait:
+    | {
+        readonly timeoutMillis: number | undefined
+        readonly onTimeout: OnTimeout
+        /** Whoever has waited for one load of another process that left no entry loads alone, and does not wait for the next. */
+        readonly once?: boolean | undefined
+      }
+    | undefined
   /** Keep values in memory while the cache fails. */
   readonly memory: boolean
   /** A refresh leaves a lease that somebody holds to its holder, and then loads without storing. */
   readonly yields?: boolean | undefined
+  /** Told with the arguments of a call that a read has found an entry, but an invalidation had overtaken it. Must not throw. */
+  readonly overtaken?: ((...args: ReadonlyArray<never>) => void) | undefined
   /** Told with the arguments of a load that its fill was refused. Must not throw. */
   readonly refused?: ((...args: ReadonlyArray<never>) => void) | undefined
 }

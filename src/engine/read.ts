@@ -160,6 +160,7 @@ export const makeReads = ({ context, counters, local, primary, spare, spareKeeps
       return exit?._tag === "Success" ? exit : Effect.catch(copy, () => loadShared(store, request, fiber, "miss"))
     }
     stats.miss(found, fiber.context)
+    if (found !== "miss") request.plan.overtaken?.(...(request.args as ReadonlyArray<never>))
     return loadShared(store, request, fiber, found)
   }
 

@@ -9,6 +9,7 @@ import { invalidOptionAs } from "../internal/invalidOption.ts"
 import { checked } from "../region/checks.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { cachedWith, endpointOptions } from "./cachedResponse.ts"
+import { declared } from "./declaredErrors.ts"
 import { checkInputs } from "./inputs.ts"
 import { compileName } from "./key.ts"
 import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
@@ -23,7 +24,7 @@ import { audienceOf } from "./security.ts"
  * in which it would answer ahead of middleware that declares `security`, or an error with status 401 or 403, is refused, and
  * so is one ahead of other middleware that the policy does not name in `skips`.
  *
- * What the endpoint declares as security is part of its key, as a hash, unless the policy says `sameForAll`. The key must
+ * What the endpoint declares as security is part of its key, as a hash, unless the policy says `sameForAll` or `sameFor`. The key must
  * have what else the endpoint declares: parameters of path and query, and headers. Provide the layer while the group is
  * built: that is when a policy is checked, and one that cannot be kept is a defect (`CacheError`).
  *
@@ -120,14 +121,14 @@ const checkGroup = (group: HttpApiGroup.Top): void => {
 const readyUnsafe = (name: string, endpoint: HttpApiEndpoint.Top, policy: CachePolicyOptions) => {
   const audience = audienceOf(name, endpoint, HttpCache.key, policy)
   checkInputs(name, endpoint, policy, audience.authenticated)
-  const { ignore: _, key = name, sameForAll: __, skips: ___, ...rest } = policy
+  const { ignore: _, key = name, sameFor, sameForAll: __, skips: ___, ...rest } = policy
   // Its functions take more than an exchange, and are given it.
   const options = toldMore(name, {
     ...(rest as unknown as ResponseOptions),
     authenticated: audience.authenticated
   })
-  const granted: Partial<Policy> = audience.sameForAll
-    ? { allowsAuthorization: true, allowsCookie: true, scope: "private" }
+  const granted: Partial<Policy> = audience.shares
+    ? { allowsAuthorization: true, allowsCookie: true, scope: "private", sameFor }
     : {}
   return { key, options, granted }
 }
@@ -140,7 +141,8 @@ const cached = <E, R>(
   policy: CachePolicyOptions
 ) => {
   const { granted, key, options } = readyUnsafe(name, endpoint, policy)
-  return cachedWith(client, leavesMore(endpoint, handler, options), key, options, granted)
+  const stored = (policy: Policy) => leavesMore(endpoint, declared(handler, policy, endpoint), options)
+  return cachedWith(client, handler, key, options, granted, stored)
 }
 
 /** The signature of `cachedEndpoint`: curried or data-first. */

@@ -6,9 +6,9 @@ import { HttpServerResponse } from "effect/http"
 /** What `X-Cache` says. */
 export type CacheStatus = "HIT" | "MISS" | "BYPASS"
 
-/** Why the handler was asked: `fwd` of `Cache-Status`. */
+/** Why the handler was asked: `fwd` of `Cache-Status`, which is not there where it was not. */
 export interface Forward {
-  readonly fwd: "bypass" | "method" | "miss" | "request"
+  readonly fwd?: "bypass" | "method" | "miss" | "request" | "stale" | "uri-miss"
   readonly detail?: string | undefined
 }
 
@@ -21,7 +21,7 @@ export interface Told {
   readonly stored?: boolean | undefined
   /** The handler ran once, for others as well. */
   readonly collapsed?: boolean | undefined
-  /** Whole seconds that are left; `undefined` for no end. */
+  /** Whole seconds that are left, below zero where the clocks of two processes disagree; `undefined` for no end. */
   readonly ttl?: number | undefined
   /** Where it is asked for. */
   readonly key?: string | undefined
@@ -44,7 +44,7 @@ export const memberOf = ({ collapsed, forward, forwardStatus, key, stored, ttl }
   let member = "effect-cache"
   if (forward === undefined) member += "; hit"
   else {
-    member += `; fwd=${forward.fwd}`
+    if (forward.fwd !== undefined) member += `; fwd=${forward.fwd}`
     if (forwardStatus !== undefined) member += `; fwd-status=${forwardStatus}`
     if (stored === true) member += "; stored"
     if (collapsed === true) member += "; collapsed"

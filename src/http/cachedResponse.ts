@@ -1,26 +1,25 @@
 /**
  * Cached responses: a route's handler, run once per key and lifetime.
  */
-import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type Cause, Clock, Context, Effect, type Fiber, Option } from "effect"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
-import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { type Engine, engineOf, mustFail, type Plan } from "../engine/contract.ts"
+import { engineOf } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/shape.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
-import { fixedTags, leaseMillis, positiveMillis, strings } from "../region/checks.ts"
-import { makeUnsafe } from "../region/region.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { type Cache, makeCache, reloadsOf } from "./cache.ts"
 import { type Forward, marked, type Told } from "./cacheStatus.ts"
-import { isUnsafe, madeOldBy } from "./changes.ts"
+import { changing, isUnsafe } from "./changes.ts"
 import { guarded, passing } from "./downstream.ts"
-import { compileName, keyUnsafe } from "./key.ts"
-import { Call, leave, load, type Made, madeHere, notStorable, type Run, takeOwn } from "./load.ts"
-import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
-import { Reloads, type Turn } from "./reloads.ts"
+import { respondable } from "./failures.ts"
+import { keyUnsafe } from "./key.ts"
+import { Call, leave, type Made, madeHere, notStorable, type Run, takeOwn } from "./load.ts"
+import type { Policy, ResponseOptions } from "./options.ts"
+import type { Turn } from "./reloads.ts"
 import { seesState, unseen } from "./requestState.ts"
-import { ageOf, answer, leftOf, StoredResponse } from "./stored.ts"
+import { ageOf, answer, leftOf, type StoredResponse } from "./stored.ts"
 import { canBeWhole } from "./whole.ts"
 import { wishOf } from "./wish.ts"
 
@@ -33,97 +32,7 @@ export type Handler<E, R> = Effect.Effect<Response, E, R> | ((request: Request) 
 /** The handler with a cache before it. */
 export type CachedHandler<E, R> = Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest | CacheClient>
 
-const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) => {
-  const { tags } = options
-  if (tags !== undefined && typeof tags !== "function") {
-    fixedTags("tags", strings("tags", tags), "a text, or a function such as ({ request }) => [`page:${request.url}`]")
-  }
-  return makeUnsafe({
-    key: compiled,
-    schema: StoredResponse,
-    ttl: (_: StoredResponse, call: Call) => {
-      if (call.problem !== undefined) throw call.problem
-      if (call.made !== undefined) call.made.kept = true
-      return call.ttlMillis
-    },
-    tags: typeof tags === "function" ? (_: StoredResponse, call: Call) => tags(call.exchange!) : tags,
-    onCacheError: options.onCacheError
-  })
-}
-
-/** The plan for reads, the way around the cache, and the reloads under way with each client. */
-interface Cache {
-  readonly policy: Policy
-  readonly compiled: CompiledKey
-  readonly plan: Plan
-  readonly direct: Plan
-  readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
-}
-
-/** The answer to `only-if-cached` where nothing is. Of this request alone. */
-const gatewayTimeout = ({ forward, key }: Call): Response =>
-  marked(HttpServerResponse.empty({ status: 504, headers: { "cache-control": "no-store" } }), { forward, key })
-
-const makeCache = (
-  run: Run,
-  nameOrKey: string,
-  options: ResponseOptions<OnCacheError>,
-  more?: object,
-  granted?: Partial<Policy>
-): Cache => {
-  const policy = { ...policyUnsafe(options, more), ...granted }
-  const compiled = compileName(nameOrKey, policy.secretQuery)
-  if (compiled.placeholders.length > 0 && policy.query !== undefined) {
-    throw invalidOption(
-      "query",
-      options.query,
-      "none beside a key with placeholders, which names its parameters, as in {page?}"
-    )
-  }
-  const { stampede = false } = options
-  const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
-  const plan: Plan = {
-    region: region(compiled, options),
-    load: load(policy, !policy.anyHost && compiled.placeholders.length === 0, run),
-    leaseMillis: lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl),
-    wait:
-      stampede === false
-        ? undefined
-        : {
-            timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout),
-            onTimeout: "load"
-          },
-    memory: false,
-    // Reloads are asked for by clients: they must not keep the loads of others, here or elsewhere, from being stored.
-    yields: true,
-    refused: (call: Call) => {
-      if (call.made !== undefined) call.made.kept = false
-    }
-  }
-  const direct: Plan = {
-    ...plan,
-    load: (call: Call) =>
-      call.onlyIfCached
-        ? Effect.succeed(gatewayTimeout(call))
-        : Effect.map(run(call.request), (response) =>
-            marked(passing(response, policy, call.request.method), {
-              forward: call.forward,
-              forwardStatus: response.status,
-              key: call.key
-            })
-          )
-  }
-  return { policy, compiled, plan, direct, reloads: new WeakMap() }
-}
-
-const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Made> => {
-  let own = reloads.get(client)
-  if (own === undefined) {
-    own = new Reloads()
-    reloads.set(client, own)
-  }
-  return own
-}
+const byRequest: Forward = { fwd: "request" }
 
 /** Whether a response was there before the request came. */
 const isBefore = (made: Made | undefined, call: Call): boolean => made === undefined || made.tick < call.tick
@@ -137,46 +46,19 @@ const toldOf = (call: Call, stored: StoredResponse, made: Made | undefined): Tol
     : { ...told, forward: { ...forward, detail: forward.detail ?? "not-stored" } }
 }
 
-/**
- * A request that may change what is stored. What it has made old is so before its response goes out. A cache that fails is
- * recorded, and fails the request only where it is to.
- */
-const changing = (
-  { compiled, plan, policy }: Cache,
-  engine: Engine,
-  request: Request,
-  context: Context.Context<never>,
-  handled: Effect.Effect<Response, unknown, unknown>
-): Effect.Effect<Response, unknown, unknown> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
-      const invalidate = (response: Response): Effect.Effect<void, CacheError> =>
-        // One that fails keeps none of the others from being tried.
-        Effect.flatMap(
-          Effect.forEach(madeOldBy(compiled, policy, request, context, response), (one) =>
-            Effect.exit(engine.invalidate(plan.region, one))
-          ),
-          (exits) => (mustFail(plan) ? (exits.find(Exit.isFailure) ?? Effect.void) : Effect.void)
-        )
-      const response: Effect.Effect<Response> = Exit.isSuccess(exit)
-        ? Effect.succeed(exit.value)
-        : Effect.map(HttpServerError.causeResponse(exit.cause), ([sent]) => sent)
-      return Effect.andThen(Effect.flatMap(response, invalidate), exit)
-    })
-  )
-
 const serve = (
   cache: Cache,
   client: CacheClient["Service"],
-  fiber: Fiber.Fiber<unknown, unknown>
+  fiber: Fiber.Fiber<unknown, unknown>,
+  who: string
 ): Effect.Effect<Response, unknown, unknown> => {
-  const { compiled, direct, plan, policy } = cache
+  const { compiled, direct, miss, plan, policy } = cache
   const engine = engineOf(client)
   const request = Context.getUnsafe(
     fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
     HttpServerRequest.HttpServerRequest
   )
-  const call = new Call(request)
+  const call = new Call(request, miss)
   const around = Effect.suspend(() => direct.load(call))
   if (!seesState()) return Effect.andThen(unseen, around)
   const wish = wishOf(request, policy)
@@ -188,7 +70,7 @@ const serve = (
   }
   if (wish.around !== undefined) {
     const passed = pass(wish.around)
-    return isUnsafe(request.method) ? changing(cache, engine, request, fiber.context, passed) : passed
+    return isUnsafe(request.method) ? changing(cache, client, request, fiber.context, passed) : passed
   }
   // A handler of HEAD alone makes responses without a body, and they are not those of GET.
   if (Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.method === "HEAD") {
@@ -196,11 +78,14 @@ const serve = (
   }
   let key: string
   try {
-    key = keyUnsafe(compiled, policy, request, fiber.context)
+    key = keyUnsafe(compiled, policy, request, fiber.context, who)
   } catch (error) {
     // A parameter is missing, or there are two: that is what a client sent, and no failure of the cache.
-    return error instanceof CacheError ? pass({ fwd: "bypass", detail: "no-key" }) : Effect.die(error)
+    return error instanceof CacheError
+      ? Effect.andThen(cache.unkeyed(error, fiber.context), pass({ fwd: "bypass", detail: "no-key" }))
+      : Effect.die(error)
   }
+  call.entry = key
   if (policy.saysKey) call.key = key
   const question = { plan, key, args: [call], receiver: undefined, params: call }
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
@@ -211,6 +96,8 @@ const serve = (
     }
     if (call.own === undefined) return around
     const { forward, forwardStatus, key } = call
+    // A failure is one of a moment, and what comes after it may be stored.
+    if (forward.detail !== "failure") cache.passes.note(call.entry, forward.detail!, now())
     return Effect.map(takeOwn(call, fiber.context), (response) =>
       marked(passing(response, policy, request.method), { forward, forwardStatus, key })
     )
@@ -219,12 +106,14 @@ const serve = (
     answer(stored, request, policy, toldOf(call, stored, made), now())
   /** Whether what is there will do. An entry of a status that is listed no more will not. */
   const suits = (stored: StoredResponse): boolean =>
-    policy.statuses.has(stored.status) && ageOf(stored, now()) <= wish.maxAge && leftOf(stored, now()) >= wish.minFresh
+    policy.statuses.has(stored.status) &&
+    ageOf(stored, now()) <= wish.maxAge &&
+    Math.max(0, leftOf(stored, now())) >= wish.minFresh
   const found = (value: unknown): Effect.Effect<Response, unknown, unknown> => {
     const stored = value as StoredResponse
     const made = call.made ?? madeHere.get(stored)
     if (!isBefore(made, call) || suits(stored)) return Effect.succeed(answered(stored, made))
-    call.forward = { fwd: "request" }
+    call.forward = policy.statuses.has(stored.status) ? byRequest : miss
     return renewed
   }
   const renewed: Effect.Effect<Response, unknown, unknown> = Effect.suspend(() => {
@@ -243,22 +132,26 @@ const serve = (
   })
   // A look at what is there, without a load: the response to a HEAD would be taken for that to a GET, and a part for the whole.
   if (!canBeWhole(request) || wish.onlyIfCached || wish.part) {
-    if (wish.refresh) return pass({ fwd: "request" })
+    if (wish.refresh) return pass(byRequest)
     return Effect.matchEffect(engine.peek(plan.region, key), {
       onFailure: (error) => {
         call.forward = { fwd: "bypass", detail: "cache-error" }
         return engine.bypass({ plan: direct, args: [call], receiver: undefined }, error)
       },
       onSuccess: Option.match({
-        onNone: () => pass({ fwd: "miss" }),
+        onNone: () => pass(miss),
         onSome: (value) =>
           suits(value as StoredResponse)
             ? Effect.succeed(answered(value as StoredResponse, undefined))
-            : pass({ fwd: "request" })
+            : pass(byRequest)
       })
     }) as Effect.Effect<Response, unknown, unknown>
   }
-  if (wish.refresh) call.forward = { fwd: "request" }
+  if (wish.refresh) call.forward = byRequest
+  else {
+    const why = cache.passes.of(key, now())
+    if (why !== undefined) return pass({ ...miss, detail: why })
+  }
   return Effect.onExit(
     wish.refresh
       ? renewed
@@ -271,24 +164,49 @@ const serve = (
 }
 
 /** What may be given to an endpoint as well. */
-export const endpointOptions = { key: 0, sameForAll: 0, ignore: 0, skips: 0 }
+export const endpointOptions = { key: 0, sameFor: 0, sameForAll: 0, ignore: 0, skips: 0 }
 
-/** The cached form of a handler for a client that is known: for `HttpCache`, which may grant more. Throws `CacheError`. */
+const notText = (who: never) => Effect.die(invalidOption("sameFor", who, "a text"))
+
+/**
+ * The cached form of a handler for a client that is known: for `HttpCache`, which may grant more. `stored`: the handler for the
+ * store. Throws `CacheError`.
+ */
 export const cachedWith = <E, R>(
   client: CacheClient["Service"],
   handler: Effect.Effect<Response, E, R>,
   nameOrKey: string,
   options: ResponseOptions,
-  granted?: Partial<Policy>
+  granted: Partial<Policy>,
+  stored: (policy: Policy) => Effect.Effect<Response, E, R>
 ): Effect.Effect<Response, E, R | HttpServerRequest.HttpServerRequest> => {
-  const cache = makeCache(() => handler, nameOrKey, options, endpointOptions, granted)
-  return Effect.withFiber((fiber) => guarded(fiber, serve(cache, client, fiber))) as Effect.Effect<Response, E, R>
+  const storing = (policy: Policy) => {
+    const made = stored(policy)
+    return () => made
+  }
+  const cache = makeCache(() => handler, nameOrKey, options, storing, endpointOptions, granted)
+  const { sameFor } = cache.policy
+  const answered = (who: string) =>
+    Effect.withFiber<Response, unknown, unknown>((fiber) => guarded(fiber, serve(cache, client, fiber, who)))
+  return (
+    sameFor === undefined
+      ? answered("")
+      : Effect.flatMap(sameFor, (who) => (typeof who === "string" ? answered(who) : notText(who)))
+  ) as Effect.Effect<Response, E, R>
 }
 
 const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: ResponseOptions<OnCacheError>) => {
-  const cache = makeCache(typeof handler === "function" ? handler : () => handler, nameOrKey, options)
+  const run: Run = typeof handler === "function" ? handler : () => handler
+  const storing =
+    (policy: Policy): Run =>
+    (request) =>
+      respondable(run(request), policy)
+  const cache = makeCache(run, nameOrKey, options, storing)
   return Effect.withFiber<Response, unknown, unknown>((fiber) =>
-    guarded(fiber, serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber))
+    guarded(
+      fiber,
+      serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber, "")
+    )
   )
 }
 
@@ -327,7 +245,8 @@ export interface CachedResponse {
  * the server passes on a web `Request`; elsewhere, as on Node's own server, it answers the HEAD itself, uncached. Never stored:
  * responses with a cookie, with `Cache-Control: private`, `no-store` or `no-cache`, with a `Vary` or a `Content-Encoding` that the
  * policy does not cover, or with a lifetime that is over; responses to requests with credentials that the policy does not name, or
- * with a body; streams, failures.
+ * with a body; streams; failures, but for what is an `HttpServerRespondable` (of an endpoint, an error that it declares) whose status
+ * is listed.
  *
  * **What it adds**: `ETag` (a hash of the body, to a 200) and `Cache-Control`, unless the handler set them: `private, no-cache`, so
  * browsers ask each time and get 304 while it holds, and, with `shared: true`, `public, max-age`. `Age`, `Cache-Status` (RFC 9211), and

@@ -17,7 +17,7 @@ const isKeepable = (control: string | undefined): boolean => {
   if (control === askEachTime) return false
   const directives = directivesOf(control)
   // With names, `private` is of these headers alone.
-  return !directives.has("no-store") && directives.get("private") !== ""
+  return (!directives.has("no-store") || directives.has("must-understand")) && directives.get("private") !== ""
 }
 
 /**

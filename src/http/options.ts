@@ -1,7 +1,7 @@
 /**
  * What a response cache is told, checked and made ready once per wrapped handler.
  */
-import type { Duration } from "effect"
+import type { Duration, Effect } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { OnCacheError } from "../CacheRegion.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
@@ -40,7 +40,7 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
   readonly storeIf?: ((exchange: Exchange) => boolean) | undefined
   /**
    * The statuses that are stored, such as `[200, 301, 404]`: final ones, but for 206, 304, 412 and 416. Default `[200]`. What else
-   * must be so for a response to be stored is the same for all.
+   * must be so for a response to be stored is the same for all. A failure that is answered with such a status is stored as that answer.
    */
   readonly statuses?: ReadonlyArray<number> | undefined
   /** `{ key: true }`: `Cache-Status` says the key as well. Secrets stand in it as a hash, what `vary` names as it was sent. */
@@ -123,6 +123,8 @@ export interface Policy {
   readonly secretQuery: ReadonlyArray<string>
   readonly ignoreCookies: true | ReadonlySet<string> | undefined
   readonly anyHost: boolean
+  /** Who shares it; its text is in the key as a hash. */
+  readonly sameFor?: Effect.Effect<string, never, unknown> | undefined
   readonly allowsAuthorization: boolean
   readonly allowsCookie: boolean
   /** The whole header is in the key, but for what is ignored. */

@@ -5,7 +5,7 @@
  * would be another one for `7` and `7.0`, and an invalidation would miss.
  */
 import { Context, Effect, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { invalidOptionAs } from "../internal/invalidOption.ts"
 import type { Exchange, ResponseOptions } from "./options.ts"
@@ -42,6 +42,13 @@ export interface CachePolicyOptions<X extends Exchange = EndpointExchange> exten
    * security is in the key, as with `authenticated`.
    */
   readonly sameForAll?: boolean | undefined
+  /**
+   * The response is the same for all for whom this gives the same text, such as the users of a tenant:
+   * `sameFor: Effect.map(CurrentUser, ({ tenant }) => tenant)`. It runs for each request, behind the middleware outside of the
+   * cache, whose services it may use. Its text is in the key, as a hash, in place of the credentials. If it fails, so does the
+   * request. For the caches behind it stays `private`.
+   */
+  readonly sameFor?: Effect.Effect<string, never, unknown> | undefined
   /**
    * What the endpoint declares and the key leaves out on purpose: names of parameters of path and query, and of headers.
    */
@@ -101,15 +108,17 @@ export const leavesMore = <E, R>(
   const params = decode(endpoint.params)
   // As the builder of the API does: one value is a list of one where the schema wants a list.
   const query = decode(endpoint.query === undefined ? undefined : Schema.toCodecArrayFromSingle(endpoint.query))
-  return Effect.tap(handler, (response) =>
+  return Effect.flatMap(handler, (response) =>
     Effect.withFiber((fiber) => {
+      // A handler may give one response to all, and each load has its own path and query.
+      const own = HttpServerResponse.setStatus(response, response.status)
       const context = fiber.context as Context.Context<never>
       const found = Effect.all({
         params: params(Context.getOrUndefined(context, HttpRouter.RouteContext)?.params ?? {}),
         query: query(Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams) ?? {})
       }) as Effect.Effect<{ readonly params: unknown; readonly query: unknown }, unknown>
       // The handler has decoded the same: what fails here alone leaves nothing, and the functions say so.
-      return Effect.ignore(Effect.map(found, (more) => decoded.set(response, more)))
+      return Effect.as(Effect.ignore(Effect.map(found, (more) => decoded.set(own, more))), own)
     })
   )
 }

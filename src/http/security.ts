@@ -5,10 +5,11 @@
  * cache goes without it. That may never be what authenticates. Not even where the key holds the credential: one that was
  * revoked, or has expired, would open the cache for as long as an entry lives.
  */
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, type HttpApiSecurity } from "effect/http-api"
-import type { Schema } from "effect"
+import { type HttpApiEndpoint, HttpApiMiddleware, type HttpApiSecurity } from "effect/http-api"
+import { Effect, type Schema } from "effect"
 import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { strings } from "../region/checks.ts"
+import { statusesOf } from "./declaredErrors.ts"
 import { compileName } from "./key.ts"
 import type { CachePolicyOptions } from "./policies.ts"
 
@@ -28,19 +29,7 @@ const credentialOf = (security: HttpApiSecurity.HttpApiSecurity): string => {
 /** Answers that say that somebody may not see what he asked for. */
 const refusals = [401, 403, 407]
 
-const refuses = (schema: Schema.Top): boolean => {
-  const { members } = schema as { readonly members?: ReadonlyArray<Schema.Top> }
-  if (Array.isArray(members) && members.some(refuses)) return true
-  const endpoint = HttpApiEndpoint.get("one", "/", { disableCodecs: true, error: schema as Schema.Top & never })
-  let found = false
-  HttpApi.reflect(HttpApi.make("one").add(HttpApiGroup.make("one").add(endpoint)), {
-    onGroup: () => {},
-    onEndpoint: ({ errors }) => {
-      found = refusals.some((status) => errors.has(status))
-    }
-  })
-  return found
-}
+const refuses = (schema: Schema.Top): boolean => statusesOf(schema).some((status) => refusals.includes(status))
 
 /** Whether it decides who may go on. What it does not declare cannot be known. */
 const guards = (one: Middleware): boolean => HttpApiMiddleware.isSecurity(one) || [...one.error].some(refuses)
@@ -80,7 +69,8 @@ const checkInside = (name: string, inside: ReadonlyArray<Middleware>, options: C
 export interface Audience {
   /** The credentials that are part of the key. */
   readonly authenticated: ReadonlyArray<string>
-  readonly sameForAll: boolean
+  /** No credential is, though requests have some. */
+  readonly shares: boolean
 }
 
 /** Throws `CacheError` (`InvalidOption`) where one could get the response of another, or one that he may not see. */
@@ -90,26 +80,31 @@ export const audienceOf = (
   cache: string,
   options: CachePolicyOptions
 ): Audience => {
-  const { sameForAll = false } = options
+  const { sameFor, sameForAll = false } = options
   if (typeof sameForAll !== "boolean") throw invalidOption(`sameForAll of ${name}`, sameForAll, "true or false")
+  if (sameFor !== undefined && (sameForAll || !Effect.isEffect(sameFor))) {
+    const expected = "an effect that gives a text, and none beside `sameForAll`"
+    throw invalidOptionAs(`sameFor of ${name}`, Effect.isEffect(sameFor) ? "an effect" : typeof sameFor, expected)
+  }
+  const shares = sameForAll || sameFor !== undefined
   const { inside, outside } = sidesOf(endpoint, cache)
   checkInside(name, inside, options)
   const declared = outside.filter(HttpApiMiddleware.isSecurity).flatMap(({ security }) => Object.values(security))
   const credentials = [...new Set(declared.map(credentialOf))]
   const named = strings("authenticated", options.authenticated ?? [])
-  if (options.shared === true && (credentials.length > 0 || sameForAll)) {
+  if (options.shared === true && (credentials.length > 0 || shares)) {
     throw invalidOptionAs(
       `shared of ${name}`,
       "true",
       "false where middleware authenticates: a cache that is shared would answer in its place"
     )
   }
-  if (sameForAll) {
+  if (shares) {
     if (named.length > 0) {
       throw invalidOption(
         `authenticated of ${name}`,
         named,
-        "none beside `sameForAll`, which says that they make no difference"
+        "none beside `sameForAll` and `sameFor`, which say that they make no difference"
       )
     }
     const asked = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
@@ -118,10 +113,10 @@ export const audienceOf = (
       throw invalidOptionAs(
         counts === options.query ? `query of ${name}` : `key of ${name}`,
         counts === undefined ? "not given" : `with "${asked.join('", "')}"`,
-        "the names of the parameters that count, of which the credential is none: with `sameForAll` it makes no difference"
+        "the names of the parameters that count, of which the credential is none: it is to make no difference"
       )
     }
-    return { authenticated: [], sameForAll }
+    return { authenticated: [], shares }
   }
   const known = [
     ...credentials,
@@ -137,5 +132,5 @@ export const audienceOf = (
         'no `security` declares, such as ["x-api-key"]. Where the response is the same for all who may see it: `sameForAll: true`'
     )
   }
-  return { authenticated: [...new Set([...named, ...credentials])], sameForAll }
+  return { authenticated: [...new Set([...named, ...credentials])], shares }
 }

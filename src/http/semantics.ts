@@ -65,7 +65,11 @@ export const storableOf = (
   if (body._tag !== "Uint8Array" && body._tag !== "Empty") return "stream"
   if (body._tag === "Uint8Array" && body.contentLength > policy.maxBodyBytes) return "size"
   const control = directivesOf(headers["cache-control"])
-  if (control.has("private") || control.has("no-store") || control.has("no-cache")) return "cache-control"
+  // Beside `must-understand`, `no-store` is for who does not know the status (RFC 9111, 5.2.2.3).
+  const understood = status === 200 && control.has("must-understand")
+  if (control.has("private") || control.has("no-cache") || (control.has("no-store") && !understood)) {
+    return "cache-control"
+  }
   if (headers["cache-control"] === undefined && headers["pragma"]?.toLowerCase().includes("no-cache") === true) {
     return "pragma"
   }

@@ -88,9 +88,9 @@ export const store = (storable: Storable, policy: Policy, lifetimeMillis: number
 export const ageOf = (stored: StoredResponse, now: number): number =>
   Math.min(highestSeconds, Math.max(0, Math.floor((now - stored.at) / 1000)))
 
-/** Whole seconds that are left of its lifetime; `Infinity` for no end. */
+/** Whole seconds that are left of its lifetime, below zero where it has ended by this clock; `Infinity` for no end. */
 export const leftOf = ({ at, lifetime }: StoredResponse, now: number): number =>
-  lifetime === null ? Infinity : Math.max(0, Math.floor((at + lifetime - Math.max(now, at)) / 1000))
+  lifetime === null ? Infinity : Math.floor((at + lifetime - Math.max(now, at)) / 1000)
 
 const year = 31_536_000
 

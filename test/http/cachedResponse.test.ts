@@ -167,7 +167,9 @@ describe("a cache that fails", () => {
   /** Memory, behind a switch, as bytes would be. */
   const broken = Effect.gen(function*() {
     const services = yield* Layer.build(CacheMemory.layer())
-    const state = { down: false }
+    const state = { down: false, downFor: undefined as string | undefined }
+    const fails = (args: ReadonlyArray<unknown>) =>
+      state.down || (state.downFor !== undefined && args.flat().includes(state.downFor))
     const guard = <A extends object>(service: A): A =>
       Object.fromEntries(
         Object.entries(service)
@@ -176,7 +178,7 @@ describe("a cache that fails", () => {
             name,
             typeof value === "function"
               ? (...args: ReadonlyArray<unknown>) =>
-                  Effect.suspend(() => (state.down ? Effect.fail(down) : value(...args)))
+                  Effect.suspend(() => (fails(args) ? Effect.fail(down) : value(...args)))
               : Effect.isEffect(value)
                 ? Effect.suspend(() => (state.down ? Effect.fail(down) : (value as Effect.Effect<unknown>)))
                 : value
@@ -220,6 +222,35 @@ describe("a cache that fails", () => {
       assert.deepStrictEqual([(yield* ask("/a", { method: "POST" })).status, changed], [200, ["/a"]])
       const strict = yield* ask("/strict", { method: "POST" })
       assert.deepStrictEqual([strict.status, strict.text, changed], [503, "Unavailable", ["/a", "/strict"]])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("one invalidation of a change that fails keeps none of the others from being tried", () =>
+    Effect.gen(function*() {
+      const { cache, state } = yield* broken
+      let runs = 0
+      const handler = (request: HttpServerRequest.HttpServerRequest) =>
+        Effect.sync(() =>
+          Response.text(`${++runs}`, {
+            headers: request.method === "POST" ? { location: "/b", "content-location": "/c" } : {}
+          })
+        )
+      const ask = yield* serve(
+        HttpRouter.add(
+          "*",
+          "/*",
+          cachedResponse("n", { ttl: "1 minute", onCacheError: "fail", anyHost: true })(handler).pipe(
+            Effect.catchTag("CacheError", () => Effect.succeed(Response.empty({ status: 503 })))
+          )
+        ),
+        cache
+      )
+      const all = Effect.forEach(["/a", "/b", "/c"], (path) => Effect.map(ask(path), ({ cache }) => cache))
+      assert.deepStrictEqual(yield* all, ["MISS", "MISS", "MISS"])
+      state.downFor = "http:n:/a"
+      assert.strictEqual((yield* ask("/a", { method: "POST" })).status, 503)
+      state.downFor = undefined
+      assert.deepStrictEqual(yield* all, ["HIT", "MISS", "MISS"])
     }).pipe(Effect.scoped)
   )
 

@@ -7,6 +7,7 @@ import { Headers } from "effect/http"
 import { memberOf } from "../../src/http/cacheStatus.ts"
 import { isUnmodified, noneMatches, rangeCounts } from "../../src/http/conditions.ts"
 import { freshnessOf } from "../../src/http/freshness.ts"
+import { leftOf } from "../../src/http/stored.ts"
 import { policyUnsafe } from "../../src/http/options.ts"
 import { partOf } from "../../src/http/range.ts"
 
@@ -147,6 +148,25 @@ describe("ranges", () => {
     const part = partOf(`bytes=${text}`, length)
     if (typeof part === "string") return
     assert.isTrue(part.first >= 0 && part.first <= part.last && part.last < length)
+  })
+})
+
+describe("what is left of a lifetime", () => {
+  const left = (at: number, lifetime: number | null, now: number) =>
+    leftOf({ status: 200, headers: [], body: new Uint8Array(), at, lifetime }, now)
+
+  it("is below zero where it has ended by this clock, and never more than all of it", () => {
+    assert.deepStrictEqual(
+      [
+        left(0, 10_000, 4_500),
+        left(0, 10_000, 10_000),
+        left(0, 10_000, 12_001),
+        left(5_000, 10_000, 0),
+        left(0, null, 9)
+      ],
+      [5, 0, -3, 10, Infinity]
+    )
+    assert.strictEqual(memberOf({ forward: undefined, ttl: left(0, 10_000, 12_001) }), "effect-cache; hit; ttl=-3")
   })
 })
 

@@ -89,6 +89,7 @@ describe("the packed package", { timeout: 180_000 }, () => {
     const expected = [
       /^dist\/.*\.(js|d\.ts)(\.map)?$/,
       /^(src|examples)\/.*\.ts$/,
+      /^examples\/.*\.conf$/,
       /^docs\/.*\.(md|svg)$/,
       /^(examples\/README\.md|verify\/README\.md|package\.json|[A-Z]+\.md|LICENSE)$/
     ]

@@ -17,25 +17,33 @@ const program: Program = {
     "Install nginx so that it is on the PATH: `apt-get install nginx-light` (Debian, Ubuntu), `brew install nginx` (macOS)."
 }
 
-export interface NginxOptions {
+interface Before {
   /** The port of the server behind it. */
   readonly upstream: number
+}
+
+export interface NginxOptions extends Before {
   /** Whether it keeps what it may, by its defaults. `X-Nginx` says then how it went: `MISS`, `HIT`, `EXPIRED`... */
   readonly cache: boolean
   /** Further lines for the location, such as `proxy_set_header Host $host;`. */
   readonly location?: string | undefined
 }
 
-// One process in the foreground: when it is killed, nothing is left.
-const configuration = (folder: string, port: number, { cache, location = "", upstream }: NginxOptions): string => `
-daemon off;
-master_process off;
-pid ${folder}/pid;
-error_log ${folder}/errors;
-events {}
-http {
-  access_log off;
-  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/temporary;`).join(" ")}
+/** What stands in the block `http`, for port 8080, a server on port 3000 behind it, and a cache in `/var/cache/nginx`. */
+export interface NginxFile extends Before {
+  readonly file: string
+}
+
+const serverOf = (folder: string, port: number, options: NginxOptions | NginxFile): string => {
+  const { upstream } = options
+  if ("file" in options) {
+    return options.file
+      .replaceAll("/var/cache/nginx", folder)
+      .replaceAll("listen 8080", `listen 127.0.0.1:${port}`)
+      .replaceAll("127.0.0.1:3000", `127.0.0.1:${upstream}`)
+  }
+  const { cache, location = "" } = options
+  return `
   proxy_cache_path ${folder}/cache keys_zone=pages:1m;
   server {
     listen 127.0.0.1:${port};
@@ -45,7 +53,20 @@ http {
       ${cache ? "proxy_cache pages; add_header X-Nginx $upstream_cache_status;" : ""}
       ${location}
     }
-  }
+  }`
+}
+
+// One process in the foreground: when it is killed, nothing is left.
+const configuration = (folder: string, port: number, options: NginxOptions | NginxFile): string => `
+daemon off;
+master_process off;
+pid ${folder}/pid;
+error_log ${folder}/errors;
+events {}
+http {
+  access_log off;
+  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/temporary;`).join(" ")}
+  ${serverOf(folder, port, options)}
 }
 `
 
@@ -58,7 +79,7 @@ const connects = (port: number): Promise<boolean> =>
     socket.once("error", () => resolve(false))
   })
 
-const launch = async (file: string, folder: string, options: NginxOptions) => {
+const launch = async (file: string, folder: string, options: NginxOptions | NginxFile) => {
   const port = await freePort()
   const config = path.join(folder, "nginx.conf")
   fs.writeFileSync(config, configuration(folder, port, options))
@@ -87,7 +108,7 @@ const launch = async (file: string, folder: string, options: NginxOptions) => {
 }
 
 /** Starts one, and gives the port it listens on. */
-export const nginx = (options: NginxOptions): Effect.Effect<number, never, Scope.Scope> =>
+export const nginx = (options: NginxOptions | NginxFile): Effect.Effect<number, never, Scope.Scope> =>
   Effect.gen(function*() {
     const file = yield* Effect.promise(() => programPath(program))
     const folder = yield* Effect.acquireRelease(

@@ -49,7 +49,7 @@ const cache = redis
 /** The proxy on a free port, until the scope closes. */
 const startProxy = (origin: string) =>
   Effect.gen(function*() {
-    const routes = reverseProxy({ origin }).pipe(
+    const routes = reverseProxy({ origin, ignoreCookies: true }).pipe(
       HttpRouter.provideRequest(Layer.merge(cache, NodeHttpClient.layerUndici))
     )
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(

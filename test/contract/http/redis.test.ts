@@ -4,13 +4,16 @@
 import { Effect, Layer } from "effect"
 import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
+import { answersSuite } from "./answers.suite.ts"
 import { apiSuite } from "./api.suite.ts"
 import { audienceSuite } from "./audience.suite.ts"
+import { changesSuite } from "./changes.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
 import { sharingSuite } from "./sharing.suite.ts"
 import { standardSuite } from "./standard.suite.ts"
+import { statusSuite } from "./status.suite.ts"
 
 const server = sharedRedis()
 
@@ -21,5 +24,16 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [suite, sharingSuite, routingSuite, requestsSuite, audienceSuite, apiSuite, standardSuite])
+for (const each of [
+  suite,
+  sharingSuite,
+  routingSuite,
+  requestsSuite,
+  audienceSuite,
+  apiSuite,
+  standardSuite,
+  statusSuite,
+  answersSuite,
+  changesSuite
+])
   each("Redis", anew)

@@ -1,0 +1,95 @@
+/**
+ * Requests for responses that may not be stored do not wait for each other.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { HttpRouter, HttpServerResponse as Response } from "effect/http"
+import { cachedResponse } from "../../src/http/index.ts"
+import { CacheMemory } from "../../src/index.ts"
+import { CacheRedis } from "../../src/redis/index.ts"
+import { Passes } from "../../src/http/passes.ts"
+import { freshNamespace, sharedRedis } from "../support/client.ts"
+import { gated, serve } from "../support/http.ts"
+import { until } from "../support/until.ts"
+
+const cookie = Response.setCookieUnsafe(Response.text("for one"), "a", "1")
+
+describe("what may not be stored", () => {
+  it.effect("goes by the cache for a second, and until a response may be", () =>
+    Effect.gen(function*() {
+      let next = cookie
+      const handler = Effect.sync(() => next)
+      const route = HttpRouter.add("GET", "/p", cachedResponse("p", { ttl: "1 minute" })(handler))
+      const ask = yield* serve(route, yield* Layer.build(CacheMemory.layer()))
+      const said = Effect.map(ask("/p"), ({ headers }) => headers.get("cache-status"))
+      const bypassed = "effect-cache; fwd=uri-miss; fwd-status=200; detail=set-cookie"
+      assert.deepStrictEqual([yield* said, yield* said], [bypassed, bypassed])
+      next = Response.text("for all")
+      assert.strictEqual(yield* said, "effect-cache; fwd=uri-miss; fwd-status=200; detail=set-cookie")
+      assert.match((yield* said)!, /stored/)
+      assert.match((yield* said)!, /hit/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is waited for once by those who asked while it was made, and by nobody after them", () =>
+    Effect.gen(function*() {
+      const { begun, end, handler, state } = gated(6)
+      const route = HttpRouter.add("GET", "/p", cachedResponse("p", { ttl: "1 minute" })(Effect.as(handler, cookie)))
+      const ask = yield* serve(route, yield* Layer.build(CacheMemory.layer()))
+      const first = yield* Effect.forkChild(Effect.all([ask("/p"), ask("/p"), ask("/p")], { concurrency: 3 }))
+      yield* begun(1)
+      yield* end(1)
+      // Both who joined it run now, at once, and so does who comes only now.
+      yield* Effect.all([begun(2), begun(3)])
+      const later = yield* Effect.forkChild(ask("/p"))
+      yield* begun(4)
+      assert.strictEqual(state.active, 3)
+      yield* Effect.all([end(2), end(3), end(4)])
+      yield* Fiber.join(first)
+      yield* Fiber.join(later)
+    }).pipe(Effect.scoped)
+  )
+
+  it("is forgotten, oldest first, and after a second", () => {
+    const passes = new Passes()
+    for (let i = 0; i <= 1024; i++) passes.note(`${i}`, "stream", 1000 + i)
+    assert.deepStrictEqual([passes.of("0", 1500), passes.of("1", 1500)], [undefined, "stream"])
+    assert.deepStrictEqual([passes.of("1", 2000), passes.of("1", 2001), passes.has("1")], ["stream", undefined, false])
+    // A clock that was set back does not prolong it.
+    assert.isUndefined(passes.of("1024", 0))
+  })
+})
+
+describe("with stampede, among processes", () => {
+  const server = sharedRedis()
+  it.live("whoever has waited once for a response that is not for him does not wait for the next", () =>
+    Effect.gen(function*() {
+      const { begun, end, handler, state } = gated(4)
+      const namespace = freshNamespace()
+      const { raw, url } = yield* server
+      const answers = Effect.as(handler, cookie)
+      const process = Effect.gen(function*() {
+        const cached = cachedResponse("p", { ttl: "1 minute", stampede: true })(answers)
+        const cache = yield* Layer.build(Layer.fresh(CacheRedis.layer({ url, namespace, timeout: "5 seconds" })))
+        return yield* serve(HttpRouter.add("GET", "/p", cached), cache)
+      })
+      const processes = yield* Effect.all([process, process, process, process])
+      const first = yield* Effect.forkChild(processes[0]!("/p"))
+      yield* begun(1)
+      const others = yield* Effect.forkChild(
+        Effect.all(
+          processes.slice(1).map((ask) => ask("/p")),
+          { concurrency: 3 }
+        )
+      )
+      const channel = `${namespace}:n:http:p:http://localhost/p`
+      yield* until(Effect.map(raw("PUBSUB", "NUMSUB", channel), (reply) => reply.includes(":3\r\n")))
+      yield* end(1)
+      yield* Effect.all([begun(2), begun(3), begun(4)])
+      assert.strictEqual(state.active, 3)
+      yield* Effect.all([end(2), end(3), end(4)])
+      yield* Fiber.join(first)
+      yield* Fiber.join(others)
+    }).pipe(Effect.scoped)
+  )
+})
