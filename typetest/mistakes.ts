@@ -187,7 +187,7 @@ export const a17 = cacheAside({ key: "l:{a}:{b?}", schema: User })((p: { readonl
 export const a18 = cacheAside({ key: "u:{id}", schema: User, ttl: "5m" } as const, { ignore: ["x"] })
 // @ts-expect-error Property 'a' is missing in type '{ b: number; }' but required in type '{ readonly a: KeyPart; readonly b?: KeyPart | undefined; }'
 export const a19 = buildCacheKey("l:{a}:{b?}", { params: { b: 1 } })
-// @ts-expect-error Type 'string' is not assignable to type 'readonly string[]'
+// @ts-expect-error a list of strings, not a string: write [text], or [String(n)]
 export const a20 = CacheClient.use((cache) => cache.set("k", new User({ id: "", name: "", tenantId: "" }), { schema: User, tags: "abc" }))
 // @ts-expect-error 'invalidate' does not exist in type 'AroundOptions<unknown, "user:{userId}", User> & Beside<
 export const b1 = writeAround(Users, { invalidate: ["x"] })
@@ -381,6 +381,7 @@ export const f49 = stampedeProtect({ key: 1, schema: User })
 export const f50 = cacheAside({ key: (s: Search) => ({ tenant: s.tenant }), schema: User }, { ignore: ["cursor"] })
 // ---- what newcomers wrote
 type U = { readonly userId: string }
+function* partsOf(s: Search) { yield s; return { tenant: s.tenant } }
 // @ts-expect-error memoize needs { name }: write memoize({ name })(loader), or memoize(loader, { name })
 export const n1 = memoize((id: string) => find(id))
 // @ts-expect-error memoize needs { name }: write memoize({ name })(loader), or memoize(loader, { name })
@@ -457,6 +458,10 @@ export const n36 = stampedeProtect(Users, { onCacheError: "fail" })
 export const n37 = writeAround({ keys: ["a"] }, { onCacheError: "fail" })
 // @ts-expect-error the function of the key returns an Effect: a key is made at once
 export const n38 = CacheKey.make("l:{tenant}", Effect.fn(function*(s: Search) { return { tenant: s.tenant } }))
+// @ts-expect-error the function of the key is a generator: a key is made at once
+export const n42 = CacheKey.make("l:{tenant}", partsOf)
+// @ts-expect-error no duration: write "5 minutes", a number of milliseconds, or a Duration
+export const n43 = CacheClient.use((cache) => cache.set("k", new User({ id: "", name: "", tenantId: "" }), { schema: User, ttl: "5m" }))
 // @ts-expect-error the function of the key is called without a this
 export const n39 = CacheKey.make("l:{tenant}", function(this: Search) { return { tenant: this.tenant } })
 // @ts-expect-error arity is 3, and the function does not take so many arguments

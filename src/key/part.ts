@@ -45,6 +45,12 @@ export type PartsFault<Names extends string, Optional, F> = F extends (
     : "the function of the key is called without a this"
   : never
 
+/** What a generator function returns, an async one too. */
+export interface Iterating {
+  readonly next: unknown
+  readonly throw: unknown
+}
+
 type AnyFault<Args extends ReadonlyArray<unknown>> =
   IsNever<Args> extends true
     ? "give a function whose parameters have types: (p: Params) => ({ ... })"
@@ -61,19 +67,21 @@ type ObjectFault<Names extends string, Optional, P> =
       ? Later<"returns a Promise">
       : [P] extends [Effect.Effect<Anything, Anything, Anything>]
         ? Later<"returns an Effect">
-        : [P] extends [object]
-          ? [P] extends [ReadonlyArray<unknown>]
-            ? `the function of the key gives a list: return an object with ${Names}`
-            : string extends Names
-              ? never
-              : OrElse<
-                  MissingFault<Exclude<Names, Text<KeysOf<P>>>>,
-                  OrElse<
-                    MoreFault<Exclude<Text<KeysOf<P>>, Names>>,
-                    { [K in Names]: PartFault<K, ValueAt<P, K>, Optional> }[Names]
+        : [P] extends [Iterating]
+          ? Later<"is a generator">
+          : [P] extends [object]
+            ? [P] extends [ReadonlyArray<unknown>]
+              ? `the function of the key gives a list: return an object with ${Names}`
+              : string extends Names
+                ? never
+                : OrElse<
+                    MissingFault<Exclude<Names, Text<KeysOf<P>>>>,
+                    OrElse<
+                      MoreFault<Exclude<Text<KeysOf<P>>, Names>>,
+                      { [K in Names]: PartFault<K, ValueAt<P, K>, Optional> }[Names]
+                    >
                   >
-                >
-          : `the function of the key gives no object: return one with ${Names}`
+            : `the function of the key gives no object: return one with ${Names}`
 
 /** Also of one that may be absent: to have none is said, with `undefined`, or else it was forgotten. */
 type MissingFault<Missing extends string> = Missing extends string

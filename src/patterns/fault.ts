@@ -21,7 +21,7 @@ import type {
   Positions
 } from "../CacheKey.ts"
 import type { Anything } from "../internal/erased.ts"
-import type { IsAny, IsNever, KeysOf, OrElse, PartFault, PlacesOf, Text, ValueAt } from "../key/part.ts"
+import type { IsAny, IsNever, Iterating, KeysOf, OrElse, PartFault, PlacesOf, Text, ValueAt } from "../key/part.ts"
 
 /** In place of the names to ignore: all that is no part of the key. Who writes may take what he wants. */
 export type Free = "*"
@@ -73,7 +73,7 @@ type CoverStatic<All, Ig> = OrElse<IgnoreFault<Exclude<Text<Ig>, All>>, StaticLe
 /** Of what is no effect. One that only throws returns one as far as can be told. */
 type OutFault<Out> = [Out] extends [PromiseLike<unknown>]
   ? "the function returns a Promise: use Effect.tryPromise"
-  : [Out] extends [{ readonly next: unknown; readonly throw: unknown }]
+  : [Out] extends [Iterating]
     ? "the function is a generator: wrap it, as in Effect.fn(function*() { ... })"
     : "the function returns no Effect: use Effect.sync around what it does, or Effect.succeed"
 type RestFault = "the function takes any number of arguments: take one list, or a fixed number"

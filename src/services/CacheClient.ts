@@ -19,7 +19,7 @@ import { Context, type Duration, type Effect, type Option, type Schema } from "e
 import type { CacheError } from "../CacheError.ts"
 import type { AnyKey, KeyParams, KindOf } from "../CacheKey.ts"
 import type { AnyCodec } from "../internal/erased.ts"
-import type { AList, Strings } from "../internal/strings.ts"
+import type { ADuration, AList, Strings } from "../internal/strings.ts"
 import type { CacheCounters, CacheStats } from "./CacheStats.ts"
 
 /** What `set` stores a value with. */
@@ -27,8 +27,8 @@ export interface SetOptions<A, I, RD, RE> {
   /** Any codec; read it back with the same one. */
   readonly schema: Schema.Codec<A, I, RD, RE>
   /** Time to live, positive. Default: `CacheConfig.defaultTtl`. */
-  readonly ttl?: Duration.Input | undefined
-  readonly tags?: ReadonlyArray<string> | undefined
+  readonly ttl?: Duration.Input | ADuration | undefined
+  readonly tags?: ReadonlyArray<string> | AList | undefined
 }
 
 /** A region, as `CacheRegion.make` makes it: what `get`, `getMany` and `set` take in place of a key and a schema. */
