@@ -3,6 +3,7 @@
  */
 import type { Planned } from "../lib/run.ts"
 import { batch } from "../workloads/batch.ts"
+import { memoryHttp, redisHttp } from "../workloads/httpHit.ts"
 import { memoryHit } from "../workloads/memoryHit.ts"
 import { memoryMiss, redisMiss } from "../workloads/miss.ts"
 import { redisHit } from "../workloads/redisHit.ts"
@@ -12,7 +13,18 @@ import { memoryWrite, redisWrite } from "../workloads/write.ts"
 export const subject = "effect-cache"
 
 /** Those that import nothing of the library but its entry points. */
-const workloads = [memoryHit, memoryMiss, redisHit, redisMiss, memoryWrite, redisWrite, batch, stampede]
+const workloads = [
+  memoryHit,
+  memoryMiss,
+  redisHit,
+  redisMiss,
+  memoryWrite,
+  redisWrite,
+  memoryHttp,
+  redisHttp,
+  batch,
+  stampede
+]
 
 /** Where --only says nothing. */
 const usual = new Set([
@@ -29,6 +41,10 @@ const usual = new Set([
   "redis-write/tags-1",
   "redis-write/key-64",
   "redis-write/tags-64",
+  "memory-http/name",
+  "memory-http/variants",
+  "redis-http/name-64",
+  "redis-http/variants-64",
   "batch/100",
   "stampede/1",
   "stampede/4"

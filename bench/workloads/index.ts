@@ -8,6 +8,7 @@ import { footprint } from "./footprint.ts"
 import { growth } from "./growth.ts"
 import { hitRatio } from "./hitRatio.ts"
 import { invalidation } from "./invalidation.ts"
+import { memoryHttp, redisHttp } from "./httpHit.ts"
 import { memoryHit } from "./memoryHit.ts"
 import { memoryMiss, redisMiss } from "./miss.ts"
 import { redisHit } from "./redisHit.ts"
@@ -22,6 +23,8 @@ export const workloads: ReadonlyArray<Workload> = [
   redisMiss,
   memoryWrite,
   redisWrite,
+  memoryHttp,
+  redisHttp,
   batch,
   stampede,
   invalidation,

@@ -59,7 +59,7 @@ describe("flags of bench:ab", () => {
 describe("groups of bench:ab", () => {
   const idsOf = (only: ReadonlyArray<string>) => plan(only).flatMap(({ groups }) => groups.map(({ id }) => id))
 
-  it("hits, misses and writes in memory and Redis, batch and stampede", () => {
+  it("hits, misses, writes and responses in memory and Redis, batch and stampede", () => {
     assert.deepStrictEqual(
       idsOf([]).sort(),
       allIds()
@@ -67,7 +67,7 @@ describe("groups of bench:ab", () => {
         .map(({ id }) => id)
         .sort()
     )
-    assert.strictEqual(idsOf([]).length, 16)
+    assert.strictEqual(idsOf([]).length, 20)
   })
 
   it("the usual ones of what is named, or what is named in full", () => {
