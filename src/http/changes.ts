@@ -109,7 +109,10 @@ export const changing = (
         // One that fails keeps none of the others from being tried.
         return Effect.flatMap(Effect.forEach(each, Effect.result, { concurrency: "unbounded" }), (results) => {
           const failed = results.find(Result.isFailure)
-          return failed !== undefined && mustFail(plan) ? Effect.fail(failed.failure) : Effect.void
+          // A request that has failed keeps its own failure.
+          return failed !== undefined && mustFail(plan) && Exit.isSuccess(exit)
+            ? Effect.fail(failed.failure)
+            : Effect.void
         })
       }
       const response: Effect.Effect<Response> = Exit.isSuccess(exit)
