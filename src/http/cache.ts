@@ -8,7 +8,7 @@ import type { OnCacheError } from "../CacheRegion.ts"
 import type { Plan } from "../engine/contract.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { fixedTags, leaseMillis, positiveMillis, strings } from "../region/checks.ts"
-import { makeUnsafe } from "../region/region.ts"
+import { makeUnsafe, type Region } from "../region/region.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
 import { type Forward, marked } from "./cacheStatus.ts"
 import { passing } from "./downstream.ts"
@@ -21,12 +21,12 @@ import { makeUnkeyed } from "./unkeyed.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) => {
+const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>): Region => {
   const { tags } = options
   if (tags !== undefined && typeof tags !== "function") {
     fixedTags("tags", strings("tags", tags), "a text, or a function such as ({ request }) => [`page:${request.url}`]")
   }
-  return makeUnsafe({
+  const region = makeUnsafe({
     key: compiled,
     schema: StoredResponse,
     ttl: (_: StoredResponse, call: Call) => {
@@ -37,6 +37,14 @@ const region = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>) =
     tags: typeof tags === "function" ? (_: StoredResponse, call: Call) => tags(call.exchange!) : tags,
     onCacheError: options.onCacheError
   })
+  const { staticTags, tagsOf } = region
+  // By those of the URL changes find what is stored under another key than that of the URL.
+  const all = (value: unknown, call: unknown): ReadonlyArray<string> => {
+    const own = tagsOf === undefined ? staticTags : tagsOf(value, call)
+    const { urlTag } = call as Call
+    return urlTag === undefined ? own : [...new Set([...own, urlTag])]
+  }
+  return { ...region, tagsOf: all }
 }
 
 /** The plan for reads, the way around the cache, and the reloads under way with each client. */
@@ -81,8 +89,8 @@ export const makeCache = (
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
   const plan: Plan = {
-    region: region(compiled, options),
-    load: load(policy, !policy.anyHost && compiled.placeholders.length === 0, storing(policy)),
+    region: regionOf(compiled, options),
+    load: load(compiled, policy, storing(policy)),
     leaseMillis: lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl),
     wait:
       stampede === false

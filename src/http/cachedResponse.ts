@@ -1,17 +1,17 @@
 /**
  * Cached responses: a route's handler, run once per key and lifetime.
  */
-import { type Cause, Clock, Context, Effect, Exit, type Fiber, Option } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { type Cause, Clock, Context, Effect, type Fiber, Option } from "effect"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { type Engine, engineOf, mustFail } from "../engine/contract.ts"
+import { engineOf } from "../engine/contract.ts"
 import type { FailureOf } from "../patterns/shape.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Cache, makeCache, reloadsOf } from "./cache.ts"
 import { type Forward, marked, type Told } from "./cacheStatus.ts"
-import { isUnsafe, madeOldBy } from "./changes.ts"
+import { changing, isUnsafe } from "./changes.ts"
 import { guarded, passing } from "./downstream.ts"
 import { respondable } from "./failures.ts"
 import { keyUnsafe } from "./key.ts"
@@ -46,34 +46,6 @@ const toldOf = (call: Call, stored: StoredResponse, made: Made | undefined): Tol
     : { ...told, forward: { ...forward, detail: forward.detail ?? "not-stored" } }
 }
 
-/**
- * A request that may change what is stored. What it has made old is so before its response goes out. A cache that fails is
- * recorded, and fails the request only where it is to.
- */
-const changing = (
-  { compiled, plan, policy }: Cache,
-  engine: Engine,
-  request: Request,
-  context: Context.Context<never>,
-  handled: Effect.Effect<Response, unknown, unknown>
-): Effect.Effect<Response, unknown, unknown> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
-      const invalidate = (response: Response): Effect.Effect<void, CacheError> =>
-        // One that fails keeps none of the others from being tried.
-        Effect.flatMap(
-          Effect.forEach(madeOldBy(compiled, policy, request, context, response), (one) =>
-            Effect.exit(engine.invalidate(plan.region, one))
-          ),
-          (exits) => (mustFail(plan) ? (exits.find(Exit.isFailure) ?? Effect.void) : Effect.void)
-        )
-      const response: Effect.Effect<Response> = Exit.isSuccess(exit)
-        ? Effect.succeed(exit.value)
-        : Effect.map(HttpServerError.causeResponse(exit.cause), ([sent]) => sent)
-      return Effect.andThen(Effect.flatMap(response, invalidate), exit)
-    })
-  )
-
 const serve = (
   cache: Cache,
   client: CacheClient["Service"],
@@ -98,7 +70,7 @@ const serve = (
   }
   if (wish.around !== undefined) {
     const passed = pass(wish.around)
-    return isUnsafe(request.method) ? changing(cache, engine, request, fiber.context, passed) : passed
+    return isUnsafe(request.method) ? changing(cache, client, request, fiber.context, passed) : passed
   }
   // A handler of HEAD alone makes responses without a body, and they are not those of GET.
   if (Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.method === "HEAD") {
@@ -113,6 +85,7 @@ const serve = (
       ? Effect.andThen(cache.unkeyed(error, fiber.context), pass({ fwd: "bypass", detail: "no-key" }))
       : Effect.die(error)
   }
+  call.entry = key
   if (policy.saysKey) call.key = key
   const question = { plan, key, args: [call], receiver: undefined, params: call }
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()

@@ -1,87 +1,118 @@
 /**
  * What a request with an unsafe method makes old (RFC 9111, 4.4): what is stored for its URL, in all variants, and for those
  * that `Location` and `Content-Location` name.
+ *
+ * Which variants there are only those who store them know. So each of them has a tag that is made of the URL alone, and a change
+ * costs the same however much is stored.
  */
-import type { Context } from "effect"
-import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Cause, type Context, Effect, Exit, Result } from "effect"
+import { HttpServerError, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
-import { headOfShortened } from "../key/encoding.ts"
-import { hasVariants, keyUnsafe } from "./key.ts"
+import { mustFail, type Plan } from "../engine/contract.ts"
+import type { CacheClient } from "../services/CacheClient.ts"
+import { urlKeyUnsafe, urlTag } from "./key.ts"
 import type { Policy } from "./options.ts"
+import { type Place, placeOf, split } from "./place.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
+type Response = HttpServerResponse.HttpServerResponse
 
 /** The registered methods that change nothing. Of any other it is not known. */
 const safe = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PRI", "PROPFIND", "QUERY", "REPORT", "SEARCH"])
 
 export const isUnsafe = (method: string): boolean => !safe.has(method)
 
-/** What is to be invalidated of one URL. */
-export type Made = { readonly key: string } | { readonly pattern: string }
-
-/** The key of a request without its variants, and then all of them. A long key shows its head only, so what shares that goes too. */
-const allOf = (
-  compiled: CompiledKey,
-  policy: Policy,
-  request: Request,
-  context: Context.Context<never>
-): ReadonlyArray<Made> => {
-  try {
-    const base = keyUnsafe(compiled, policy, request, context, null)
-    if (!hasVariants(policy)) return [{ key: base }]
-    const head = headOfShortened(base)
-    return [{ pattern: head === undefined ? `${base}#*` : `${head}*` }]
-  } catch (error) {
-    // It lacks a parameter of the key, so nothing is stored of it.
-    if (error instanceof CacheError) return []
-    throw error
-  }
-}
-
 /** A host without the port that its scheme has anyway: which scheme that is, a server behind a proxy does not know. */
 const hostOf = ({ hostname, port }: URL): string =>
   port === "" || port === "80" || port === "443" ? hostname : `${hostname}:${port}`
 
-/** The request for a URL that a response names; `undefined` where that is of another host, or is none. */
-const namedBy = (request: Request, name: string): Request | undefined => {
+/** The place of a URL that a response names; `undefined` where that is of another host, or is none. */
+const namedBy = (place: Place, name: string): Place | undefined => {
   try {
-    const { headers, originalUrl, source } = request
-    const isPath = originalUrl.startsWith("/")
-    const own = new URL(isPath ? `http://${headers["host"] ?? "localhost"}${originalUrl}` : originalUrl)
+    const own = new URL(`${place.scheme}://${place.host === "" ? "localhost" : place.host}${place.path}`)
     const url = new URL(name, own)
     if (!/^https?:$/.test(url.protocol) || hostOf(url) !== hostOf(own)) return undefined
-    const target = url.pathname + url.search
-    return Object.create(request, {
-      url: { value: target },
-      originalUrl: { value: isPath ? target : `${own.protocol}//${own.host}${target}` },
-      // Where a server has a message of its own, the target is taken from that.
-      source: { value: source instanceof globalThis.Request ? source : { url: target } }
-    })
+    const [path, query] = split(url.pathname + url.search)
+    return { ...place, path, query }
   } catch {
     return undefined
   }
 }
 
 /**
- * What is old once a request has ended in this response. A template is filled by the route, so only a name gives keys of
- * other URLs.
+ * The keys of the URLs that are old once a request has ended with these headers. A template is filled by the route, so only a
+ * name gives keys of other URLs.
  */
-export const madeOldBy = (
+const urlKeys = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
   context: Context.Context<never>,
-  { headers, status }: HttpServerResponse.HttpServerResponse
-): ReadonlyArray<Made> => {
-  if (status < 200 || status >= 400) return []
-  const requests = [request]
-  if (compiled.placeholders.length === 0) {
+  headers: Readonly<Record<string, string | undefined>>
+): ReadonlyArray<string> => {
+  const place = placeOf(request)
+  const places: Array<Place | undefined> = [place]
+  if (compiled.placeholders.length === 0 && place !== undefined) {
     for (const name of [headers["location"], headers["content-location"]]) {
-      const named = name === undefined ? undefined : namedBy(request, name)
-      if (named !== undefined) requests.push(named)
+      const named = name === undefined ? undefined : namedBy(place, name)
+      if (named !== undefined) places.push(named)
     }
   }
-  const made = requests.flatMap((one) => allOf(compiled, policy, one, context))
-  return made.filter((one, i) => made.findIndex((other) => JSON.stringify(other) === JSON.stringify(one)) === i)
+  // Those who read may have been told otherwise than this route, of hosts and of queries.
+  const policies = [true, false].flatMap((anyHost) =>
+    [policy.query, undefined, []].map((query) => ({ ...policy, anyHost, query }))
+  )
+  const keys = new Set<string>()
+  for (const place of places) {
+    for (const policy of policies) {
+      try {
+        keys.add(urlKeyUnsafe(compiled, policy, place, context))
+      } catch (error) {
+        // It lacks a parameter of the key, or has no place, so nothing is stored of it.
+        if (!(error instanceof CacheError)) throw error
+      }
+    }
+  }
+  return [...keys]
 }
+
+/** Whether something may have changed. Of one that ended in no response, or in an error of the server, nobody knows. */
+const mayHaveChanged = (exit: Exit.Exit<Response, unknown>, { status }: Response): boolean =>
+  (status >= 200 && status < 400) || status >= 500 || (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
+
+interface Changed {
+  readonly compiled: CompiledKey
+  readonly plan: Plan
+  readonly policy: Policy
+}
+
+/**
+ * A request that may change what is stored. What it has made old is so before its response goes out, also when its client has gone.
+ * A cache that fails is recorded, and fails the request only where it is to.
+ */
+export const changing = (
+  { compiled, plan, policy }: Changed,
+  client: CacheClient["Service"],
+  request: Request,
+  context: Context.Context<never>,
+  handled: Effect.Effect<Response, unknown, unknown>
+): Effect.Effect<Response, unknown, unknown> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
+      const invalidate = (response: Response): Effect.Effect<void, CacheError> => {
+        if (!mayHaveChanged(exit, response)) return Effect.void
+        const keys = urlKeys(compiled, policy, request, context, response.headers)
+        const both = [client.invalidateKeys(keys), client.invalidateTags(keys.map(urlTag))]
+        // One that fails does not keep the other from being tried.
+        return Effect.flatMap(Effect.forEach(both, Effect.result, { concurrency: "unbounded" }), (results) => {
+          const failed = results.find(Result.isFailure)
+          return failed !== undefined && mustFail(plan) ? Effect.fail(failed.failure) : Effect.void
+        })
+      }
+      const response: Effect.Effect<Response> = Exit.isSuccess(exit)
+        ? Effect.succeed(exit.value)
+        : Effect.map(HttpServerError.causeResponse(exit.cause), ([sent]) => sent)
+      return Effect.andThen(Effect.flatMap(response, invalidate), exit)
+    })
+  )

@@ -150,14 +150,13 @@ const hostPart = (host: string): string => {
 }
 
 /** Name, host and path: what all keys of a URL have in common, whatever its query and its variants. */
-const resource = (compiled: CompiledKey, policy: Policy, request: Request, place: Place): string => {
-  const { host, path, scheme } = place
-  // A router with a prefix cuts it off `url`; the target as it was sent is what tells `/v1/users` and `/v2/users` apart.
-  // Where a middleware has rewritten the URL, both count.
-  const [inner] = split(request.url)
-  const rewritten = path.endsWith(inner) ? "" : `>${pathPart(inner)}`
-  const located = policy.anyHost ? hostlessPath(path) : `${scheme}://${hostPart(host)}${pathPart(path)}`
-  return compiled.buildUnsafe({}) + located + rewritten
+const resource = (compiled: CompiledKey, { anyHost }: Policy, { host, path, scheme }: Place): string =>
+  compiled.buildUnsafe({}) + (anyHost ? hostlessPath(path) : `${scheme}://${hostPart(host)}${pathPart(path)}`)
+
+const paramsOf = (context: Context.Context<never>): Readonly<Record<string, unknown>> => {
+  const params: Record<string, unknown> = Object.create(null)
+  Object.assign(params, Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams))
+  return Object.assign(params, Context.getOrUndefined(context, HttpRouter.RouteContext)?.params)
 }
 
 /** Whether there may be several responses of one URL. */
@@ -165,29 +164,59 @@ export const hasVariants = ({ sameFor, secretCookies, secretHeaders, secretQuery
   sameFor !== undefined || vary.length + secretHeaders.length + secretCookies.length + secretQuery.length > 0
 
 /**
- * The key of a request, for one of those who share a response; for `null`, what the keys of all variants begin with, up to a
- * `#`. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that the template names, and when its host or its target is
- * malformed.
+ * The key of a request, for one of those who share a response. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that
+ * the template names, and when its host or its target is malformed.
  */
 export const keyUnsafe = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
   context: Context.Context<never>,
-  who: string | null = ""
+  who = ""
 ): string => {
   const place = placeOf(request)
   if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
-  const { query } = place
-  const variant = who === null ? "" : variantPart(request, policy, query, who)
+  const { path, query } = place
+  const variant = variantPart(request, policy, query, who)
   if (compiled.placeholders.length > 0) {
-    const params: Record<string, unknown> = Object.create(null)
-    Object.assign(params, Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams))
-    Object.assign(params, Context.getOrUndefined(context, HttpRouter.RouteContext)?.params)
-    const key = compiled.buildUnsafe(params)
+    const key = compiled.buildUnsafe(paramsOf(context))
     return variant === "" ? key : normalizeKey(key + variant)
   }
-  const [, innerQuery] = split(request.url)
+  // A router with a prefix cuts it off `url`; the target as it was sent is what tells `/v1/users` and `/v2/users` apart.
+  // Where a middleware has rewritten the URL, both count.
+  const [innerPath, innerQuery] = split(request.url)
+  const rewritten = path.endsWith(innerPath) ? "" : `>${pathPart(innerPath)}`
   const other = query === innerQuery ? "" : `>${queryPart(innerQuery, policy)}`
-  return normalizeKey(resource(compiled, policy, request, place) + queryPart(query, policy) + other + variant)
+  return normalizeKey(resource(compiled, policy, place) + rewritten + queryPart(query, policy) + other + variant)
 }
+
+const escapes = /%[0-9a-f]{2}/gi
+const unreserved = /^[A-Za-z0-9\-._~]$/
+
+/** The same for all spellings of one URL (RFC 3986, 6.2.2): no character is escaped without need, and hex digits are capitals. */
+const oneSpelling = (text: string): string =>
+  text.includes("%")
+    ? text.replace(escapes, (escape) => {
+        const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+        return unreserved.test(character) ? character : escape.toUpperCase()
+      })
+    : text
+
+/**
+ * The key of a URL: of its one spelling, in no variant, as it was sent to the server. It is all that a change to a URL knows of
+ * what is stored there. Of a template it is the place of the request whatever it says. Throws as `keyUnsafe` does.
+ */
+export const urlKeyUnsafe = (
+  compiled: CompiledKey,
+  policy: Policy,
+  place: Place | undefined,
+  context: Context.Context<never>
+): string => {
+  if (compiled.placeholders.length > 0) return compiled.buildUnsafe(paramsOf(context))
+  if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
+  const here = { ...place, path: oneSpelling(place.path) }
+  return normalizeKey(resource(compiled, policy, here) + queryPart(oneSpelling(place.query), policy))
+}
+
+/** The tag of what is stored for a URL under other keys than its own. No key of a response ends like it. */
+export const urlTag = (urlKey: string): string => `${urlKey}#`

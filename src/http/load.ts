@@ -9,7 +9,10 @@
 import { type Cause, Clock, Context, Effect, Exit, Scope } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { invalidOption } from "../internal/invalidOption.ts"
+import type { CompiledKey } from "../CacheKey.ts"
 import type { Forward } from "./cacheStatus.ts"
+import { urlKeyUnsafe, urlTag } from "./key.ts"
+import { placeOf } from "./place.ts"
 import type { Exchange, Policy } from "./options.ts"
 import type { Turn } from "./reloads.ts"
 import { RequestState } from "./requestState.ts"
@@ -49,8 +52,12 @@ export class Call {
   gone = false
   /** It is not to come to the handler. */
   onlyIfCached = false
+  /** The key of what it loads. */
+  entry = ""
   ttlMillis = 0
   exchange: Exchange | undefined
+  /** Where what it loads is stored under another key than that of its URL: the tag by which a change to the URL finds it. */
+  urlTag: string | undefined
   /** Why there is no lifetime to store it with. */
   problem: unknown
   /** Why the handler was asked, and, where what it gave is not stored, why that is not. */
@@ -97,7 +104,8 @@ const makeUnsaid = () => {
  * Runs the handler for the store. In a scope and a request state of its own: the load may outlive the request that began
  * it, and what a handler leaves for one response (a cookie, say) must not be lost on the others unseen.
  */
-export const load = (policy: Policy, byHost: boolean, run: Run) => {
+export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
+  const byHost = !policy.anyHost && compiled.placeholders.length === 0
   const unsaid = makeUnsaid()
   return (call: Call) =>
     Effect.uninterruptibleMask((restore) =>
@@ -149,6 +157,8 @@ export const load = (policy: Policy, byHost: boolean, run: Run) => {
             call.problem = problem
           }
           const stored = store(storable, policy, call.ttlMillis, came)
+          const url = urlKeyUnsafe(compiled, policy, placeOf(call.request), fiber.context)
+          call.urlTag = url === call.entry ? undefined : urlTag(url)
           call.made = { tick: ++ticks, kept: false }
           if (call.turn !== undefined) call.turn.made = call.made
           madeHere.set(stored, call.made)

@@ -5,6 +5,7 @@ import { CacheMemory } from "../../../src/index.ts"
 import { answersSuite } from "./answers.suite.ts"
 import { apiSuite } from "./api.suite.ts"
 import { audienceSuite } from "./audience.suite.ts"
+import { changesSuite } from "./changes.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
@@ -21,7 +22,8 @@ for (const each of [
   apiSuite,
   standardSuite,
   statusSuite,
-  answersSuite
+  answersSuite,
+  changesSuite
 ]) {
   each("memory", CacheMemory.layer())
   each("memory with copies", CacheMemory.layer({ isolation: "clone" }))

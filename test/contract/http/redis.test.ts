@@ -7,6 +7,7 @@ import { freshNamespace, sharedRedis } from "../../support/client.ts"
 import { answersSuite } from "./answers.suite.ts"
 import { apiSuite } from "./api.suite.ts"
 import { audienceSuite } from "./audience.suite.ts"
+import { changesSuite } from "./changes.suite.ts"
 import { suite } from "./cachedResponse.suite.ts"
 import { requestsSuite } from "./requests.suite.ts"
 import { routingSuite } from "./routing.suite.ts"
@@ -32,6 +33,7 @@ for (const each of [
   apiSuite,
   standardSuite,
   statusSuite,
-  answersSuite
+  answersSuite,
+  changesSuite
 ])
   each("Redis", anew)
