@@ -5,14 +5,14 @@ import { Effect, Layer } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import { type HttpApi, type HttpApiEndpoint, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import type { CacheError } from "../CacheError.ts"
-import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { checked } from "../region/checks.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { makeCache } from "./cache.ts"
 import { cachedWith, endpointOptions } from "./cachedResponse.ts"
 import { declared } from "./failures.ts"
 import { checkInputs } from "./inputs.ts"
-import { compileName } from "./key.ts"
-import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { optionsOf, type Policy, type ResponseOptions } from "./options.ts"
 import { CachePolicy, type CachePolicyOptions, type ExchangeOf, leavesMore, policyOf, toldMore } from "./policies.ts"
 import { audienceOf } from "./security.ts"
 
@@ -85,12 +85,16 @@ export class HttpCache extends HttpApiMiddleware.Service<HttpCache>()("effect-ca
         for (const endpoint of Object.values(group.endpoints)) {
           const policy = policyOf(endpoint)
           if (policy === undefined) continue
-          const { key, options } = readyUnsafe(nameOf(group, endpoint), endpoint, policy)
-          compileName(key, policyUnsafe(options, endpointOptions).secretQuery)
+          const name = nameOf(group, endpoint)
+          const { granted, key, options } = readyUnsafe(name, endpoint, policy)
+          makeCache(name, unasked, key, options, () => unasked, endpointOptions, granted)
         }
       }
     })
 }
+
+/** A check asks no handler. */
+const unasked = () => Effect.never
 
 const nameOf = (group: HttpApiGroup.Top, endpoint: HttpApiEndpoint.Top): string =>
   `${group.identifier}.${endpoint.identifier}`
@@ -119,16 +123,20 @@ const checkGroup = (group: HttpApiGroup.Top): void => {
 
 /** What `cachedResponse` is told of an endpoint. Throws `CacheError`. */
 const readyUnsafe = (name: string, endpoint: HttpApiEndpoint.Top, policy: CachePolicyOptions) => {
-  const audience = audienceOf(name, endpoint, HttpCache.key, policy)
-  checkInputs(name, endpoint, policy, audience.authenticated)
   const { ignore: _, key = name, sameFor, sameForAll: __, skips: ___, ...rest } = policy
+  if (typeof key !== "string") throw invalidOption(`key of ${name}`, key, "a text")
+  const audience = optionsOf(name, () => {
+    const found = audienceOf(name, endpoint, HttpCache.key, policy)
+    checkInputs(name, endpoint, policy, found.authenticated)
+    return found
+  })
   // Its functions take more than an exchange, and are given it.
   const options = toldMore(name, {
     ...(rest as unknown as ResponseOptions),
     authenticated: audience.authenticated
   })
   const granted: Partial<Policy> = audience.shares
-    ? { allowsAuthorization: true, allowsCookie: true, scope: "private", sameFor }
+    ? { allowsAuthorization: true, allowsCookie: true, personal: true, credentials: audience.headers, sameFor }
     : {}
   return { key, options, granted }
 }
@@ -142,7 +150,7 @@ const cached = <E, R>(
 ) => {
   const { granted, key, options } = readyUnsafe(name, endpoint, policy)
   const stored = (policy: Policy) => leavesMore(endpoint, declared(handler, policy, endpoint), options)
-  return cachedWith(client, handler, key, options, granted, stored)
+  return cachedWith(name, client, handler, key, options, granted, stored)
 }
 
 /** The signature of `cachedEndpoint`: curried or data-first. */

@@ -134,7 +134,24 @@ describe("a policy that is refused", () => {
     ],
     [refusing, { sameForAll: true }, undefined],
     [refusing, { sameForAll: true, shared: true }, "shared of pages.refusing is true"],
-    [refusing, { authenticated: ["x-api-key"], shared: true }, "shared is true"],
+    [refusing, { authenticated: ["x-api-key"], shared: true }, "shared of pages.refusing is true"],
+    [
+      refusing,
+      { sameForAll: true, cacheControl: "public, max-age=60" },
+      'cacheControl of pages.refusing is "public, max-age=60", expected a text with "private" or "no-store"'
+    ],
+    [plain, { sameFor: Effect.succeed("all"), cacheControl: "max-age=60" }, "cacheControl of pages.plain"],
+    [refusing, { sameForAll: true, cacheControl: "private, max-age=60" }, undefined],
+    [refusing, { authenticated: ["x-api-key"], cacheControl: "max-age=60" }, "cacheControl of pages.refusing"],
+    [plain, { cacheControl: "public, max-age=60" }, undefined],
+    [plain, { stampede: { lockTtl: 0 } }, "stampede.lockTtl of pages.plain is 0"],
+    [plain, { onCacheError: "never" } as never, 'onCacheError of pages.plain is "never"'],
+    [page, { key: "p:{tenant}:{id}:{lang?}", query: ["lang"] }, "query of pages.page is"],
+    [plain, { tags: 5 } as never, "tags of pages.plain is 5"],
+    [plain, { vary: "accept" } as never, 'vary of pages.plain is "accept"'],
+    [plain, { key: 5 } as never, "key of pages.plain is 5, expected a text"],
+    [plain, { skips: Logger } as never, "skips of pages.plain is a function, expected an array of middleware"],
+    [plain, { skips: [undefined] } as never, "skips of pages.plain is [undefined]"],
     [refusing, { authenticated: ["x-api-key"] }, undefined],
     [refusing, { vary: ["Authorization"] }, undefined],
     [plain, { sameForAll: "yes" } as never, 'sameForAll of pages.plain is "yes", expected true or false'],
@@ -251,7 +268,10 @@ describe("a policy that is refused", () => {
         yield* built(apiOf(plain.middleware(Auth).pipe(cachedEndpoint({ ttl }))), "plain"),
         'the order of middleware of pages.plain is HttpCache before "Auth"'
       )
-      assert.include(yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl: 0 }))), "plain"), "a positive duration")
+      assert.include(
+        yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl: 0 }))), "plain"),
+        "ttl of pages.plain is 0, expected a positive duration"
+      )
       assert.include(
         yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl, sameFoAll: true } as never))), "plain"),
         "did you mean `sameForAll`"
