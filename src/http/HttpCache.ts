@@ -79,9 +79,10 @@ export class HttpCache extends HttpApiMiddleware.Service<HttpCache>()("effect-ca
   static readonly check = (api: HttpApi.Constraint): Effect.Effect<void, CacheError> =>
     checked(() => {
       const { annotations, groups, identifier } = api as HttpApi.Top
+      const keys = new Map<string, string>()
       if (policyOf({ annotations }) !== undefined) throw misplaced(`the API ${identifier}`)
       for (const group of Object.values(groups)) {
-        checkGroup(group)
+        checkGroup(group, keys)
         for (const endpoint of Object.values(group.endpoints)) {
           const policy = policyOf(endpoint)
           if (policy === undefined) continue
@@ -106,11 +107,30 @@ const misplaced = (where: string): CacheError =>
     "an endpoint. For all endpoints that a group has: .annotateEndpoints(CachePolicy, ...)"
   )
 
+/** Two responses under one key: who asks for one would get the other. A name has the path in its key. `keys`: whose they are so far. */
+const checkKey = (group: HttpApiGroup.Top, endpoint: HttpApiEndpoint.Top, keys: Map<string, string>): void => {
+  const key: unknown = policyOf(endpoint)?.key
+  if (endpoint.method !== "GET" || typeof key !== "string" || !key.includes("{")) return
+  // The names of placeholders stand in no key.
+  const kind = key.replace(/\{[^{}]*\}/g, "{}")
+  const other = keys.get(kind)
+  if (other !== undefined) {
+    throw invalidOptionAs(
+      `key of ${nameOf(group, endpoint)}`,
+      `${JSON.stringify(key)}, as that of ${other} is`,
+      "one for each endpoint with GET, for one would be answered with the response of the other: give it its own text, " +
+        'such as "user-name:{id}"'
+    )
+  }
+  keys.set(kind, nameOf(group, endpoint))
+}
+
 /** A policy that nobody sees is one that somebody relies on. */
-const checkGroup = (group: HttpApiGroup.Top): void => {
+const checkGroup = (group: HttpApiGroup.Top, keys = new Map<string, string>()): void => {
   if (policyOf(group) !== undefined) throw misplaced(`the group ${group.identifier}`)
   for (const endpoint of Object.values(group.endpoints)) {
     if (policyOf(endpoint) === undefined) continue
+    checkKey(group, endpoint, keys)
     if ([...endpoint.middlewares].some(({ key }) => key === HttpCache.key)) continue
     throw invalidOptionAs(
       `the middleware of ${nameOf(group, endpoint)}`,

@@ -50,6 +50,41 @@ const anything = HttpApiEndpoint.get("anything", "/anything/:id", {
   headers: Schema.Record(Schema.String, Schema.String),
   success: Schema.String
 })
+const files = HttpApiEndpoint.get("files", "/files/*", {
+  params: { "*": Schema.String },
+  query: { page: Schema.optionalKey(Schema.String) },
+  success: Schema.String
+})
+const bare = HttpApiEndpoint.get("bare", "/of/:user/:id(\\d+:x*)/*", { success: Schema.String })
+const twice = HttpApiEndpoint.get("twice", "/items/:id", {
+  params: { id: Schema.String },
+  query: { id: Schema.String },
+  success: Schema.String
+})
+/** Forms of what is asked for: one or the other. */
+const formed = (...forms: ReadonlyArray<Schema.Top>) => Schema.Union(forms) as never
+const forms = HttpApiEndpoint.get("forms", "/forms/:id", {
+  params: { id: Schema.String },
+  query: formed(Schema.Struct({ a: Schema.String }), Schema.Struct({ b: Schema.String })),
+  headers: formed(Schema.Struct({ "x-a": Schema.String }), Schema.Struct({ "x-b": Schema.String })),
+  success: Schema.String
+})
+const open = HttpApiEndpoint.get("open", "/open/:id", {
+  params: { id: Schema.String },
+  query: formed(Schema.Struct({ a: Schema.String }), Schema.Record(Schema.String, Schema.String)),
+  success: Schema.String
+})
+const inBody = HttpApiEndpoint.get("inBody", "/in-body/:id", {
+  params: { id: Schema.String },
+  payload: { word: Schema.String },
+  success: Schema.String
+})
+const put = HttpApiEndpoint.put("put", "/:tenant/pages/:id", {
+  params: { tenant: Schema.String, id: Schema.FiniteFromString },
+  query: { id: Schema.optional(Schema.String), dry: Schema.optional(Schema.String) },
+  headers: { "if-match": Schema.optional(Schema.String) },
+  success: Schema.String
+})
 
 const apiOf = (...endpoints: readonly [HttpApiEndpoint.Constraint, ...ReadonlyArray<HttpApiEndpoint.Constraint>]) =>
   HttpApi.make("api").add(HttpApiGroup.make("pages").add(...endpoints))
@@ -126,7 +161,59 @@ describe("a policy that is refused", () => {
     [reads, { vary: ["x-tenant"], ignore: ["x-request-id"] }, undefined],
     [reads, { authenticated: ["x-tenant"], ignore: ["X-Request-Id"] }, undefined],
     [anything, {}, "vary of pages.anything is not given"],
-    [anything, { key: "p:{id}:{whatever}", vary: ["accept"] }, undefined],
+    [anything, { ignore: ["id"] }, "ignore of pages.anything"],
+    [anything, { vary: ["accept"] }, undefined],
+    [anything, { ignore: ["header:*"] }, undefined],
+    [anything, { ignore: ["x-request-id"] }, "vary of pages.anything is not given"],
+    [anything, { vary: ["Authorization"] }, "vary of pages.anything is not given"],
+    [anything, { authenticated: ["x-api-key", "cookie:s"] }, "vary of pages.anything is not given"],
+    [
+      anything,
+      { key: "p:{id}:{whatever}", vary: ["accept"] },
+      "the key of pages.anything is without what its schema takes of the query under any name"
+    ],
+    [anything, { query: ["page"], vary: ["accept"] }, "`query:*` in `ignore` where nothing else makes a difference"],
+    [anything, { key: "p:{id}:{whatever}", vary: ["accept"], ignore: ["query:*"] }, undefined],
+    [anything, { query: ["page"], ignore: ["query:*", "header:*"] }, undefined],
+    [
+      anything,
+      { ignore: ["query:*", "header:*"] },
+      'ignore of pages.anything is ["query:*"], expected what is not in the key'
+    ],
+    [open, { key: "o:{id}" }, "takes of the query under any name"],
+    [open, {}, undefined],
+    [forms, { key: "f:{id}", vary: ["x-a", "x-b"] }, 'without the parameters of the query "a", "b"'],
+    [forms, { query: ["a"], vary: ["x-a", "x-b"] }, 'without the parameters of the query "b"'],
+    [forms, { vary: ["x-a"] }, 'without the headers "x-b"'],
+    [forms, { key: "f:{id}:{a?}:{b?}", vary: ["x-a"], ignore: ["x-b"] }, undefined],
+    [forms, { key: "f:{id}", ignore: ["query:*", "header:*"] }, undefined],
+    [inBody, { key: "b:{id}" }, 'without the parameters of the query "word"'],
+    [files, {}, undefined],
+    [
+      files,
+      { key: "files:{page?}" },
+      "the key of pages.files is without what its path has in place of `*`, expected a name without placeholders"
+    ],
+    [files, { key: "files:{page?}", ignore: ["*"] }, undefined],
+    [files, { ignore: ["*"] }, 'ignore of pages.files is ["*"], expected what is not in the key'],
+    [bare, { key: "b:{user}:{id}" }, "without what its path has in place of `*`"],
+    [bare, { key: "b:{user}", ignore: ["*"] }, 'without the parameters of the path "id"'],
+    [bare, { key: "b:{user}:{id}", ignore: ["*"] }, undefined],
+    [
+      twice,
+      { key: "item:{id}" },
+      'placeholder {id} of "item:{id}": it is a parameter of the path, and the query of pages.twice has one of that name'
+    ],
+    [twice, { key: "item:{id}", ignore: ["id"] }, "name `query:id` in `ignore`"],
+    [twice, { key: "item:{id}", ignore: ["query:id"] }, undefined],
+    [twice, {}, undefined],
+    [twice, { query: [] }, 'without the parameters of the query "id"'],
+    [twice, { query: [], ignore: ["query:id"] }, undefined],
+    [twice, { ignore: ["query:id"] }, 'ignore of pages.twice is ["query:id"]'],
+    // Nothing of it is stored: it makes old what is stored under the key.
+    [put, { key: "p:{tenant}:{id}" }, undefined],
+    [put, { key: "p:{id}" }, 'without the parameters of the path "tenant"'],
+    [put, { key: "p:{tenant}:{id}:{slug}" }, "has no such parameter"],
     [
       refusing,
       {},
@@ -227,6 +314,58 @@ describe("a policy that is refused", () => {
       })
     )
   }
+
+  it.effect("security says nothing of the headers that the handler reads", () =>
+    Effect.gen(function*() {
+      for (const [endpoint, expected] of [
+        [forms, 'without the headers "x-a", "x-b"'],
+        [anything, "vary of pages.anything is not given"]
+      ] as const) {
+        const guarded = endpoint.annotate(CachePolicy, { ttl }).middleware(HttpCache).middleware(Auth)
+        assert.include(yield* said(apiOf(guarded as never)), expected)
+      }
+      const credential = HttpApiEndpoint.get("plain", "/plain", {
+        headers: { "X-Api-Key": Schema.String },
+        success: Schema.String
+      })
+      assert.isUndefined(yield* said(apiOf(credential.pipe(cachedEndpoint({ ttl })).middleware(Auth))))
+    })
+  )
+
+  it.effect("that has the key of another endpoint", () =>
+    Effect.gen(function*() {
+      const { params } = page
+      const other = HttpApiEndpoint.get("secret", "/:tenant/secret/:id", { params: params!, success: Schema.String })
+      const key = "p:{tenant}:{id}"
+      const ignore = ["lang"]
+      const expected =
+        'key of pages.secret is "p:{tenant}:{id}", as that of pages.page is, expected one for each endpoint with GET'
+      const both = apiOf(page.pipe(cachedEndpoint({ ttl, key, ignore })), other.pipe(cachedEndpoint({ ttl, key })))
+      assert.include(yield* said(both), expected)
+      assert.include(yield* built(both, "page"), expected)
+      // Of all endpoints of a group.
+      const group = HttpApiGroup.make("pages").add(page, other).annotateEndpoints(CachePolicy, { ttl, key, ignore })
+      assert.include(yield* said(HttpApi.make("api").add(group.middleware(HttpCache))), expected)
+      // What the placeholders are called makes no key.
+      const named = apiOf(
+        page.pipe(cachedEndpoint({ ttl, key, ignore })),
+        other.pipe(cachedEndpoint({ ttl, key: "p:{id}:{tenant}" }))
+      )
+      assert.include(yield* said(named), 'key of pages.secret is "p:{id}:{tenant}", as that of pages.page is')
+      // In another group.
+      const first = HttpApiGroup.make("pages").add(page.pipe(cachedEndpoint({ ttl, key, ignore })))
+      const second = HttpApiGroup.make("secrets").add(other.pipe(cachedEndpoint({ ttl, key })))
+      assert.include(
+        yield* said(HttpApi.make("api").add(first, second)),
+        'key of secrets.secret is "p:{tenant}:{id}", as that of pages.page is'
+      )
+      // A change to it is told by the same key, and a name has the path in its key.
+      const changed = apiOf(page.pipe(cachedEndpoint({ ttl, key, ignore })), put.pipe(cachedEndpoint({ ttl, key })))
+      assert.isUndefined(yield* said(changed))
+      const plainly = apiOf(page.pipe(cachedEndpoint({ ttl, key: "p" })), other.pipe(cachedEndpoint({ ttl, key: "p" })))
+      assert.isUndefined(yield* said(plainly))
+    })
+  )
 
   it.effect("skips what it names, but nothing that decides", () =>
     Effect.gen(function*() {
