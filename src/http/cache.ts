@@ -32,7 +32,6 @@ const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>,
     schema: StoredResponse,
     ttl: (_: StoredResponse, call: Call) => {
       if (call.problem !== undefined) throw call.problem
-      if (call.made !== undefined) call.made.kept = true
       return call.ttlMillis
     },
     tags: typeof tags === "function" ? (_: StoredResponse, call: Call) => tags(call.exchange!) : tags,
@@ -42,7 +41,9 @@ const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>,
   // By those of the URL changes find what is stored under another key than that of the URL.
   const all = (value: unknown, call: unknown): ReadonlyArray<string> => {
     const own = tagsOf === undefined ? staticTags : optionsOf(name, () => tagsOf(value, call))
-    const { urlTag } = call as Call
+    const { made, urlTag } = call as Call
+    // The last that is asked before it is stored.
+    if (made !== undefined) made.kept = true
     return urlTag === undefined ? own : [...new Set([...own, urlTag])]
   }
   return { ...region, tagsOf: all }
