@@ -39,46 +39,8 @@ const page = HttpApiEndpoint.get("page", "/:tenant/pages/:id", {
   query: { lang: Schema.optional(Schema.String) },
   success: Schema.String
 })
-const reads = HttpApiEndpoint.get("reads", "/reads", {
-  headers: { "X-Tenant": Schema.String, "x-request-id": Schema.optional(Schema.String) },
-  success: Schema.String
-})
 const plain = HttpApiEndpoint.get("plain", "/plain", { success: Schema.String })
 const refusing = HttpApiEndpoint.get("refusing", "/refusing", { success: Schema.String, error: HttpApiError.Forbidden })
-const anything = HttpApiEndpoint.get("anything", "/anything/:id", {
-  query: Schema.Record(Schema.String, Schema.String),
-  headers: Schema.Record(Schema.String, Schema.String),
-  success: Schema.String
-})
-const files = HttpApiEndpoint.get("files", "/files/*", {
-  params: { "*": Schema.String },
-  query: { page: Schema.optionalKey(Schema.String) },
-  success: Schema.String
-})
-const bare = HttpApiEndpoint.get("bare", "/of/:user/:id(\\d+:x*)/*", { success: Schema.String })
-const twice = HttpApiEndpoint.get("twice", "/items/:id", {
-  params: { id: Schema.String },
-  query: { id: Schema.String },
-  success: Schema.String
-})
-/** Forms of what is asked for: one or the other. */
-const formed = (...forms: ReadonlyArray<Schema.Top>) => Schema.Union(forms) as never
-const forms = HttpApiEndpoint.get("forms", "/forms/:id", {
-  params: { id: Schema.String },
-  query: formed(Schema.Struct({ a: Schema.String }), Schema.Struct({ b: Schema.String })),
-  headers: formed(Schema.Struct({ "x-a": Schema.String }), Schema.Struct({ "x-b": Schema.String })),
-  success: Schema.String
-})
-const open = HttpApiEndpoint.get("open", "/open/:id", {
-  params: { id: Schema.String },
-  query: formed(Schema.Struct({ a: Schema.String }), Schema.Record(Schema.String, Schema.String)),
-  success: Schema.String
-})
-const inBody = HttpApiEndpoint.get("inBody", "/in-body/:id", {
-  params: { id: Schema.String },
-  payload: { word: Schema.String },
-  success: Schema.String
-})
 const put = HttpApiEndpoint.put("put", "/:tenant/pages/:id", {
   params: { tenant: Schema.String, id: Schema.FiniteFromString },
   query: { id: Schema.optional(Schema.String), dry: Schema.optional(Schema.String) },
@@ -128,92 +90,11 @@ describe("a policy that is refused", () => {
     readonly [HttpApiEndpoint.Constraint, Partial<CachePolicyOptions>, string | undefined]
   > = [
     [page, {}, undefined],
-    [page, { key: "p:{tenant}:{id}:{lang?}" }, undefined],
-    [page, { key: "p:{tenant}:{id}", ignore: ["lang"] }, undefined],
-    [
-      page,
-      { key: "p:{tenant}:{identity}" },
-      'placeholder {identity} of "p:{tenant}:{identity}": the endpoint pages.page has no such parameter, but tenant, id, lang'
-    ],
-    [plain, { key: "p:{id}" }, "the endpoint pages.plain has no such parameter, and no other"],
-    [
-      page,
-      { key: "p:{id}:{lang?}" },
-      'the key of pages.page is without the parameters of the path "tenant", expected each one that the endpoint declares: name it in the key, or in `ignore`'
-    ],
-    [page, { key: "p:{tenant}:{id}" }, 'without the parameters of the query "lang"'],
-    [
-      page,
-      { query: [] },
-      'without the parameters of the query "lang", expected each one that the endpoint declares: name it in `query`'
-    ],
-    [page, { ignore: ["lang"] }, 'ignore of pages.page is ["lang"], expected what is not in the key'],
     [
       page,
       { tags: ["pages", "page:{id}"] },
       'tags of pages.page is "page:{id}", expected tags as they are. Make them of what was asked for by a function: tags: ({ params, query }) => [...]'
     ],
-    [
-      reads,
-      {},
-      'without the headers "X-Tenant", "x-request-id", expected each one that the endpoint declares: name it in `vary`, or `authenticated` if it is a credential'
-    ],
-    [reads, { vary: ["x-tenant"], ignore: ["x-request-id"] }, undefined],
-    [reads, { authenticated: ["x-tenant"], ignore: ["X-Request-Id"] }, undefined],
-    [anything, {}, "vary of pages.anything is not given"],
-    [anything, { ignore: ["id"] }, "ignore of pages.anything"],
-    [anything, { vary: ["accept"] }, undefined],
-    [anything, { ignore: ["header:*"] }, undefined],
-    [anything, { ignore: ["x-request-id"] }, "vary of pages.anything is not given"],
-    [anything, { vary: ["Authorization"] }, "vary of pages.anything is not given"],
-    [anything, { authenticated: ["x-api-key", "cookie:s"] }, "vary of pages.anything is not given"],
-    [
-      anything,
-      { key: "p:{id}:{whatever}", vary: ["accept"] },
-      "the key of pages.anything is without what its schema takes of the query under any name"
-    ],
-    [anything, { query: ["page"], vary: ["accept"] }, "`query:*` in `ignore` where nothing else makes a difference"],
-    [anything, { key: "p:{id}:{whatever}", vary: ["accept"], ignore: ["query:*"] }, undefined],
-    [anything, { query: ["page"], ignore: ["query:*", "header:*"] }, undefined],
-    [
-      anything,
-      { ignore: ["query:*", "header:*"] },
-      'ignore of pages.anything is ["query:*"], expected what is not in the key'
-    ],
-    [open, { key: "o:{id}" }, "takes of the query under any name"],
-    [open, {}, undefined],
-    [forms, { key: "f:{id}", vary: ["x-a", "x-b"] }, 'without the parameters of the query "a", "b"'],
-    [forms, { query: ["a"], vary: ["x-a", "x-b"] }, 'without the parameters of the query "b"'],
-    [forms, { vary: ["x-a"] }, 'without the headers "x-b"'],
-    [forms, { key: "f:{id}:{a?}:{b?}", vary: ["x-a"], ignore: ["x-b"] }, undefined],
-    [forms, { key: "f:{id}", ignore: ["query:*", "header:*"] }, undefined],
-    [inBody, { key: "b:{id}" }, 'without the parameters of the query "word"'],
-    [files, {}, undefined],
-    [
-      files,
-      { key: "files:{page?}" },
-      "the key of pages.files is without what its path has in place of `*`, expected a name without placeholders"
-    ],
-    [files, { key: "files:{page?}", ignore: ["*"] }, undefined],
-    [files, { ignore: ["*"] }, 'ignore of pages.files is ["*"], expected what is not in the key'],
-    [bare, { key: "b:{user}:{id}" }, "without what its path has in place of `*`"],
-    [bare, { key: "b:{user}", ignore: ["*"] }, 'without the parameters of the path "id"'],
-    [bare, { key: "b:{user}:{id}", ignore: ["*"] }, undefined],
-    [
-      twice,
-      { key: "item:{id}" },
-      'placeholder {id} of "item:{id}": it is a parameter of the path, and the query of pages.twice has one of that name'
-    ],
-    [twice, { key: "item:{id}", ignore: ["id"] }, "name `query:id` in `ignore`"],
-    [twice, { key: "item:{id}", ignore: ["query:id"] }, undefined],
-    [twice, {}, undefined],
-    [twice, { query: [] }, 'without the parameters of the query "id"'],
-    [twice, { query: [], ignore: ["query:id"] }, undefined],
-    [twice, { ignore: ["query:id"] }, 'ignore of pages.twice is ["query:id"]'],
-    // Nothing of it is stored: it makes old what is stored under the key.
-    [put, { key: "p:{tenant}:{id}" }, undefined],
-    [put, { key: "p:{id}" }, 'without the parameters of the path "tenant"'],
-    [put, { key: "p:{tenant}:{id}:{slug}" }, "has no such parameter"],
     [
       refusing,
       {},
@@ -314,23 +195,6 @@ describe("a policy that is refused", () => {
       })
     )
   }
-
-  it.effect("security says nothing of the headers that the handler reads", () =>
-    Effect.gen(function*() {
-      for (const [endpoint, expected] of [
-        [forms, 'without the headers "x-a", "x-b"'],
-        [anything, "vary of pages.anything is not given"]
-      ] as const) {
-        const guarded = endpoint.annotate(CachePolicy, { ttl }).middleware(HttpCache).middleware(Auth)
-        assert.include(yield* said(apiOf(guarded as never)), expected)
-      }
-      const credential = HttpApiEndpoint.get("plain", "/plain", {
-        headers: { "X-Api-Key": Schema.String },
-        success: Schema.String
-      })
-      assert.isUndefined(yield* said(apiOf(credential.pipe(cachedEndpoint({ ttl })).middleware(Auth))))
-    })
-  )
 
   it.effect("that has the key of another endpoint", () =>
     Effect.gen(function*() {
