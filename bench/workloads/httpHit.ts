@@ -1,7 +1,7 @@
 /**
  * A response from the cache, as a web handler of a router gives it: the route is found, and the body is read.
  */
-import { Effect, Layer } from "effect"
+import { Effect, type Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CacheMemory } from "effect-cache"
 import { CacheRedis } from "effect-cache/redis"

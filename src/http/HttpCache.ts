@@ -5,14 +5,14 @@ import { Effect, Layer } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import { type HttpApi, type HttpApiEndpoint, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import type { CacheError } from "../CacheError.ts"
-import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { checked } from "../region/checks.ts"
 import { CacheClient } from "../services/CacheClient.ts"
+import { makeCache } from "./cache.ts"
 import { cachedWith, endpointOptions } from "./cachedResponse.ts"
 import { declared } from "./declaredErrors.ts"
 import { checkInputs } from "./inputs.ts"
-import { compileName } from "./key.ts"
-import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { optionsOf, type Policy, type ResponseOptions } from "./options.ts"
 import { CachePolicy, type CachePolicyOptions, type ExchangeOf, leavesMore, policyOf, toldMore } from "./policies.ts"
 import { audienceOf } from "./security.ts"
 
@@ -79,18 +79,23 @@ export class HttpCache extends HttpApiMiddleware.Service<HttpCache>()("effect-ca
   static readonly check = (api: HttpApi.Constraint): Effect.Effect<void, CacheError> =>
     checked(() => {
       const { annotations, groups, identifier } = api as HttpApi.Top
+      const keys = new Map<string, string>()
       if (policyOf({ annotations }) !== undefined) throw misplaced(`the API ${identifier}`)
       for (const group of Object.values(groups)) {
-        checkGroup(group)
+        checkGroup(group, keys)
         for (const endpoint of Object.values(group.endpoints)) {
           const policy = policyOf(endpoint)
           if (policy === undefined) continue
-          const { key, options } = readyUnsafe(nameOf(group, endpoint), endpoint, policy)
-          compileName(key, policyUnsafe(options, endpointOptions).secretQuery)
+          const name = nameOf(group, endpoint)
+          const { granted, key, options } = readyUnsafe(name, endpoint, policy)
+          makeCache(name, unasked, key, options, () => unasked, endpointOptions, granted)
         }
       }
     })
 }
+
+/** A check asks no handler. */
+const unasked = () => Effect.never
 
 const nameOf = (group: HttpApiGroup.Top, endpoint: HttpApiEndpoint.Top): string =>
   `${group.identifier}.${endpoint.identifier}`
@@ -102,11 +107,30 @@ const misplaced = (where: string): CacheError =>
     "an endpoint. For all endpoints that a group has: .annotateEndpoints(CachePolicy, ...)"
   )
 
+/** Two responses under one key: who asks for one would get the other. A name has the path in its key. `keys`: whose they are so far. */
+const checkKey = (group: HttpApiGroup.Top, endpoint: HttpApiEndpoint.Top, keys: Map<string, string>): void => {
+  const key: unknown = policyOf(endpoint)?.key
+  if (endpoint.method !== "GET" || typeof key !== "string" || !key.includes("{")) return
+  // The names of placeholders stand in no key.
+  const kind = key.replace(/\{[^{}]*\}/g, "{}")
+  const other = keys.get(kind)
+  if (other !== undefined) {
+    throw invalidOptionAs(
+      `key of ${nameOf(group, endpoint)}`,
+      `${JSON.stringify(key)}, as that of ${other} is`,
+      "one for each endpoint with GET, for one would be answered with the response of the other: give it its own text, " +
+        'such as "user-name:{id}"'
+    )
+  }
+  keys.set(kind, nameOf(group, endpoint))
+}
+
 /** A policy that nobody sees is one that somebody relies on. */
-const checkGroup = (group: HttpApiGroup.Top): void => {
+const checkGroup = (group: HttpApiGroup.Top, keys = new Map<string, string>()): void => {
   if (policyOf(group) !== undefined) throw misplaced(`the group ${group.identifier}`)
   for (const endpoint of Object.values(group.endpoints)) {
     if (policyOf(endpoint) === undefined) continue
+    checkKey(group, endpoint, keys)
     if ([...endpoint.middlewares].some(({ key }) => key === HttpCache.key)) continue
     throw invalidOptionAs(
       `the middleware of ${nameOf(group, endpoint)}`,
@@ -119,16 +143,20 @@ const checkGroup = (group: HttpApiGroup.Top): void => {
 
 /** What `cachedResponse` is told of an endpoint. Throws `CacheError`. */
 const readyUnsafe = (name: string, endpoint: HttpApiEndpoint.Top, policy: CachePolicyOptions) => {
-  const audience = audienceOf(name, endpoint, HttpCache.key, policy)
-  checkInputs(name, endpoint, policy, audience.authenticated)
   const { ignore: _, key = name, sameFor, sameForAll: __, skips: ___, ...rest } = policy
+  if (typeof key !== "string") throw invalidOption(`key of ${name}`, key, "a text")
+  const audience = optionsOf(name, () => {
+    const found = audienceOf(name, endpoint, HttpCache.key, policy)
+    checkInputs(name, endpoint, policy, found.authenticated)
+    return found
+  })
   // Its functions take more than an exchange, and are given it.
   const options = toldMore(name, {
     ...(rest as unknown as ResponseOptions),
     authenticated: audience.authenticated
   })
   const granted: Partial<Policy> = audience.shares
-    ? { allowsAuthorization: true, allowsCookie: true, scope: "private", sameFor }
+    ? { allowsAuthorization: true, allowsCookie: true, personal: true, credentials: audience.headers, sameFor }
     : {}
   return { key, options, granted }
 }
@@ -142,7 +170,7 @@ const cached = <E, R>(
 ) => {
   const { granted, key, options } = readyUnsafe(name, endpoint, policy)
   const stored = (policy: Policy) => leavesMore(endpoint, declared(handler, policy, endpoint), options)
-  return cachedWith(client, handler, key, options, granted, stored)
+  return cachedWith(name, client, handler, key, options, granted, stored)
 }
 
 /** The signature of `cachedEndpoint`: curried or data-first. */

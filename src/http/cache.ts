@@ -11,10 +11,11 @@ import { fixedTags, leaseMillis, positiveMillis, strings } from "../region/check
 import { makeUnsafe, type Region } from "../region/region.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
 import { type Forward, marked } from "./cacheStatus.ts"
+import { type Control, controlOf } from "./control.ts"
 import { passing } from "./downstream.ts"
 import { compileName, hasVariants } from "./key.ts"
 import { type Call, load, type Made, type Run } from "./load.ts"
-import { type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
+import { optionsOf, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
 import { Passes } from "./passes.ts"
 import { Reloads } from "./reloads.ts"
 import { storableOf } from "./semantics.ts"
@@ -23,7 +24,7 @@ import { makeUnkeyed } from "./unkeyed.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>): Region => {
+const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>, name: string): Region => {
   const { tags } = options
   if (tags !== undefined && typeof tags !== "function") {
     fixedTags("tags", strings("tags", tags), "a text, or a function such as ({ request }) => [`page:${request.url}`]")
@@ -33,7 +34,6 @@ const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>)
     schema: StoredResponse,
     ttl: (_: StoredResponse, call: Call) => {
       if (call.problem !== undefined) throw call.problem
-      if (call.made !== undefined) call.made.kept = true
       return call.ttlMillis
     },
     tags: typeof tags === "function" ? (_: StoredResponse, call: Call) => tags(call.exchange!) : tags,
@@ -42,8 +42,10 @@ const regionOf = (compiled: CompiledKey, options: ResponseOptions<OnCacheError>)
   const { staticTags, tagsOf } = region
   // By those of the URL changes find what is stored under another key than that of the URL.
   const all = (value: unknown, call: unknown): ReadonlyArray<string> => {
-    const own = tagsOf === undefined ? staticTags : tagsOf(value, call)
-    const { urlTag } = call as Call
+    const own = tagsOf === undefined ? staticTags : optionsOf(name, () => tagsOf(value, call))
+    const { made, urlTag } = call as Call
+    // The last that is asked before it is stored.
+    if (made !== undefined) made.kept = true
     return urlTag === undefined ? own : [...new Set([...own, urlTag])]
   }
   return { ...region, tagsOf: all }
@@ -60,6 +62,7 @@ export interface Cache {
   readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
   readonly unkeyed: ReturnType<typeof makeUnkeyed>
   readonly passes: Passes
+  readonly warned: Control["warned"]
 }
 
 const stale: Forward = { fwd: "stale" }
@@ -71,8 +74,8 @@ const gatewayTimeout = ({ key }: Call): Response =>
     key
   })
 
-/** `storing`: the handler for the store. Throws `CacheError`. */
-export const makeCache = (
+const make = (
+  name: string,
   run: Run,
   nameOrKey: string,
   options: ResponseOptions<OnCacheError>,
@@ -80,7 +83,14 @@ export const makeCache = (
   more?: object,
   granted?: Partial<Policy>
 ): Cache => {
-  const policy = { ...policyUnsafe(options, more), ...granted }
+  const said = { ...policyUnsafe(options, more), ...granted }
+  const { cacheControl, warned } = controlOf(said, name)
+  const { ttl } = said
+  const policy: Policy = {
+    ...said,
+    cacheControl,
+    ttl: typeof ttl === "function" ? (exchange) => optionsOf(name, () => ttl(exchange)) : ttl
+  }
   const compiled = compileName(nameOrKey, policy.secretQuery)
   if (compiled.placeholders.length > 0 && policy.query !== undefined) {
     throw invalidOption(
@@ -92,14 +102,14 @@ export const makeCache = (
   const { stampede = false } = options
   const { lockTtl, waitTimeout } = typeof stampede === "object" ? stampede : {}
   const plan: Plan = {
-    region: regionOf(compiled, options),
+    region: regionOf(compiled, options, name),
     load: load(compiled, policy, storing(policy)),
-    leaseMillis: lockTtl === undefined ? undefined : leaseMillis("lockTtl", lockTtl),
+    leaseMillis: lockTtl === undefined ? undefined : leaseMillis("stampede.lockTtl", lockTtl),
     wait:
       stampede === false
         ? undefined
         : {
-            timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("waitTimeout", waitTimeout),
+            timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("stampede.waitTimeout", waitTimeout),
             onTimeout: "load",
             // What one could not store, the others seldom can: they would wait for each other in turn.
             once: true
@@ -138,8 +148,11 @@ export const makeCache = (
           )
   }
   const miss: Forward = { fwd: hasVariants(policy) ? "miss" : "uri-miss" }
-  return { policy, compiled, miss, plan, direct, reloads: new WeakMap(), unkeyed: makeUnkeyed(), passes }
+  return { policy, compiled, miss, plan, direct, reloads: new WeakMap(), unkeyed: makeUnkeyed(), passes, warned }
 }
+
+/** `name`: whose options they are, in errors. `storing`: the handler for the store. Throws `CacheError`. */
+export const makeCache = (...given: Parameters<typeof make>): Cache => optionsOf(given[0], () => make(...given))
 
 export const reloadsOf = ({ reloads }: Cache, client: CacheClient["Service"]): Reloads<Made> => {
   let own = reloads.get(client)

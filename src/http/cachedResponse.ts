@@ -102,8 +102,8 @@ const serve = (
       marked(passing(response, policy, request.method), { forward, forwardStatus, key })
     )
   }
-  const answered = (stored: StoredResponse, made: Made | undefined): Response =>
-    answer(stored, request, policy, toldOf(call, stored, made), now())
+  const answered = (stored: StoredResponse, made: Made | undefined): Effect.Effect<Response> =>
+    cache.warned(answer(stored, request, policy, toldOf(call, stored, made), now()))
   /** Whether what is there will do. An entry of a status that is listed no more will not. */
   const suits = (stored: StoredResponse): boolean =>
     policy.statuses.has(stored.status) &&
@@ -112,7 +112,7 @@ const serve = (
   const found = (value: unknown): Effect.Effect<Response, unknown, unknown> => {
     const stored = value as StoredResponse
     const made = call.made ?? madeHere.get(stored)
-    if (!isBefore(made, call) || suits(stored)) return Effect.succeed(answered(stored, made))
+    if (!isBefore(made, call) || suits(stored)) return answered(stored, made)
     call.forward = policy.statuses.has(stored.status) ? byRequest : miss
     return renewed
   }
@@ -126,7 +126,7 @@ const serve = (
       onFailure: settle,
       onSuccess: (value) => {
         const stored = value as StoredResponse
-        return Effect.succeed(answered(stored, call.made ?? call.turn?.made ?? madeHere.get(stored)))
+        return answered(stored, call.made ?? call.turn?.made ?? madeHere.get(stored))
       }
     })
   })
@@ -141,9 +141,7 @@ const serve = (
       onSuccess: Option.match({
         onNone: () => pass(miss),
         onSome: (value) =>
-          suits(value as StoredResponse)
-            ? Effect.succeed(answered(value as StoredResponse, undefined))
-            : pass(byRequest)
+          suits(value as StoredResponse) ? answered(value as StoredResponse, undefined) : pass(byRequest)
       })
     }) as Effect.Effect<Response, unknown, unknown>
   }
@@ -166,13 +164,14 @@ const serve = (
 /** What may be given to an endpoint as well. */
 export const endpointOptions = { key: 0, sameFor: 0, sameForAll: 0, ignore: 0, skips: 0 }
 
-const notText = (who: never) => Effect.die(invalidOption("sameFor", who, "a text"))
+const notText = (who: never, name: string) => Effect.die(invalidOption(`sameFor of ${name}`, who, "a text"))
 
 /**
  * The cached form of a handler for a client that is known: for `HttpCache`, which may grant more. `stored`: the handler for the
- * store. Throws `CacheError`.
+ * store. `name`: whose options they are. Throws `CacheError`.
  */
 export const cachedWith = <E, R>(
+  name: string,
   client: CacheClient["Service"],
   handler: Effect.Effect<Response, E, R>,
   nameOrKey: string,
@@ -184,14 +183,14 @@ export const cachedWith = <E, R>(
     const made = stored(policy)
     return () => made
   }
-  const cache = makeCache(() => handler, nameOrKey, options, storing, endpointOptions, granted)
+  const cache = makeCache(name, () => handler, nameOrKey, options, storing, endpointOptions, granted)
   const { sameFor } = cache.policy
   const answered = (who: string) =>
     Effect.withFiber<Response, unknown, unknown>((fiber) => guarded(fiber, serve(cache, client, fiber, who)))
   return (
     sameFor === undefined
       ? answered("")
-      : Effect.flatMap(sameFor, (who) => (typeof who === "string" ? answered(who) : notText(who)))
+      : Effect.flatMap(sameFor, (who) => (typeof who === "string" ? answered(who) : notText(who, name)))
   ) as Effect.Effect<Response, E, R>
 }
 
@@ -201,7 +200,8 @@ const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: Re
     (policy: Policy): Run =>
     (request) =>
       respondable(run(request), policy)
-  const cache = makeCache(run, nameOrKey, options, storing)
+  if (typeof nameOrKey !== "string") throw invalidOption("the name of a cached response", nameOrKey, "a text")
+  const cache = makeCache(nameOrKey, run, nameOrKey, options, storing)
   return Effect.withFiber<Response, unknown, unknown>((fiber) =>
     guarded(
       fiber,

@@ -13,7 +13,7 @@ type Response = HttpServerResponse.HttpServerResponse
 export const askEachTime = "private, no-cache"
 
 /** Whether a cache for many may keep a response with this `Cache-Control`. Without any, some do. */
-const isKeepable = (control: string | undefined): boolean => {
+export const isKeepable = (control: string | undefined): boolean => {
   if (control === askEachTime) return false
   const directives = directivesOf(control)
   // With names, `private` is of these headers alone.
@@ -24,12 +24,13 @@ const isKeepable = (control: string | undefined): boolean => {
  * The `Vary` of a response that caches behind may keep: requests with credentials get other ones, also where they pass by
  * this cache.
  */
-const withCredentials = (vary: string | undefined, { ignoreCookies }: Policy): string => {
+const withCredentials = (vary: string | undefined, { credentials, ignoreCookies }: Policy): string => {
   const names = new Set((vary ?? "").split(",").map((name) => name.trim().toLowerCase()))
   names.delete("")
   if (names.has("*")) return "*"
   names.add("authorization")
   if (ignoreCookies !== true) names.add("cookie")
+  for (const name of credentials) names.add(name)
   return [...names].join(", ")
 }
 

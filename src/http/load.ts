@@ -91,12 +91,12 @@ const isWanted = ({ storeIf }: Policy, exchange: Exchange): boolean => {
 }
 
 /** The warning, once for each wrapped handler. */
-const makeUnsaid = () => {
+const makeUnsaid = (name: string) => {
   let told = false
   return (problem: unknown): Effect.Effect<void> => {
     if (told) return Effect.void
     told = true
-    return Effect.logWarning("effect-cache: storeIf gave no answer, so a response is not stored", problem)
+    return Effect.logWarning(`effect-cache: storeIf of ${name} gave no answer, so a response is not stored`, problem)
   }
 }
 
@@ -106,7 +106,7 @@ const makeUnsaid = () => {
  */
 export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
   const byHost = !policy.anyHost && compiled.placeholders.length === 0
-  const unsaid = makeUnsaid()
+  const unsaid = makeUnsaid(compiled.template)
   return (call: Call) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.withFiber<StoredResponse, unknown, unknown>((fiber) => {

@@ -4,7 +4,8 @@
 import type { Duration, Effect } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { OnCacheError } from "../CacheRegion.ts"
-import { invalidOption } from "../internal/invalidOption.ts"
+import { CacheError } from "../CacheError.ts"
+import { invalidOption, invalidOptionAs } from "../internal/invalidOption.ts"
 import { knownOptions, type Names } from "../internal/knownOptions.ts"
 import { byteLimit, positiveMillis, strings } from "../region/checks.ts"
 import { isStorableStatus } from "./status.ts"
@@ -22,7 +23,7 @@ export interface Lifetime {
   readonly maxAge: number
   /** Since the load; also sent as `Age`. */
   readonly age: number
-  /** `"public"` where the policy is `shared`. */
+  /** `"public"` where the policy is `shared`, else `"private"`. */
   readonly scope: "public" | "private"
 }
 
@@ -93,7 +94,9 @@ export interface ResponseOptions<F extends OnCacheError = "bypass"> {
   readonly shared?: boolean | undefined
   /**
    * The `Cache-Control` of stored responses for which the handler sets none, instead of what `shared` makes of it. What
-   * lets a cache for many keep them goes out with `Vary: authorization, cookie`, and never with a `Set-Cookie`.
+   * lets a cache for many keep them goes out with `Vary: authorization, cookie`, and never with a `Set-Cookie`; it is refused with
+   * `authenticated`, and from a function it goes out as `private, no-cache`. So does what is no text, and what the function throws,
+   * with a warning.
    */
   readonly cacheControl?: string | ((lifetime: Lifetime) => string) | undefined
   /**
@@ -125,6 +128,10 @@ export interface Policy {
   readonly anyHost: boolean
   /** Who shares it; its text is in the key as a hash. */
   readonly sameFor?: Effect.Effect<string, never, unknown> | undefined
+  /** Not everybody may see it, whoever of those who may it is made for. */
+  readonly personal: boolean
+  /** The headers that credentials are in, also those that make no difference. */
+  readonly credentials: ReadonlyArray<string>
   readonly allowsAuthorization: boolean
   readonly allowsCookie: boolean
   /** The whole header is in the key, but for what is ignored. */
@@ -133,11 +140,11 @@ export interface Policy {
   readonly maxBodyBytes: number
   readonly cacheControl: ResponseOptions["cacheControl"]
   readonly shared: boolean
-  readonly scope: "public" | "private"
 }
 
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
-const credentials = new Set(["authorization", "cookie", "proxy-authorization"])
+const cookieName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
+const alwaysSecret = new Set(["authorization", "cookie", "proxy-authorization"])
 
 const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(names)].sort()
 
@@ -147,6 +154,20 @@ const headers = (option: string, names: ReadonlyArray<string>): ReadonlyArray<st
     if (!token.test(name)) throw invalidOption(option, name, "the name of a header")
   }
   return unique(list)
+}
+
+/** A name that no cookie has would say that none counts. */
+const cookie = (option: string, given: string, name: string): string => {
+  if (!cookieName.test(name))
+    throw invalidOption(option, given, "the name of a cookie behind `cookie:`, without spaces")
+  return name
+}
+
+const parameter = (option: string, given: string, name: string): string => {
+  if (name === "" || name !== name.trim()) {
+    throw invalidOption(option, given, "the name of a parameter of the query, without spaces around it")
+  }
+  return name
 }
 
 const names: Names<ResponseOptions> = {
@@ -197,15 +218,29 @@ const ignored = (
   }
   const list = strings("ignoreCookies", option)
   for (const name of list) {
+    if (name.trim() !== name || /^$|[=;]/.test(name)) throw invalidOption("ignoreCookies", name, "the name of a cookie")
     if (named.includes(name)) throw invalidOption("ignoreCookies", name, "a cookie that `authenticated` does not name")
   }
   return new Set(list)
+}
+
+/** What is made of the options of a response; an error says which response it is. */
+export const optionsOf = <A>(name: string, made: () => A): A => {
+  try {
+    return made()
+  } catch (error) {
+    if (!(error instanceof CacheError) || error.reason._tag !== "InvalidOption") throw error
+    const { actual, expected, option } = error.reason
+    if (option.endsWith(` of ${name}`)) throw error
+    throw invalidOptionAs(`${option} of ${name}`, actual, expected)
+  }
 }
 
 /** `more`: what else may be given with them. Throws `CacheError` (`InvalidOption`). */
 export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: object): Policy => {
   knownOptions(options, { ...more, ...names })
   if (typeof options.stampede === "object") knownOptions(options.stampede, { lockTtl: 0, waitTimeout: 0 }, "stampede")
+  else optional("stampede", options.stampede, "boolean", "true, false, or an object with lockTtl and waitTimeout")
   if (options.cacheStatus !== undefined) knownOptions(options.cacheStatus, { key: 0 }, "cacheStatus")
   const { cacheControl, ttl } = options
   const maxBodyBytes = byteLimit("maxBodyBytes", options.maxBodyBytes ?? 1_048_576)
@@ -213,10 +248,10 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
   if (varied.includes("*")) throw invalidOption("vary", "*", "the name of a header")
   const cookies: Array<string> = []
   const parameters: Array<string> = []
-  const secret = varied.filter((name) => credentials.has(name))
+  const secret = varied.filter((name) => alwaysSecret.has(name))
   for (const name of strings("authenticated", options.authenticated ?? [])) {
-    if (/^cookie:/i.test(name)) cookies.push(name.slice(7))
-    else if (/^query:/i.test(name)) parameters.push(name.slice(6))
+    if (/^cookie:/i.test(name)) cookies.push(cookie("authenticated", name, name.slice(7)))
+    else if (/^query:/i.test(name)) parameters.push(parameter("authenticated", name, name.slice(6)))
     else secret.push(name)
   }
   const secretHeaders = headers("authenticated", secret)
@@ -225,7 +260,8 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
   const allowsEveryCookie = secretHeaders.includes("cookie")
   const shared = flag("shared", options.shared)
   // A cache behind that keeps it would have to tell users apart as this one does, and none does by a query or one cookie.
-  if (shared && secretHeaders.length + secretCookies.length + secretQuery.length > 0) {
+  const personal = secretHeaders.length + secretCookies.length + secretQuery.length > 0
+  if (shared && personal) {
     throw invalidOption("shared", shared, "false, where credentials are part of the key")
   }
   const vary = varied.filter((name) => !secretHeaders.includes(name))
@@ -242,13 +278,17 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
     ignoreCookies: ignored(options.ignoreCookies, allowsEveryCookie, secretCookies),
     anyHost: flag("anyHost", options.anyHost),
     covered: new Set([...vary, ...secretHeaders]),
+    personal,
+    credentials: secretCookies.length > 0 ? unique([...secretHeaders, "cookie"]) : secretHeaders,
     allowsAuthorization: secretHeaders.includes("authorization"),
     allowsCookie: allowsEveryCookie || secretCookies.length > 0,
     allowsEveryCookie,
-    query: options.query === undefined ? undefined : unique(strings("query", options.query)),
+    query:
+      options.query === undefined
+        ? undefined
+        : unique(strings("query", options.query).map((name) => parameter("query", name, name))),
     maxBodyBytes,
     cacheControl,
-    shared,
-    scope: shared ? "public" : "private"
+    shared
   }
 }

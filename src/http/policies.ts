@@ -50,7 +50,9 @@ export interface CachePolicyOptions<X extends Exchange = EndpointExchange> exten
    */
   readonly sameFor?: Effect.Effect<string, never, unknown> | undefined
   /**
-   * What the endpoint declares and the key leaves out on purpose: names of parameters of path and query, and of headers.
+   * What the endpoint declares and the key leaves out on purpose: names of parameters of path and query, and of headers. `*`: what
+   * the path has there. `query:id`: a parameter of the query that has the name of one of the path. `query:*` and `header:*`: all
+   * parameters and headers that nothing names, where a schema takes any.
    */
   readonly ignore?: ReadonlyArray<string> | undefined
   /**

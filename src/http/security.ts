@@ -53,7 +53,11 @@ const checkInside = (name: string, inside: ReadonlyArray<Middleware>, options: C
         "runs first, so add HttpCache first, and then the other: .middleware(HttpCache).middleware(...)"
     )
   }
-  const skips = new Set((options.skips ?? []).map(({ key }) => key))
+  const named: ReadonlyArray<{ readonly key: string }> = options.skips ?? []
+  if (!Array.isArray(named) || !named.every((one) => typeof one?.key === "string")) {
+    throw invalidOption(`skips of ${name}`, named, "an array of middleware")
+  }
+  const skips = new Set(named.map(({ key }) => key))
   const skipped = inside.filter(({ key }) => !skips.has(key))
   if (skipped.length > 0) {
     throw invalidOptionAs(
@@ -69,6 +73,8 @@ const checkInside = (name: string, inside: ReadonlyArray<Middleware>, options: C
 export interface Audience {
   /** The credentials that are part of the key. */
   readonly authenticated: ReadonlyArray<string>
+  /** The headers in which the endpoint declares credentials. */
+  readonly headers: ReadonlyArray<string>
   /** No credential is, though requests have some. */
   readonly shares: boolean
 }
@@ -91,6 +97,9 @@ export const audienceOf = (
   checkInside(name, inside, options)
   const declared = outside.filter(HttpApiMiddleware.isSecurity).flatMap(({ security }) => Object.values(security))
   const credentials = [...new Set(declared.map(credentialOf))]
+  const headers = credentials.flatMap((one) =>
+    one.startsWith("query:") ? [] : one.startsWith("cookie:") ? "cookie" : one
+  )
   const named = strings("authenticated", options.authenticated ?? [])
   if (options.shared === true && (credentials.length > 0 || shares)) {
     throw invalidOptionAs(
@@ -116,12 +125,12 @@ export const audienceOf = (
         "the names of the parameters that count, of which the credential is none: it is to make no difference"
       )
     }
-    return { authenticated: [], shares }
+    return { authenticated: [], headers, shares }
   }
   const known = [
     ...credentials,
     ...named,
-    ...(options.vary ?? []).filter((one) => /^(authorization|cookie)$/i.test(one))
+    ...strings("vary", options.vary ?? []).filter((one) => /^(authorization|cookie)$/i.test(one))
   ]
   const deciding = outside.filter(guards)
   if (known.length === 0 && (deciding.length > 0 || [...endpoint.error].some(refuses))) {
@@ -132,5 +141,5 @@ export const audienceOf = (
         'no `security` declares, such as ["x-api-key"]. Where the response is the same for all who may see it: `sameForAll: true`'
     )
   }
-  return { authenticated: [...new Set([...named, ...credentials])], shares }
+  return { authenticated: [...new Set([...named, ...credentials])], headers, shares }
 }

@@ -111,7 +111,7 @@ export const answer = (
     headers["cache-status"],
     told.forward === undefined || told.stored === true ? { ...told, ttl: left === Infinity ? undefined : left } : told
   )
-  const { cacheControl, scope, shared } = policy
+  const { cacheControl, shared } = policy
   // What the handler says of caches stays as it is; an `Expires` alone does too, where the policy says nothing.
   if (headers["cache-control"] === undefined && (cacheControl !== undefined || shared || !("expires" in headers))) {
     const maxAge = Math.min(year, Math.floor((stored.lifetime ?? Infinity) / 1000))
@@ -122,7 +122,7 @@ export const answer = (
           : askEachTime
         : typeof cacheControl === "string"
           ? cacheControl
-          : cacheControl({ maxAge, age, scope })
+          : cacheControl({ maxAge, age, scope: shared ? "public" : "private" })
   }
   tellCaches(headers, policy)
   // Conditions and ranges are of what would be a success.

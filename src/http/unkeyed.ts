@@ -5,6 +5,7 @@
 import { Context, Effect } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import type { CacheError } from "../CacheError.ts"
+import { inPath } from "./routePath.ts"
 
 const list = (names: ReadonlyArray<string>): string => (names.length === 0 ? "none" : names.join(", "))
 
@@ -14,7 +15,7 @@ export const makeUnkeyed = () => {
   return ({ reason }: CacheError, context: Context.Context<never>): Effect.Effect<void> => {
     if (told || reason._tag !== "InvalidKey" || reason.placeholder === undefined) return Effect.void
     const path = Context.getOrUndefined(context, HttpRouter.RouteContext)?.route.path ?? ""
-    const known = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!)
+    const known = inPath(path)
     const query = Context.getOrUndefined(context, HttpServerRequest.ParsedSearchParams) ?? {}
     if (known.includes(reason.placeholder) || Object.hasOwn(query, reason.placeholder)) return Effect.void
     told = true

@@ -39,15 +39,12 @@ const page = HttpApiEndpoint.get("page", "/:tenant/pages/:id", {
   query: { lang: Schema.optional(Schema.String) },
   success: Schema.String
 })
-const reads = HttpApiEndpoint.get("reads", "/reads", {
-  headers: { "X-Tenant": Schema.String, "x-request-id": Schema.optional(Schema.String) },
-  success: Schema.String
-})
 const plain = HttpApiEndpoint.get("plain", "/plain", { success: Schema.String })
 const refusing = HttpApiEndpoint.get("refusing", "/refusing", { success: Schema.String, error: HttpApiError.Forbidden })
-const anything = HttpApiEndpoint.get("anything", "/anything/:id", {
-  query: Schema.Record(Schema.String, Schema.String),
-  headers: Schema.Record(Schema.String, Schema.String),
+const put = HttpApiEndpoint.put("put", "/:tenant/pages/:id", {
+  params: { tenant: Schema.String, id: Schema.FiniteFromString },
+  query: { id: Schema.optional(Schema.String), dry: Schema.optional(Schema.String) },
+  headers: { "if-match": Schema.optional(Schema.String) },
   success: Schema.String
 })
 
@@ -93,40 +90,11 @@ describe("a policy that is refused", () => {
     readonly [HttpApiEndpoint.Constraint, Partial<CachePolicyOptions>, string | undefined]
   > = [
     [page, {}, undefined],
-    [page, { key: "p:{tenant}:{id}:{lang?}" }, undefined],
-    [page, { key: "p:{tenant}:{id}", ignore: ["lang"] }, undefined],
-    [
-      page,
-      { key: "p:{tenant}:{identity}" },
-      'placeholder {identity} of "p:{tenant}:{identity}": the endpoint pages.page has no such parameter, but tenant, id, lang'
-    ],
-    [plain, { key: "p:{id}" }, "the endpoint pages.plain has no such parameter, and no other"],
-    [
-      page,
-      { key: "p:{id}:{lang?}" },
-      'the key of pages.page is without the parameters of the path "tenant", expected each one that the endpoint declares: name it in the key, or in `ignore`'
-    ],
-    [page, { key: "p:{tenant}:{id}" }, 'without the parameters of the query "lang"'],
-    [
-      page,
-      { query: [] },
-      'without the parameters of the query "lang", expected each one that the endpoint declares: name it in `query`'
-    ],
-    [page, { ignore: ["lang"] }, 'ignore of pages.page is ["lang"], expected what is not in the key'],
     [
       page,
       { tags: ["pages", "page:{id}"] },
       'tags of pages.page is "page:{id}", expected tags as they are. Make them of what was asked for by a function: tags: ({ params, query }) => [...]'
     ],
-    [
-      reads,
-      {},
-      'without the headers "X-Tenant", "x-request-id", expected each one that the endpoint declares: name it in `vary`, or `authenticated` if it is a credential'
-    ],
-    [reads, { vary: ["x-tenant"], ignore: ["x-request-id"] }, undefined],
-    [reads, { authenticated: ["x-tenant"], ignore: ["X-Request-Id"] }, undefined],
-    [anything, {}, "vary of pages.anything is not given"],
-    [anything, { key: "p:{id}:{whatever}", vary: ["accept"] }, undefined],
     [
       refusing,
       {},
@@ -134,7 +102,24 @@ describe("a policy that is refused", () => {
     ],
     [refusing, { sameForAll: true }, undefined],
     [refusing, { sameForAll: true, shared: true }, "shared of pages.refusing is true"],
-    [refusing, { authenticated: ["x-api-key"], shared: true }, "shared is true"],
+    [refusing, { authenticated: ["x-api-key"], shared: true }, "shared of pages.refusing is true"],
+    [
+      refusing,
+      { sameForAll: true, cacheControl: "public, max-age=60" },
+      'cacheControl of pages.refusing is "public, max-age=60", expected a text with "private" or "no-store"'
+    ],
+    [plain, { sameFor: Effect.succeed("all"), cacheControl: "max-age=60" }, "cacheControl of pages.plain"],
+    [refusing, { sameForAll: true, cacheControl: "private, max-age=60" }, undefined],
+    [refusing, { authenticated: ["x-api-key"], cacheControl: "max-age=60" }, "cacheControl of pages.refusing"],
+    [plain, { cacheControl: "public, max-age=60" }, undefined],
+    [plain, { stampede: { lockTtl: 0 } }, "stampede.lockTtl of pages.plain is 0"],
+    [plain, { onCacheError: "never" } as never, 'onCacheError of pages.plain is "never"'],
+    [page, { key: "p:{tenant}:{id}:{lang?}", query: ["lang"] }, "query of pages.page is"],
+    [plain, { tags: 5 } as never, "tags of pages.plain is 5"],
+    [plain, { vary: "accept" } as never, 'vary of pages.plain is "accept"'],
+    [plain, { key: 5 } as never, "key of pages.plain is 5, expected a text"],
+    [plain, { skips: Logger } as never, "skips of pages.plain is a function, expected an array of middleware"],
+    [plain, { skips: [undefined] } as never, "skips of pages.plain is [undefined]"],
     [refusing, { authenticated: ["x-api-key"] }, undefined],
     [refusing, { vary: ["Authorization"] }, undefined],
     [plain, { sameForAll: "yes" } as never, 'sameForAll of pages.plain is "yes", expected true or false'],
@@ -211,6 +196,41 @@ describe("a policy that is refused", () => {
     )
   }
 
+  it.effect("that has the key of another endpoint", () =>
+    Effect.gen(function*() {
+      const { params } = page
+      const other = HttpApiEndpoint.get("secret", "/:tenant/secret/:id", { params: params!, success: Schema.String })
+      const key = "p:{tenant}:{id}"
+      const ignore = ["lang"]
+      const expected =
+        'key of pages.secret is "p:{tenant}:{id}", as that of pages.page is, expected one for each endpoint with GET'
+      const both = apiOf(page.pipe(cachedEndpoint({ ttl, key, ignore })), other.pipe(cachedEndpoint({ ttl, key })))
+      assert.include(yield* said(both), expected)
+      assert.include(yield* built(both, "page"), expected)
+      // Of all endpoints of a group.
+      const group = HttpApiGroup.make("pages").add(page, other).annotateEndpoints(CachePolicy, { ttl, key, ignore })
+      assert.include(yield* said(HttpApi.make("api").add(group.middleware(HttpCache))), expected)
+      // What the placeholders are called makes no key.
+      const named = apiOf(
+        page.pipe(cachedEndpoint({ ttl, key, ignore })),
+        other.pipe(cachedEndpoint({ ttl, key: "p:{id}:{tenant}" }))
+      )
+      assert.include(yield* said(named), 'key of pages.secret is "p:{id}:{tenant}", as that of pages.page is')
+      // In another group.
+      const first = HttpApiGroup.make("pages").add(page.pipe(cachedEndpoint({ ttl, key, ignore })))
+      const second = HttpApiGroup.make("secrets").add(other.pipe(cachedEndpoint({ ttl, key })))
+      assert.include(
+        yield* said(HttpApi.make("api").add(first, second)),
+        'key of secrets.secret is "p:{tenant}:{id}", as that of pages.page is'
+      )
+      // A change to it is told by the same key, and a name has the path in its key.
+      const changed = apiOf(page.pipe(cachedEndpoint({ ttl, key, ignore })), put.pipe(cachedEndpoint({ ttl, key })))
+      assert.isUndefined(yield* said(changed))
+      const plainly = apiOf(page.pipe(cachedEndpoint({ ttl, key: "p" })), other.pipe(cachedEndpoint({ ttl, key: "p" })))
+      assert.isUndefined(yield* said(plainly))
+    })
+  )
+
   it.effect("skips what it names, but nothing that decides", () =>
     Effect.gen(function*() {
       const skipping = plain.annotate(CachePolicy, { ttl, skips: [Logger, Auth] }).middleware(Logger)
@@ -251,7 +271,10 @@ describe("a policy that is refused", () => {
         yield* built(apiOf(plain.middleware(Auth).pipe(cachedEndpoint({ ttl }))), "plain"),
         'the order of middleware of pages.plain is HttpCache before "Auth"'
       )
-      assert.include(yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl: 0 }))), "plain"), "a positive duration")
+      assert.include(
+        yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl: 0 }))), "plain"),
+        "ttl of pages.plain is 0, expected a positive duration"
+      )
       assert.include(
         yield* built(apiOf(plain.pipe(cachedEndpoint({ ttl, sameFoAll: true } as never))), "plain"),
         "did you mean `sameForAll`"

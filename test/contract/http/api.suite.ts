@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import {
   HttpApi,
   HttpApiBuilder,
@@ -45,7 +45,12 @@ const sent = (where: Where, who: string): readonly [query: string, headers: Reco
 
 const known = ["alice", "bob"]
 /** An API whose group has one endpoint behind a way to authenticate, in either order. */
-const guarded = (where: Where, order: "cache inside" | "cache outside", policy: CachePolicyOptions) => {
+const guarded = (
+  where: Where,
+  order: "cache inside" | "cache outside",
+  policy: CachePolicyOptions,
+  answer: (text: string) => string | HttpServerResponse.HttpServerResponse = (text) => text
+) => {
   class Auth extends HttpApiMiddleware.Service<Auth, { provides: CurrentUser }>()(`Auth/${where}`, {
     security: { key: credentials[where] as HttpApiSecurity.HttpApiSecurity },
     error: HttpApiError.Unauthorized
@@ -73,7 +78,7 @@ const guarded = (where: Where, order: "cache inside" | "cache outside", policy: 
     })
   )
   const live = HttpApiBuilder.group(Api, "me", (handlers) =>
-    handlers.handle("profile", () => Effect.map(CurrentUser, ({ name }) => `${name} ${++runs}`))
+    handlers.handle("profile", () => Effect.map(CurrentUser, ({ name }) => answer(`${name} ${++runs}`) as string))
   ).pipe(Layer.provide(auth))
   return { Api, live, revoked }
 }
@@ -190,6 +195,41 @@ export const apiSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, an
         ] as const) {
           const { Api } = guarded("query", "cache inside", { ttl: "5 minutes", sameForAll: true, ...policy })
           assert.include(yield* refusal(HttpCache.check(Api)), expected)
+        }
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("what is the same for all goes out to caches behind as what it is: for those who may see it", () =>
+      Effect.gen(function*() {
+        const policy = { ttl: "5 minutes", query: [], ignoreCookies: true } as const
+        const says = (text: string) =>
+          HttpServerResponse.text(text, { headers: { "cache-control": "public, max-age=60" } })
+        const credentials = { bearer: "", basic: "", header: ", x-api-key", cookie: ", cookie", query: "" }
+        for (const where of Object.keys(credentials) as ReadonlyArray<Where>) {
+          for (const who of [{ sameForAll: true }, { sameFor: Effect.succeed("all") }]) {
+            // What the policy says is for none of them.
+            const cacheControl = () => "public, max-age=60"
+            const one = guarded(where, "cache inside", { ...policy, ...who, cacheControl })
+            // What a handler says is, by the credentials that the endpoint declares.
+            const two = guarded(where, "cache inside", { ...policy, ...who }, says)
+            const services = yield* fresh
+            const [query, headers] = sent(where, "alice")
+            const path = `/profile${query}`
+            const ask = yield* served(one.Api, one.live, services)
+            const asks = yield* served(two.Api, two.live, yield* fresh)
+            for (const cache of ["MISS", "HIT"]) {
+              const first = yield* ask(path, { headers })
+              assert.deepStrictEqual([first.cache, first.headers.get("cache-control")], [cache, "private, no-cache"])
+              const second = yield* asks(path, { headers })
+              assert.deepStrictEqual(
+                [second.cache, second.headers.get("cache-control"), second.headers.get("vary")],
+                [cache, "public, max-age=60", `authorization${credentials[where]}`],
+                where
+              )
+            }
+          }
+          const { Api } = guarded(where, "cache inside", { ...policy, sameForAll: true, cacheControl: "public" })
+          assert.include(yield* refusal(HttpCache.check(Api)), 'cacheControl of me.profile is "public"')
         }
       }).pipe(Effect.scoped)
     )

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { HttpRouter, HttpServerResponse as Response } from "effect/http"
-import { cachedResponse } from "../../../src/http/index.ts"
+import { cachedResponse, type ResponseOptions } from "../../../src/http/index.ts"
 import { type CacheServices, invalidatePattern, invalidateTags } from "../../../src/index.ts"
 import { all, counted, gated, countingHandler as handlerOf, serve } from "../../support/http.ts"
 
@@ -99,6 +99,32 @@ export const statusSuite = (name: string, cacheLayer: Layer.Layer<CacheServices,
           "effect-cache; fwd=uri-miss; fwd-status=200; stored; collapsed; ttl=n",
           "effect-cache; fwd=uri-miss; fwd-status=200; stored; ttl=n"
         ])
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("nothing is said to be stored where ttl or tags are none", () =>
+      Effect.gen(function*() {
+        const page = Effect.succeed(Response.text("x"))
+        const services = yield* fresh
+        const bad: ReadonlyArray<ResponseOptions> = [
+          { ttl: () => 0 },
+          { ttl, tags: () => "x" as never },
+          {
+            ttl,
+            tags: () => {
+              throw new Error("oops")
+            }
+          }
+        ]
+        for (const options of bad) {
+          const ask = yield* serve(HttpRouter.add("GET", "/", cachedResponse("none", options)(page)), services)
+          for (let i = 0; i < 2; i++) {
+            assert.strictEqual(
+              (yield* ask("/")).headers.get("cache-status"),
+              "effect-cache; fwd=uri-miss; fwd-status=200; detail=not-stored"
+            )
+          }
+        }
       }).pipe(Effect.scoped)
     )
 
