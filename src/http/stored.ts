@@ -150,7 +150,8 @@ export const ownAnswer = (
   request: HttpServerRequest.HttpServerRequest
 ): HttpServerResponse.HttpServerResponse => {
   const { body, cookies, headers, status } = response
-  return status === 200 && body._tag !== "Raw" && isUnmodified(request.headers, headers)
+  const isTold = headers["etag"] !== undefined || headers["last-modified"] !== undefined
+  return status === 200 && isTold && body._tag !== "Raw" && isUnmodified(request.headers, headers)
     ? HttpServerResponse.empty({ status: 304, headers: filtered(headers, goesWith304), cookies })
     : response
 }
