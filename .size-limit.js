@@ -18,6 +18,6 @@ const entry = (name, path, limit) => ({
 export default [
   entry("effect-cache", "src/index.ts", "61.5 kB"),
   entry("effect-cache/redis", "src/redis/index.ts", "80 kB"),
-  entry("effect-cache/http", "src/http/index.ts", "24 kB"),
+  entry("effect-cache/http", "src/http/index.ts", "26 kB"),
   entry("effect-cache/testing", "src/testing/index.ts", "80 kB")
 ]

@@ -39,6 +39,9 @@ const quoted = (text: string): string =>
     .replace(/[^\x20-\x7e]/gu, encodeURIComponent)
     .replace(/["\\]/g, "\\$&")}"`
 
+/** The highest integer of a structured field (RFC 9651, 3.3.1). */
+const highestInteger = 999_999_999_999_999
+
 /** One member of the list that `Cache-Status` is. */
 export const memberOf = ({ collapsed, forward, forwardStatus, key, stored, ttl }: Told): string => {
   let member = "effect-cache"
@@ -49,7 +52,7 @@ export const memberOf = ({ collapsed, forward, forwardStatus, key, stored, ttl }
     if (stored === true) member += "; stored"
     if (collapsed === true) member += "; collapsed"
   }
-  if (ttl !== undefined) member += `; ttl=${ttl}`
+  if (ttl !== undefined) member += `; ttl=${Math.max(-highestInteger, Math.min(ttl, highestInteger))}`
   if (key !== undefined) member += `; key=${quoted(key)}`
   const detail = forward?.detail
   return detail === undefined ? member : `${member}; detail=${token.test(detail) ? detail : quoted(detail)}`
@@ -58,6 +61,10 @@ export const memberOf = ({ collapsed, forward, forwardStatus, key, stored, ttl }
 /** What is said before it was said by those nearer to the origin, so it stays in front. */
 export const listWith = (before: string | undefined, told: Told): string =>
   before === undefined || before.trim() === "" ? memberOf(told) : `${before}, ${memberOf(told)}`
+
+/** Whether a response says already how it went with a cache of this kind. */
+export const isMarked = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
+  /(?:^|,)\s*effect-cache;/.test(headers["cache-status"] ?? "")
 
 /** A response that was not made of what is stored, with both headers. */
 export const marked = (response: HttpServerResponse.HttpServerResponse, told: Told) =>

@@ -10,7 +10,7 @@ import type { FailureOf } from "../patterns/shape.ts"
 import { invalidOption } from "../internal/invalidOption.ts"
 import { CacheClient } from "../services/CacheClient.ts"
 import { type Cache, makeCache, reloadsOf } from "./cache.ts"
-import { type Forward, marked, type Told } from "./cacheStatus.ts"
+import { type Forward, isMarked, marked, type Told } from "./cacheStatus.ts"
 import { changing, isUnsafe } from "./changes.ts"
 import { guarded, passing } from "./downstream.ts"
 import { respondable } from "./failures.ts"
@@ -19,7 +19,7 @@ import { Call, leave, type Made, madeHere, notStorable, type Run, takeOwn } from
 import type { Policy, ResponseOptions } from "./options.ts"
 import type { Turn } from "./reloads.ts"
 import { seesState, unseen } from "./requestState.ts"
-import { ageOf, answer, leftOf, type StoredResponse } from "./stored.ts"
+import { ageOf, answer, leftOf, ownAnswer, type StoredResponse } from "./stored.ts"
 import { canBeWhole } from "./whole.ts"
 import { wishOf } from "./wish.ts"
 
@@ -46,19 +46,38 @@ const toldOf = (call: Call, stored: StoredResponse, made: Made | undefined): Tol
     : { ...told, forward: { ...forward, detail: forward.detail ?? "not-stored" } }
 }
 
+/** The response, and what is said of it where a failure becomes one outside of the cache. */
 const serve = (
   cache: Cache,
   client: CacheClient["Service"],
   fiber: Fiber.Fiber<unknown, unknown>,
   who: string
 ): Effect.Effect<Response, unknown, unknown> => {
-  const { compiled, direct, miss, plan, policy } = cache
-  const engine = engineOf(client)
+  const { miss, policy } = cache
   const request = Context.getUnsafe(
     fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
     HttpServerRequest.HttpServerRequest
   )
   const call = new Call(request, miss)
+  return guarded(fiber, respond(cache, client, fiber, who, call), (response) => {
+    const told = passing(response, policy, request.method)
+    const { forward, key } = call
+    return isMarked(told)
+      ? told
+      : marked(told, { forward: { ...forward, detail: forward.detail ?? "failure" }, forwardStatus: told.status, key })
+  })
+}
+
+const respond = (
+  cache: Cache,
+  client: CacheClient["Service"],
+  fiber: Fiber.Fiber<unknown, unknown>,
+  who: string,
+  call: Call
+): Effect.Effect<Response, unknown, unknown> => {
+  const { compiled, direct, miss, plan, policy } = cache
+  const { request } = call
+  const engine = engineOf(client)
   const around = Effect.suspend(() => direct.load(call))
   if (!seesState()) return Effect.andThen(unseen, around)
   const wish = wishOf(request, policy)
@@ -90,16 +109,18 @@ const serve = (
   const question = { plan, key, args: [call], receiver: undefined, params: call }
   const now = () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
+  /** What may not be stored is this request's alone. */
+  const alone = Effect.map(around, (response) => ownAnswer(response, request))
   const settle = (cause: Cause.Cause<unknown>): Effect.Effect<Response, unknown, unknown> => {
     if (!cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === notStorable)) {
       return Effect.failCause(cause)
     }
-    if (call.own === undefined) return around
+    if (call.own === undefined) return alone
     const { forward, forwardStatus, key } = call
     // A failure is one of a moment, and what comes after it may be stored.
     if (forward.detail !== "failure") cache.passes.note(call.entry, forward.detail!, now())
     return Effect.map(takeOwn(call, fiber.context), (response) =>
-      marked(passing(response, policy, request.method), { forward, forwardStatus, key })
+      ownAnswer(marked(passing(response, policy, request.method), { forward, forwardStatus, key }), request)
     )
   }
   const answered = (stored: StoredResponse, made: Made | undefined): Effect.Effect<Response> =>
@@ -148,7 +169,10 @@ const serve = (
   if (wish.refresh) call.forward = byRequest
   else {
     const why = cache.passes.of(key, now())
-    if (why !== undefined) return pass({ ...miss, detail: why })
+    if (why !== undefined) {
+      call.forward = { ...miss, detail: why }
+      return alone
+    }
   }
   return Effect.onExit(
     wish.refresh
@@ -186,7 +210,7 @@ export const cachedWith = <E, R>(
   const cache = makeCache(name, () => handler, nameOrKey, options, storing, endpointOptions, granted)
   const { sameFor } = cache.policy
   const answered = (who: string) =>
-    Effect.withFiber<Response, unknown, unknown>((fiber) => guarded(fiber, serve(cache, client, fiber, who)))
+    Effect.withFiber<Response, unknown, unknown>((fiber) => serve(cache, client, fiber, who))
   return (
     sameFor === undefined
       ? answered("")
@@ -203,10 +227,7 @@ const wrap = (handler: Handler<unknown, unknown>, nameOrKey: string, options: Re
   if (typeof nameOrKey !== "string") throw invalidOption("the name of a cached response", nameOrKey, "a text")
   const cache = makeCache(nameOrKey, run, nameOrKey, options, storing)
   return Effect.withFiber<Response, unknown, unknown>((fiber) =>
-    guarded(
-      fiber,
-      serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber, "")
-    )
+    serve(cache, Context.getUnsafe(fiber.context as Context.Context<CacheClient>, CacheClient), fiber, "")
   )
 }
 

@@ -16,8 +16,9 @@ const listedTag = /[ \t]*(?:(?:W\/)?("[^"]*")[ \t]*)?(?:,|$)/y
 export const noneMatches = (header: string | undefined, etag: string): boolean => {
   if (header === undefined) return false
   const wanted = header.trim()
+  if (wanted === "*") return true
   // A tag without its quotes is none, but who was given one may give it back.
-  if (wanted === "*" || opaque(wanted) === opaque(etag)) return true
+  if (opaque(wanted) !== "" && opaque(wanted) === opaque(etag)) return true
   listedTag.lastIndex = 0
   while (listedTag.lastIndex < wanted.length) {
     const found = listedTag.exec(wanted)

@@ -10,6 +10,7 @@ import { type Cause, Clock, Context, Effect, Exit, Scope } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { invalidOption } from "../internal/invalidOption.ts"
 import type { CompiledKey } from "../CacheKey.ts"
+import { guard } from "./downstream.ts"
 import type { Forward } from "./cacheStatus.ts"
 import { urlKeyUnsafe, urlTag } from "./key.ts"
 import { placeOf } from "./place.ts"
@@ -136,7 +137,9 @@ export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
               : Effect.andThen(Scope.close(scope, exit), Effect.failCause(exit.cause))
           }
           call.forwardStatus = exit.value.status
-          if (state.preResponseHandler !== undefined) return keep("pre-response-handler")
+          // That of a cached handler inside, which looks for cookies, is the same here.
+          if (state.preResponseHandler !== undefined && state.preResponseHandler !== guard)
+            return keep("pre-response-handler")
           const came = now()
           const storable = storableOf(exit.value, policy, { asked, came })
           if (typeof storable === "string") return keep(storable)

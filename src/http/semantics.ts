@@ -30,7 +30,8 @@ export const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 /** What may be sent: no line breaks, no controls, nothing beyond a byte. */
 export const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
-const listOf = (header: string | undefined): ReadonlyArray<string> =>
+/** The names in a header that is a list of them, in lower case. */
+export const listOf = (header: string | undefined): ReadonlyArray<string> =>
   header === undefined
     ? []
     : header
@@ -51,6 +52,10 @@ export interface Storable {
 }
 
 const noBytes = new Uint8Array(0)
+
+/** Whether requests with this header pass by, so that all that share a response have none. */
+const passesWith = (name: string, { allowsAuthorization, allowsCookie, ignoreCookies }: Policy): boolean =>
+  name === "authorization" ? !allowsAuthorization : name === "cookie" && !allowsCookie && ignoreCookies === undefined
 
 /** What may be stored of a response, or in a word why it may not be. */
 export const storableOf = (
@@ -74,7 +79,7 @@ export const storableOf = (
     return "pragma"
   }
   // `*` is never covered, because it is no header's name.
-  if (listOf(headers["vary"]).some((name) => !policy.covered.has(name))) return "vary"
+  if (listOf(headers["vary"]).some((name) => !policy.covered.has(name) && !passesWith(name, policy))) return "vary"
   // Not every client can read it, and nothing in the key says which can.
   const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? ""
   if (encoding !== "" && encoding !== "identity" && !policy.covered.has("accept-encoding")) return "content-encoding"
@@ -88,6 +93,7 @@ export const storableOf = (
     if (!headerName.test(name) || !headerValue.test(value)) return "header"
     kept.push([name, value])
   }
-  const bytes = body._tag === "Empty" ? noBytes : body.body
+  // A copy, as they are the handler's: it may use the buffer again, and a small part would keep a large one in memory.
+  const bytes = body._tag === "Empty" ? noBytes : new Uint8Array(body.body)
   return { status, headers: kept, body: bytes, maxMillis: leftMillis, ageMillis }
 }

@@ -1,11 +1,11 @@
 /**
  * A response as it is stored, and how it becomes an answer.
  */
-import { sha256 } from "@noble/hashes/sha2.js"
 import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { askEachTime, tellCaches } from "./downstream.ts"
+import { sha256 } from "../platform/sha256.ts"
+import { askEachTime, isTargeted, tellCaches, varyWith } from "./downstream.ts"
 import type { Policy } from "./options.ts"
 import { listWith, statusOf, type Told } from "./cacheStatus.ts"
 import { goesWith304, isUnmodified, rangeCounts } from "./conditions.ts"
@@ -67,14 +67,11 @@ export interface StoredResponse extends Schema.Schema.Type<typeof StoredResponse
 export const store = (storable: Storable, policy: Policy, lifetimeMillis: number, now: number): StoredResponse => {
   const headers = new Map(storable.headers)
   // Of others than 200 nobody asks whether it is still the same (RFC 9110, 13.2.1).
-  if (storable.status === 200 && !headers.has("etag"))
+  if (storable.status === 200 && (headers.get("etag") ?? "").trim() === "")
     headers.set("etag", `"${Base64Url.encode(sha256(storable.body)).slice(0, 27)}"`)
   // Caches behind this one have to tell the variants apart too.
-  const vary = new Set((headers.get("vary") ?? "").split(",").map((name) => name.trim().toLowerCase()))
-  for (const name of policy.covered) vary.add(name)
-  if (policy.secretCookies.length > 0) vary.add("cookie")
-  vary.delete("")
-  if (vary.size > 0) headers.set("vary", [...vary].join(", "))
+  const vary = varyWith(headers.get("vary"), policy, false)
+  if (vary !== undefined) headers.set("vary", vary)
   return {
     status: storable.status,
     headers: [...headers],
@@ -125,9 +122,15 @@ export const answer = (
           : cacheControl({ maxAge, age, scope: shared ? "public" : "private" })
   }
   tellCaches(headers, policy)
+  const unmodified = stored.status === 200 && isUnmodified(request.headers, headers)
+  // `Expires` counts from `Date` (RFC 9111, 4.2.1). If that were when this is sent, caches behind would take the time that it was
+  // here off twice, with `Age`. There may have been two responses in a second, so no condition goes by a date of ours.
+  if ("expires" in headers && !("date" in headers)) {
+    headers["date"] = new Date(Math.max(0, Math.min(stored.at, now))).toUTCString()
+  }
   // Conditions and ranges are of what would be a success.
   if (stored.status === 200) {
-    if (isUnmodified(request.headers, headers)) {
+    if (unmodified) {
       return HttpServerResponse.empty({ status: 304, headers: filtered(headers, goesWith304) })
     }
     const { "if-range": ifRange, range } = request.headers
@@ -138,8 +141,25 @@ export const answer = (
   return withBody(stored.body, stored.status, headers)
 }
 
-const filtered = (headers: Record<string, string>, keeps: (name: string) => boolean): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name)))
+/**
+ * What the handler made for the request alone. It was asked for the whole, because nobody knew that it is not for others: 304 where
+ * the client has it. A raw body stays as it is, for nobody else would close it.
+ */
+export const ownAnswer = (
+  response: HttpServerResponse.HttpServerResponse,
+  request: HttpServerRequest.HttpServerRequest
+): HttpServerResponse.HttpServerResponse => {
+  const { body, cookies, headers, status } = response
+  const isTold = headers["etag"] !== undefined || headers["last-modified"] !== undefined
+  return status === 200 && isTold && body._tag !== "Raw" && isUnmodified(request.headers, headers)
+    ? HttpServerResponse.empty({ status: 304, headers: filtered(headers, goesWith304), cookies })
+    : response
+}
+
+const filtered = (
+  headers: Readonly<Record<string, string>>,
+  keeps: (name: string) => boolean
+): Record<string, string> => Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name)))
 
 const withBody = (body: Uint8Array, status: number, headers: Record<string, string>) =>
   body.length === 0 || isBodiless(status)
@@ -154,7 +174,7 @@ const partly = (body: Uint8Array, headers: Record<string, string>, range: string
     return HttpServerResponse.empty({
       status: 416,
       headers: {
-        ...filtered(headers, (name) => goesWith304(name) && !ofTheWhole.has(name)),
+        ...filtered(headers, (name) => goesWith304(name) && !ofTheWhole.has(name) && !isTargeted(name)),
         "content-range": `bytes */${body.length}`,
         "cache-control": "no-store"
       }
@@ -162,8 +182,11 @@ const partly = (body: Uint8Array, headers: Record<string, string>, range: string
   }
   const { first, last } = part
   return withBody(body.subarray(first, last + 1), 206, {
-    ...headers,
+    ...filtered(headers, (name) => !ofTheContent.has(name)),
     "content-range": `bytes ${first}-${last}/${body.length}`
   })
 }
-const ofTheWhole = new Set(["content-location", "etag", "expires", "last-modified"])
+/** Of what there is, of which a 416 has nothing. */
+const ofTheWhole = new Set(["content-location", "digest", "etag", "expires", "last-modified", "repr-digest"])
+/** Of the very bytes that are sent, which in a 206 are others (RFC 9530). */
+const ofTheContent = new Set(["content-digest", "content-md5"])

@@ -16,7 +16,15 @@ vi.mock("effect/http", async (original) => {
   const http = await original<typeof import("effect/http")>()
   const append: typeof http.HttpEffect.appendPreResponseHandlerUnsafe = (context, handler) => {
     const request = Context.getOrUndefined(context, http.HttpServerRequest.HttpServerRequest)
-    if (request !== undefined) elsewhere.set(request.source, handler)
+    if (request === undefined) return
+    const before = elsewhere.get(request.source) as typeof handler | undefined
+    elsewhere.set(
+      request.source,
+      before === undefined
+        ? handler
+        : (request: never, response: never) =>
+            Effect.flatMap(before(request, response), (left) => handler(request, left))
+    )
   }
   return { ...http, HttpEffect: { ...http.HttpEffect, appendPreResponseHandlerUnsafe: append } }
 })

@@ -183,6 +183,11 @@ describe("Cache-Status", () => {
     )
   })
 
+  it("has no number that is too long", () => {
+    assert.strictEqual(memberOf({ forward: undefined, ttl: 1e22 }), "effect-cache; hit; ttl=999999999999999")
+    assert.strictEqual(memberOf({ forward: undefined, ttl: -1e22 }), "effect-cache; hit; ttl=-999999999999999")
+  })
+
   it.prop("says any key", [Arbitrary.schema(Schema.String)], ([key]) => {
     assert.match(
       memberOf({ forward: undefined, key }),

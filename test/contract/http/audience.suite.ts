@@ -177,8 +177,11 @@ export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheService
         assert.strictEqual(yield* says("/plain", cookie), "BYPASS | private, no-cache | ")
         assert.strictEqual(yield* says("/plain", { cookie: "sid=gone" }), "BYPASS | private, no-cache | ")
         assert.strictEqual(yield* says("/shared"), `MISS | public, max-age=600 | accept-language, ${both}`)
-        assert.strictEqual(yield* says("/shared", cookie), "BYPASS | private, no-cache | ")
-        assert.strictEqual(yield* says("/shared", { authorization: "b" }), "BYPASS | private, no-cache | ")
+        assert.strictEqual(yield* says("/shared", cookie), "BYPASS | private, no-cache | accept-language")
+        assert.strictEqual(
+          yield* says("/shared", { authorization: "b" }),
+          "BYPASS | private, no-cache | accept-language"
+        )
         // Cookies make no difference here, so caches behind need not tell them apart either.
         assert.strictEqual(yield* says("/crawled", cookie), "MISS | public, max-age=600 | authorization")
         assert.strictEqual(yield* says("/mine", { authorization: "b" }), "MISS | private, no-cache | authorization")
@@ -212,6 +215,9 @@ export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheService
         )
         const cookie = (response: Response.HttpServerResponse) => Response.setCookieUnsafe(response, "sid", "1")
         const outside = Effect.map(handler, cookie)
+        const plain = cachedResponse("p", { ttl })(Effect.succeed(Response.text("x")))
+        const publicly = (response: Response.HttpServerResponse) =>
+          Response.setHeaders(response, { "cache-control": "public, max-age=60", "cdn-cache-control": "max-age=60" })
         const before = Effect.andThen(
           HttpEffect.appendPreResponseHandler((_, response) => Effect.succeed(cookie(response))),
           handler
@@ -220,14 +226,23 @@ export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheService
           Layer.mergeAll(
             HttpRouter.add("GET", "/clean", handler),
             HttpRouter.add("GET", "/outside", outside),
+            HttpRouter.add(
+              "GET",
+              "/public",
+              Effect.map(plain, (response) => cookie(publicly(response)))
+            ),
+            HttpRouter.add("GET", "/later", Effect.map(plain, publicly)),
             HttpRouter.add("GET", "/before", before),
             HttpRouter.add("GET", "/own", own)
           ),
           yield* fresh
         )
         for (const cache of ["MISS", "HIT"]) {
-          for (const path of ["/outside", "/before"]) {
+          const later = yield* ask("/later")
+          assert.strictEqual(later.headers.get("cache-control"), "public, max-age=60")
+          for (const path of ["/outside", "/before", "/public"]) {
             const { headers } = yield* ask(path)
+            assert.isNull(headers.get("cdn-cache-control"))
             assert.deepStrictEqual(
               [headers.get("x-cache"), headers.get("cache-control"), headers.get("set-cookie")],
               [cache, "private, no-cache", "sid=1"],
@@ -239,6 +254,91 @@ export const audienceSuite = (name: string, cacheLayer: Layer.Layer<CacheService
           const mine = yield* ask("/own")
           assert.deepStrictEqual([mine.cache, mine.headers.get("cache-control")], ["BYPASS", "private, no-cache"])
         }
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("what passes by the cache varies by all that the policy tells apart", () =>
+      Effect.gen(function*() {
+        const body = counted((_, { headers }) =>
+          Response.text(`page of ${headers["x-api-key"]}`, { headers: { "cache-control": "max-age=60" } })
+        )
+        const cached = (name: string, options: object) =>
+          HttpRouter.add("GET", `/${name}`, cachedResponse(name, { ttl, ...options })(body.handler))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            cached("key", { authenticated: ["x-api-key"], vary: ["accept-language"] }),
+            cached("big", { authenticated: ["x-api-key"], maxBodyBytes: 5 }),
+            cached("session", { authenticated: ["cookie:sid"], ignoreCookies: true, storeIf: () => false })
+          ),
+          yield* fresh
+        )
+        const says = (path: string, headers: Record<string, string> = {}) =>
+          Effect.map(ask(path, { headers: { "x-api-key": "ada", ...headers } }), ({ cache, headers }) =>
+            [cache, headers.get("vary")].join(" ")
+          )
+        const key = "accept-language, x-api-key, authorization, cookie"
+        assert.strictEqual(yield* says("/key"), `MISS ${key}`)
+        assert.strictEqual(yield* says("/key", { "cache-control": "no-store" }), `BYPASS ${key}`)
+        assert.strictEqual(yield* says("/key", { cookie: "a=b" }), `BYPASS ${key}`)
+        assert.strictEqual(yield* says("/big"), "BYPASS x-api-key, authorization, cookie")
+        assert.strictEqual(yield* says("/session", { cookie: "sid=1" }), "BYPASS cookie, authorization")
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("what is said to some caches alone counts as well, and is not said of what is for one", () =>
+      Effect.gen(function*() {
+        const targeted = {
+          "cdn-cache-control": "max-age=600",
+          "surrogate-control": "max-age=600",
+          "x-accel-expires": "600"
+        }
+        const quiet = {
+          "cdn-cache-control": "no-store",
+          "surrogate-control": 'content="ESI/1.0"',
+          "x-accel-expires": "0"
+        }
+        const saying = (headers: Record<string, string>) => Effect.succeed(Response.text("x", { headers }))
+        const cached = (path: string, options: object, headers: Record<string, string>) =>
+          HttpRouter.add("GET", path as "/", cachedResponse(path.slice(1), { ttl, ...options })(saying(headers)))
+        const mine = { authenticated: ["x-api-key"] }
+        const withCookie = (handler: Effect.Effect<Response.HttpServerResponse, never, any>) =>
+          Effect.map(handler, (response) => Response.setCookieUnsafe(response, "sid", "1"))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            cached("/plain", {}, targeted),
+            cached("/shared", { shared: true }, targeted),
+            cached("/mine", mine, targeted),
+            cached("/large", { ...mine, maxBodyBytes: 0 }, targeted),
+            cached("/quiet", mine, quiet),
+            cached("/asked", mine, { "cdn-cache-control": "no-cache" }),
+            HttpRouter.add("GET", "/cookie", withCookie(cachedResponse("cookie", { ttl })(saying(targeted)))),
+            HttpRouter.add("GET", "/hush", withCookie(cachedResponse("hush", { ttl })(saying(quiet))))
+          ),
+          yield* fresh
+        )
+        const says = (path: string, headers: Record<string, string> = {}) =>
+          Effect.map(ask(path, { headers: { "x-api-key": "ada", ...headers } }), ({ headers }) =>
+            [
+              headers.get("cache-control"),
+              headers.get("vary"),
+              ...Object.keys(targeted).map((name) => headers.get(name))
+            ].join(" | ")
+          )
+        const all = "max-age=600 | max-age=600 | 600"
+        const both = "authorization, cookie"
+        for (let n = 0; n < 2; n++) {
+          assert.strictEqual(yield* says("/plain"), `private, no-cache | ${both} | ${all}`)
+          assert.strictEqual(yield* says("/shared"), `public, max-age=600 | ${both} | ${all}`)
+          assert.strictEqual(yield* says("/mine"), "private, no-cache | x-api-key |  |  | ")
+          assert.strictEqual(yield* says("/large"), "private, no-cache | x-api-key |  |  | ")
+          assert.strictEqual(yield* says("/quiet"), 'private, no-cache | x-api-key | no-store | content="ESI/1.0" | 0')
+          assert.strictEqual(yield* says("/asked"), `private, no-cache | x-api-key, ${both} | no-cache |  | `)
+          assert.strictEqual(yield* says("/cookie"), `private, no-cache | ${both} |  |  | `)
+          assert.strictEqual(yield* says("/hush"), 'private, no-cache |  | no-store | content="ESI/1.0" | 0')
+        }
+        // What is not there is nobody's to keep.
+        const none = yield* ask("/plain", { headers: { range: "bytes=9-" } })
+        assert.deepStrictEqual([none.status, none.headers.get("cdn-cache-control")], [416, null])
       }).pipe(Effect.scoped)
     )
   })

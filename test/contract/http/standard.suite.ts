@@ -270,4 +270,78 @@ export const standardSuite = (name: string, cacheLayer: Layer.Layer<CacheService
         assert.deepStrictEqual([missing.status, missing.cache], [404, "HIT"])
       }).pipe(Effect.scoped)
     )
+
+    it.live("what is stored is a copy, whatever becomes of the handler's buffer", () =>
+      Effect.gen(function*() {
+        const buffer = new Uint8Array(64)
+        const body = counted((_, { url }) => {
+          const { written } = new TextEncoder().encodeInto(`page of ${url}`, buffer)
+          return Response.uint8Array(buffer.subarray(0, written), { contentType: "text/plain" })
+        })
+        const ask = yield* serve(HttpRouter.add("GET", "/*", cachedResponse("b", { ttl })(body.handler)), yield* fresh)
+        yield* ask("/alice")
+        yield* ask("/bobby")
+        assert.strictEqual(seen(yield* ask("/alice")), "HIT page of /alice")
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("who has what is not stored gets a 304 as well", () =>
+      Effect.gen(function*() {
+        const modified = "Thu, 01 Jan 2026 00:00:00 GMT"
+        const headers = { etag: '"1"', "last-modified": modified, "content-language": "en", "cache-control": "private" }
+        const pages: Record<string, Response.HttpServerResponse> = {
+          "/private": Response.text("mine", { headers }),
+          "/cookie": Response.setCookieUnsafe(Response.text("mine", { headers }), "sid", "1"),
+          "/missing": Response.text("none", { status: 404, headers }),
+          "/raw": Response.raw("mine", { headers })
+        }
+        const body = counted((_, { url }) => pages[url]!)
+        const ask = yield* serve(HttpRouter.add("GET", "/*", cachedResponse("i", { ttl })(body.handler)), yield* fresh)
+        const says = (path: string, headers: Record<string, string>, method = "GET") =>
+          Effect.map(ask(path, { headers, method }), ({ cache, status, text }) => `${status} ${cache} ${text}`)
+        assert.strictEqual(yield* says("/private", { "if-none-match": '"1"' }), "304 BYPASS ")
+        assert.strictEqual(yield* says("/private", { "if-modified-since": modified }), "304 BYPASS ")
+        assert.strictEqual(yield* says("/private", { "if-none-match": '"1"' }, "HEAD"), "304 BYPASS ")
+        assert.strictEqual(yield* says("/private", { "if-none-match": '"2"' }), "200 BYPASS mine")
+        assert.strictEqual(yield* says("/missing", { "if-none-match": '"1"' }), "404 BYPASS none")
+        assert.strictEqual(yield* says("/raw", { "if-none-match": '"1"' }), "200 BYPASS mine")
+        const held = yield* ask("/cookie", { headers: { "if-none-match": '"1"' } })
+        assert.deepStrictEqual(
+          ["etag", "set-cookie", "content-language", "content-length", "cache-status"].map((name) =>
+            held.headers.get(name)
+          ),
+          ['"1"', "sid=1", null, null, "effect-cache; fwd=uri-miss; fwd-status=200; detail=set-cookie"]
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a cached handler in another one is stored by both, where the inner one lets it", () =>
+      Effect.gen(function*() {
+        const body = counted((n) => Response.text(`${n}`))
+        const nested = (options: object) =>
+          cachedResponse(cachedResponse(body.handler, "inner", { ttl, ...options }), "outer", { ttl })
+        const ask = yield* serve(
+          Layer.mergeAll(
+            HttpRouter.add("GET", "/shared", nested({ shared: true })),
+            HttpRouter.add("GET", "/own", nested({}))
+          ),
+          yield* fresh
+        )
+        const outer = (path: string) =>
+          Effect.map(
+            ask(path),
+            ({ headers }) =>
+              headers
+                .get("cache-status")!
+                .replace(/ttl=\d+/g, "ttl=n")
+                .split(", ")[1]
+          )
+        assert.deepStrictEqual(
+          [yield* outer("/shared"), yield* outer("/shared")],
+          ["effect-cache; fwd=uri-miss; fwd-status=200; stored; ttl=n", "effect-cache; hit; ttl=n"]
+        )
+        yield* outer("/own")
+        assert.strictEqual(yield* outer("/own"), "effect-cache; fwd=uri-miss; fwd-status=200; detail=cache-control")
+      }).pipe(Effect.scoped)
+    )
   })

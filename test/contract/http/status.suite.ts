@@ -2,9 +2,10 @@
  * What is said of how a request went: `Cache-Status` (RFC 9211), and a warning where a key is never filled.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
-import { HttpRouter, HttpServerResponse as Response } from "effect/http"
-import { cachedResponse, type ResponseOptions } from "../../../src/http/index.ts"
+import { Effect, Layer, Logger, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerRespondable, HttpServerResponse as Response } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiError, HttpApiGroup } from "effect/http-api"
+import { cachedEndpoint, cachedResponse, HttpCache, type ResponseOptions } from "../../../src/http/index.ts"
 import { type CacheServices, invalidatePattern, invalidateTags } from "../../../src/index.ts"
 import { all, counted, gated, countingHandler as handlerOf, serve } from "../../support/http.ts"
 
@@ -156,6 +157,62 @@ export const statusSuite = (name: string, cacheLayer: Layer.Layer<CacheServices,
         assert.notMatch(warnings[0]!, /evil/)
         assert.deepStrictEqual([yield* caches("/bare"), yield* caches("/bare?q=1")], ["BYPASS", "MISS"])
         assert.match(warnings[1]!, /\/bare has these parameters: none; .*\{q\?\} may be absent/)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a failure says how it went as well, and is for no cache unless it says so", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const body = (headers: Record<string, string>) => ({
+          [HttpServerRespondable.symbol]: () => Effect.succeed(Response.empty({ status: 409, headers }))
+        })
+        const cached = (path: string, handler: Effect.Effect<Response.HttpServerResponse, any>, options: object = {}) =>
+          HttpRouter.add("*", `/${path}`, cachedResponse(path, { ttl, shared: true, ...options })(handler))
+        const missing = HttpApiEndpoint.get("missing", "/missing", {
+          success: Schema.String,
+          error: HttpApiError.NotFound
+        }).pipe(cachedEndpoint({ ttl, shared: true }))
+        const Api = HttpApi.make("api").add(HttpApiGroup.make("group").add(missing))
+        const live = HttpApiBuilder.group(Api, "group", (handlers) =>
+          handlers.handle("missing", () => Effect.fail(new HttpApiError.NotFound()))
+        ).pipe(Layer.provide(HttpCache.layer), Layer.provide(Layer.succeedContext(services)))
+        const ask = yield* serve(
+          Layer.mergeAll(
+            HttpApiBuilder.layer(Api).pipe(Layer.provide(live), Layer.provide(HttpServer.layerServices)) as never,
+            cached("defect", Effect.die(new Error("no"))),
+            cached("conflict", Effect.fail(body({}))),
+            cached("said", Effect.fail(body({ "cache-control": "max-age=5" })), { vary: ["x-v"] }),
+            HttpRouter.add(
+              "GET",
+              "/instead",
+              Effect.catch(cachedResponse("f", { ttl })(Effect.fail("no")), () => Effect.succeed(Response.text("x")))
+            )
+          ),
+          services
+        )
+        const says = (path: string, init?: RequestInit) =>
+          Effect.map(ask(path, init), ({ headers, status }) =>
+            [status, headers.get("cache-control"), headers.get("vary"), headers.get("cache-status")].join(" | ")
+          )
+        const own = "private, no-cache | "
+        const miss = (status: number) => `effect-cache; fwd=uri-miss; fwd-status=${status}; detail=failure`
+        assert.strictEqual(yield* says("/missing"), `404 | ${own} | ${miss(404)}`)
+        assert.strictEqual(
+          yield* says("/missing", { headers: { cookie: "a=b" } }),
+          `404 | ${own} | effect-cache; fwd=bypass; fwd-status=404; detail=cookie`
+        )
+        assert.strictEqual(yield* says("/defect"), `500 | ${own} | ${miss(500)}`)
+        assert.strictEqual(yield* says("/conflict"), `409 | ${own} | ${miss(409)}`)
+        assert.strictEqual(
+          yield* says("/conflict", { method: "POST" }),
+          "409 |  |  | effect-cache; fwd=method; fwd-status=409; detail=failure"
+        )
+        assert.strictEqual(
+          yield* says("/said"),
+          "409 | max-age=5 | x-v, authorization, cookie | effect-cache; fwd=miss; fwd-status=409; detail=failure"
+        )
+        // What somebody outside answers in its place, too.
+        assert.strictEqual(yield* says("/instead"), `200 | ${own} | ${miss(200)}`)
       }).pipe(Effect.scoped)
     )
   })
