@@ -23,11 +23,11 @@ const apart = [
   "test/acceptance/leaks.test.ts",
   "test/engine/{throws,copy.context}.test.ts",
   "test/services/perRequest.test.ts",
-  "test/{docs,examples,package,scripts,verify}/**/*.test.ts"
+  "test/{docs,examples,scripts,verify}/**/*.test.ts"
 ]
 
 /** Too long for here: `npm run verify` runs it. */
-const long = ["test/security/httpAttack.test.ts"]
+const long = ["test/security/httpAttack.test.ts", "test/package/**/*.test.ts"]
 
 export default defineConfig({
   // Tests, snippets and examples import the package by its name, and get the sources.
@@ -53,8 +53,8 @@ export default defineConfig({
     ],
     testTimeout: 30_000,
     hookTimeout: 120_000,
-    // Vitest leaves a core to itself, and of two that is half; most tests wait for servers.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Most tests wait for servers and clocks.
+    maxWorkers: availableParallelism() + 1,
     // The file is for .ci/run, which adds up what passed.
     reporters: ["default", ["json", { outputFile: ".tmp/vitest.json" }]]
   }

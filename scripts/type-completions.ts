@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import type ts from "../typetest/node_modules/typescript/lib/typescript.js"
+import { parsedBy } from "./type-hovers.ts"
 import { folder } from "./type-messages.ts"
 
 const durations = "1 day, 1 hour, 1 minute, 10 seconds, 30 seconds, 5 minutes, 500 millis, -Infinity, Infinity"
@@ -49,7 +50,7 @@ const failuresOn = (place: string): ReadonlyArray<string> => {
   const { options } = compiler.parseJsonConfigFileContent(config.config, compiler.sys, folder)
   let text = ""
   let version = 0
-  const service = compiler.createLanguageService({
+  const host: ts.LanguageServiceHost = {
     ...compiler.sys,
     useCaseSensitiveFileNames: () => compiler.sys.useCaseSensitiveFileNames,
     getScriptFileNames: () => [file],
@@ -63,7 +64,8 @@ const failuresOn = (place: string): ReadonlyArray<string> => {
     getCurrentDirectory: () => folder,
     getCompilationSettings: () => options,
     getDefaultLibFileName: (given) => compiler.getDefaultLibFilePath(given)
-  })
+  }
+  const service = compiler.createLanguageService(host, parsedBy(compiler as never))
   return cases.flatMap(([code, always, by59 = always]) => {
     text = head + code.replace("|", "")
     version++

@@ -21,6 +21,15 @@ const expectedOf = (
 const inOrder = (text: string): string =>
   text.replace(/\w+(?: \| \w+)+/g, (union) => union.split(" | ").sort().join(" | "))
 
+const registries = new WeakMap<object, TypeScript.DocumentRegistry>()
+
+/** What services of one TypeScript have parsed, which is most of what they do. */
+export const parsedBy = (ts: typeof TypeScript): TypeScript.DocumentRegistry => {
+  const found = registries.get(ts) ?? ts.createDocumentRegistry()
+  registries.set(ts, found)
+  return found
+}
+
 /** Asks the language service of a TypeScript, in a folder with `tsconfig.json`, and says what is shown otherwise. */
 export const hoversIn = (
   compiler: string,
@@ -29,7 +38,7 @@ export const hoversIn = (
   const ts = createRequire(compiler)(compiler) as typeof TypeScript
   const config = ts.readConfigFile(`${folder}/tsconfig.json`, ts.sys.readFile)
   const { fileNames, options } = ts.parseJsonConfigFileContent(config.config, ts.sys, folder)
-  const service = ts.createLanguageService({
+  const host: TypeScript.LanguageServiceHost = {
     ...ts.sys,
     useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
     getScriptFileNames: () => fileNames,
@@ -39,7 +48,8 @@ export const hoversIn = (
     getCurrentDirectory: () => folder,
     getCompilationSettings: () => options,
     getDefaultLibFileName: ts.getDefaultLibFilePath
-  })
+  }
+  const service = ts.createLanguageService(host, parsedBy(ts))
   const file = `${folder}/hovers.ts`
   const expected = expectedOf(readFileSync(file, "utf8"))
   const failures = expected.flatMap(({ at, line, said }) => {

@@ -83,7 +83,7 @@ describe("an option that nobody reads", () => {
       [() => writeAround(any({ keys: [], ttl: 1 })), `ttl is no option, expected one of keys, onCacheError, ${lists}`],
       [
         () => cachedResponse("users", any({ ttl: 1, stampede: { lokTtl: 1 } }))(any(Effect.void)),
-        "stampede.lokTtl is no option, expected one of lockTtl, waitTimeout: did you mean `lockTtl`?"
+        "stampede.lokTtl of users is no option, expected one of lockTtl, waitTimeout: did you mean `lockTtl`?"
       ]
     ]
     assert.deepStrictEqual(

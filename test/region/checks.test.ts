@@ -177,7 +177,8 @@ describe("one mistake reads the same in every layer", () => {
           Effect.map(Effect.exit(where({ [option]: value })), (exit) => {
             const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
             return error instanceof CacheError && error.reason._tag === "InvalidOption"
-              ? error.reason.message
+              ? // A response says whose options they are.
+                error.reason.message.replace(/^(?:stampede\.)?(\w+) of a /, "$1 ")
               : `${option}: ${String(error)}`
           })
         )

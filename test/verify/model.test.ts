@@ -8,8 +8,8 @@ import { rounds } from "../support/rounds.ts"
 
 describe("no schedule breaks the promise", () => {
   for (const [how, programs, schedules] of [
-    ["exhaust", small, rounds(75)],
-    ["sample", large, rounds(25)]
+    ["exhaust", small, rounds(40, 300)],
+    ["sample", large, rounds(15, 100)]
   ] as const) {
     for (const { name } of programs) {
       it(name, () => {
