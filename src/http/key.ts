@@ -2,15 +2,14 @@
  * The key of a request. Everything in a request is written by whoever sends it, so parts are encoded one by one, and the
  * characters between them (`/`, `?`, `&`, `=`, `#`) are none that an encoded part can hold.
  */
-import { sha256 } from "@noble/hashes/sha2.js"
 import { Context } from "effect"
-import { Base64Url } from "effect/encoding"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { type CompiledKey, compileUnsafe, normalizeKey } from "../CacheKey.ts"
 import { fromArguments } from "../key/arguments.ts"
 import { absentPart, encodePart, invalidKey, partTable } from "../key/encoding.ts"
 import { countedCookies } from "./cookies.ts"
 import type { Policy } from "./options.ts"
+import { sha256 } from "../platform/sha256.ts"
 import { type Place, placeOf, split } from "./place.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -102,9 +101,6 @@ const secretOf = (query: string, name: string): string =>
     .map(({ pair }) => pair)
     .join("&")
 
-const utf8 = new TextEncoder()
-const digest = (secret: string): string => Base64Url.encode(sha256(utf8.encode(secret)))
-
 const own = (record: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(record, name) ? record[name] : undefined
 
@@ -123,19 +119,19 @@ const variantPart = (request: Request, policy: Policy, query: string, who: strin
   for (const name of policy.secretHeaders) {
     const sent = own(request.headers, name)
     const value = name === "cookie" ? countedCookies(sent, policy) : sent
-    add(name, value === undefined ? undefined : digest(value))
+    add(name, value === undefined ? undefined : sha256(value))
   }
   for (const name of policy.secretCookies) {
     const value = own(request.cookies, name)
-    add(`cookie:${name}`, value === undefined ? undefined : digest(value))
+    add(`cookie:${name}`, value === undefined ? undefined : sha256(value))
   }
   for (const name of policy.secretQuery) {
     // No newline is in a query. Where a middleware has rewritten it, both count.
     const [outer, inner] = [secretOf(query, name), secretOf(split(request.url)[1], name)]
     const value = outer === inner ? outer : `${outer}\n${inner}`
-    add(`query:${name}`, value === "" ? undefined : digest(value))
+    add(`query:${name}`, value === "" ? undefined : sha256(value))
   }
-  if (policy.sameFor !== undefined) add(":for", digest(who))
+  if (policy.sameFor !== undefined) add(":for", sha256(who))
   return parts.length === 0 ? "" : `#${parts.join("&")}`
 }
 

@@ -2,7 +2,7 @@
  * A response as it is stored, and how it becomes an answer.
  */
 import { Effect, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
-import { Base64, Base64Url } from "effect/encoding"
+import { Base64 } from "effect/encoding"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { sha256 } from "../platform/sha256.ts"
 import { askEachTime, isTargeted, tellCaches, varyWith } from "./downstream.ts"
@@ -68,7 +68,7 @@ export const store = (storable: Storable, policy: Policy, lifetimeMillis: number
   const headers = new Map(storable.headers)
   // Of others than 200 nobody asks whether it is still the same (RFC 9110, 13.2.1).
   if (storable.status === 200 && (headers.get("etag") ?? "").trim() === "")
-    headers.set("etag", `"${Base64Url.encode(sha256(storable.body)).slice(0, 27)}"`)
+    headers.set("etag", `"${sha256(storable.body).slice(0, 27)}"`)
   // Caches behind this one have to tell the variants apart too.
   const vary = varyWith(headers.get("vary"), policy, false)
   if (vary !== undefined) headers.set("vary", vary)
