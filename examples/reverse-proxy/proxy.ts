@@ -55,14 +55,20 @@ const targetOf = ({ originalUrl }: HttpServerRequest.HttpServerRequest): URL =>
 /** The request as the origin gets it. Its connection has a `Host` and an `Expect` of its own. */
 const outgoing = (
   request: HttpServerRequest.HttpServerRequest,
-  origin: string
+  origin: string,
+  ignoreCookies: boolean
 ): HttpClientRequest.HttpClientRequest => {
   const { pathname, search } = targetOf(request)
   // Part by part: of a path like `//host/` a URL that is put together would make another host.
   const url = new URL(origin)
   url.pathname = pathname
   url.search = search
-  let headers = Headers.removeMany(endToEnd(request.headers), ["content-length", "expect", "host"])
+  let headers = Headers.removeMany(endToEnd(request.headers), [
+    "content-length",
+    "expect",
+    "host",
+    ...(ignoreCookies ? ["cookie"] : [])
+  ])
   headers = appended(headers, "via", "1.1 effect-cache")
   const client = Option.getOrUndefined(request.remoteAddress)
   if (client !== undefined) headers = appended(headers, "x-forwarded-for", client)
@@ -186,7 +192,7 @@ const statuses = Array.from({ length: 400 }, (_, i) => 200 + i).filter(
 /** All methods and paths, sent to the origin. Its failures are 502. */
 export const reverseProxy = ({ ignoreCookies = false, origin, maxBodyBytes = 1_048_576 }: ProxyOptions) => {
   const forward = (request: HttpServerRequest.HttpServerRequest) =>
-    HttpClient.execute(outgoing(request, origin)).pipe(
+    HttpClient.execute(outgoing(request, origin, ignoreCookies)).pipe(
       Effect.flatMap((response) => incoming(response, request.method, maxBodyBytes)),
       Effect.catchTag("HttpClientError", () => Effect.succeed(HttpServerResponse.empty({ status: 502 })))
     )

@@ -27,8 +27,8 @@ export interface Plan {
     | {
         readonly timeoutMillis: number | undefined
         readonly onTimeout: OnTimeout
-        /** Whoever has waited for one load of another process that left no entry loads alone, and does not wait for the next. */
-        readonly once?: boolean | undefined
+        /** For how many loads of others that leave no entry it waits, before it loads alone. `undefined`: for any number. */
+        readonly loads?: number | undefined
       }
     | undefined
   /** Keep values in memory while the cache fails. */

@@ -87,8 +87,9 @@ const steps = Effect.fnUntraced(function*(
   let settleMillis = firstSettleMillis
   /** Until when it waits for its turn, where enough loads of the key run. */
   let turnBy: number | undefined
-  /** Whom it has waited for. */
+  /** Whom it waits for, and for how many it has. */
   let awaited: string | undefined
+  let waits = 0
   /** The writes that it found first. */
   let writers: ReadonlyArray<string> | undefined
   for (;;) {
@@ -168,8 +169,10 @@ const steps = Effect.fnUntraced(function*(
       if (!(yield* restore(untilEnd(flight.work, [older], left)))) return yield* unstored()
     } else if (left > 0 && joins && holder !== undefined && plan.wait !== undefined) {
       if (holding.some((work) => closesCircle(flight.work, work))) return yield* unstored()
-      awaited ??= holder
-      if (plan.wait.once === true && awaited !== holder) return yield* unstored()
+      if (awaited !== holder) {
+        awaited = holder
+        if (++waits > (plan.wait.loads ?? Infinity)) return yield* unstored()
+      }
       if (isWrite(holder)) {
         // Of writes that overlap the lease does not end: those that came after it are no reason to wait. Of those that are not
         // listed nobody knows when they end, nor whether one of them waits for it.

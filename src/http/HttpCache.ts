@@ -156,7 +156,14 @@ const readyUnsafe = (name: string, endpoint: HttpApiEndpoint.Top, policy: CacheP
     authenticated: audience.authenticated
   })
   const granted: Partial<Policy> = audience.shares
-    ? { allowsAuthorization: true, allowsCookie: true, personal: true, credentials: audience.headers, sameFor }
+    ? {
+        allowsAuthorization: true,
+        allowsCookie: true,
+        personal: true,
+        credentials: audience.headers,
+        credentialQuery: audience.parameters,
+        sameFor
+      }
     : {}
   return { key, options, granted }
 }

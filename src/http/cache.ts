@@ -1,7 +1,7 @@
 /**
  * What is made once of a wrapped handler: its policy, and how the engine is asked.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { CompiledKey } from "../CacheKey.ts"
 import type { OnCacheError } from "../CacheRegion.ts"
@@ -18,7 +18,6 @@ import { type Call, load, type Made, type Run } from "./load.ts"
 import { optionsOf, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
 import { Passes } from "./passes.ts"
 import { Reloads } from "./reloads.ts"
-import { storableOf } from "./semantics.ts"
 import { StoredResponse } from "./stored.ts"
 import { makeUnkeyed } from "./unkeyed.ts"
 
@@ -111,8 +110,9 @@ const make = (
         : {
             timeoutMillis: waitTimeout === undefined ? undefined : positiveMillis("stampede.waitTimeout", waitTimeout),
             onTimeout: "load",
-            // What one could not store, the others seldom can: they would wait for each other in turn.
-            once: true
+            // What two could not store, the others seldom can: they would wait for each other in turn. One alone may have been
+            // overtaken by an invalidation.
+            loads: 2
           },
     memory: false,
     // Reloads are asked for by clients: they must not keep the loads of others, here or elsewhere, from being stored.
@@ -124,22 +124,12 @@ const make = (
       if (call.made !== undefined) call.made.kept = false
     }
   }
-  const passes = new Passes()
-  /** Where it goes by because of what came before, and is not like that, the next one does not. */
-  const looked = (call: Call, handled: Effect.Effect<Response, unknown, unknown>) =>
-    passes.has(call.entry)
-      ? Effect.tap(handled, (response) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            if (typeof storableOf(response, policy, { asked: now, came: now }) !== "string") passes.forget(call.entry)
-          })
-        )
-      : handled
   const direct: Plan = {
     ...plan,
     load: (call: Call) =>
       call.onlyIfCached
         ? Effect.succeed(gatewayTimeout(call))
-        : Effect.map(looked(call, run(call.request)), (response) =>
+        : Effect.map(run(call.request), (response) =>
             marked(passing(response, policy, call.request.method), {
               forward: call.forward,
               forwardStatus: response.status,
@@ -148,7 +138,17 @@ const make = (
           )
   }
   const miss: Forward = { fwd: hasVariants(policy) ? "miss" : "uri-miss" }
-  return { policy, compiled, miss, plan, direct, reloads: new WeakMap(), unkeyed: makeUnkeyed(), passes, warned }
+  return {
+    policy,
+    compiled,
+    miss,
+    plan,
+    direct,
+    reloads: new WeakMap(),
+    unkeyed: makeUnkeyed(),
+    passes: new Passes(),
+    warned
+  }
 }
 
 /** `name`: whose options they are, in errors. `storing`: the handler for the store. Throws `CacheError`. */

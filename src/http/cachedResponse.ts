@@ -117,8 +117,9 @@ const respond = (
     }
     if (call.own === undefined) return alone
     const { forward, forwardStatus, key } = call
-    // A failure is one of a moment, and what comes after it may be stored.
-    if (forward.detail !== "failure") cache.passes.note(call.entry, forward.detail!, now())
+    // A failure is one of a moment, and a reload is what a client asks for.
+    const isOfMoment = forward.detail === "failure" || (forwardStatus ?? 0) >= 500
+    if (!isOfMoment && call.turn === undefined) cache.passes.note(call.entry, forward.detail!, now())
     return Effect.map(takeOwn(call, fiber.context), (response) =>
       ownAnswer(marked(passing(response, policy, request.method), { forward, forwardStatus, key }), request)
     )
@@ -133,6 +134,7 @@ const respond = (
   const found = (value: unknown): Effect.Effect<Response, unknown, unknown> => {
     const stored = value as StoredResponse
     const made = call.made ?? madeHere.get(stored)
+    if (call.made !== undefined) cache.passes.forget(key)
     if (!isBefore(made, call) || suits(stored)) return answered(stored, made)
     call.forward = policy.statuses.has(stored.status) ? byRequest : miss
     return renewed
@@ -151,27 +153,31 @@ const respond = (
       }
     })
   })
-  // A look at what is there, without a load: the response to a HEAD would be taken for that to a GET, and a part for the whole.
-  if (!canBeWhole(request) || wish.onlyIfCached || wish.part) {
-    if (wish.refresh) return pass(byRequest)
-    return Effect.matchEffect(engine.peek(plan.region, key), {
+  /** A look at what is there, without a load. */
+  const look = (without: () => Effect.Effect<Response, unknown, unknown>) =>
+    Effect.matchEffect(engine.peek(plan.region, key), {
       onFailure: (error) => {
         call.forward = { fwd: "bypass", detail: "cache-error" }
         return engine.bypass({ plan: direct, args: [call], receiver: undefined }, error)
       },
       onSuccess: Option.match({
-        onNone: () => pass(miss),
+        onNone: without,
         onSome: (value) =>
           suits(value as StoredResponse) ? answered(value as StoredResponse, undefined) : pass(byRequest)
       })
     }) as Effect.Effect<Response, unknown, unknown>
+  // The response to a HEAD would be taken for that to a GET, and a part for the whole.
+  if (!canBeWhole(request) || wish.onlyIfCached || wish.part) {
+    return wish.refresh ? pass(byRequest) : look(() => pass(miss))
   }
   if (wish.refresh) call.forward = byRequest
   else {
     const why = cache.passes.of(key, now())
     if (why !== undefined) {
-      call.forward = { ...miss, detail: why }
-      return alone
+      return look(() => {
+        call.forward = { ...miss, detail: why }
+        return alone
+      })
     }
   }
   return Effect.onExit(
@@ -279,7 +285,7 @@ export interface CachedResponse {
  * meanwhile shares the next; it is stored unless another load of the key is under way, so clients that keep asking keep nothing from
  * being stored.
  *
- * **Changes**: a request with an unsafe method that ends in a 2xx or 3xx invalidates what is stored for its URL, in all variants,
+ * **Changes**: a request with an unsafe method that ends in a 2xx, 3xx or 5xx, or in no response, invalidates what is stored for its URL, in all variants,
  * before its response goes out; with a name, those that `Location` and `Content-Location` name as well.
  *
  * A hit skips the handler and all that it provides for itself, so authorization belongs outside of the cached handler.

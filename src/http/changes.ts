@@ -11,7 +11,7 @@ import { CacheError } from "../CacheError.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import { mustFail, type Plan } from "../engine/contract.ts"
 import type { CacheClient } from "../services/CacheClient.ts"
-import { urlKeyUnsafe, urlTag } from "./key.ts"
+import { type UrlKeys, urlKeysUnsafe } from "./key.ts"
 import type { Policy } from "./options.ts"
 import { type Place, placeOf, split } from "./place.ts"
 
@@ -41,40 +41,39 @@ const namedBy = (place: Place, name: string): Place | undefined => {
 }
 
 /**
- * The keys of each URL that is old once a request has ended with these headers. A template is filled by the route, so only a
- * name gives keys of other URLs.
+ * What is known of each URL that is old once a request has ended with these headers. A template is filled by the route, so only a
+ * name tells of other URLs.
  */
-const urlKeys = (
+const urlsOf = (
   compiled: CompiledKey,
   policy: Policy,
   request: Request,
   context: Context.Context<never>,
   headers: Readonly<Record<string, string | undefined>>
-): ReadonlyArray<ReadonlyArray<string>> => {
-  const place = placeOf(request)
+): ReadonlyArray<ReadonlyArray<UrlKeys>> => {
+  const isTemplate = compiled.placeholders.length > 0
+  // With a malformed host it is a place all the same to those who look at none.
+  const place = placeOf(request) ?? placeOf(request, true)
   const places: Array<Place | undefined> = [place]
-  if (compiled.placeholders.length === 0 && place !== undefined) {
+  if (!isTemplate && place !== undefined) {
     for (const name of [headers["location"], headers["content-location"]]) {
       const named = name === undefined ? undefined : namedBy(place, name)
       if (named !== undefined) places.push(named)
     }
   }
-  // Those who read may have been told otherwise than this route, of hosts and of queries.
-  const policies = [true, false].flatMap((anyHost) =>
-    [policy.query, undefined, []].map((query) => ({ ...policy, anyHost, query }))
-  )
-  return places.map((place) => {
-    const keys = new Set<string>()
-    for (const policy of policies) {
+  // Those who read may have been told otherwise than this route of hosts.
+  const policies = isTemplate ? [policy] : [true, false].map((anyHost) => ({ ...policy, anyHost }))
+  return places.map((place) =>
+    policies.flatMap((policy) => {
       try {
-        keys.add(urlKeyUnsafe(compiled, policy, place, context))
+        return urlKeysUnsafe(compiled, policy, place, context)
       } catch (error) {
         // It lacks a parameter of the key, or has no place, so nothing is stored of it.
-        if (!(error instanceof CacheError)) throw error
+        if (error instanceof CacheError) return []
+        throw error
       }
-    }
-    return [...keys]
-  })
+    })
+  )
 }
 
 /** Whether something may have changed. Of one that ended in no response, or in an error of the server, nobody knows. */
@@ -102,9 +101,9 @@ export const changing = (
     Effect.flatMap(Effect.exit(restore(handled)), (exit) => {
       const invalidate = (response: Response): Effect.Effect<void, CacheError> => {
         if (!mayHaveChanged(exit, response)) return Effect.void
-        const each = urlKeys(compiled, policy, request, context, response.headers).flatMap((keys) => [
-          client.invalidateKeys(keys),
-          client.invalidateTags(keys.map(urlTag))
+        const each = urlsOf(compiled, policy, request, context, response.headers).flatMap((urls) => [
+          client.invalidateKeys(urls.map(({ key }) => key)),
+          client.invalidateTags(urls.flatMap(({ pathTag, tag }) => [tag, pathTag]))
         ])
         // One that fails keeps none of the others from being tried.
         return Effect.flatMap(Effect.forEach(each, Effect.result, { concurrency: "unbounded" }), (results) => {

@@ -38,8 +38,9 @@ export const declared = <E, R>(
   policy: Pick<Policy, "statuses">,
   endpoint: HttpApiEndpoint.Top
 ): Effect.Effect<Response, E, R> => {
-  const errors = [...endpoint.error].filter((schema) => statusesOf(schema).some((one) => policy.statuses.has(one)))
-  if (errors.length === 0) return handled
+  // All of them: two may have one shape, and what is answered is the first that has it.
+  const errors = [...endpoint.error]
+  if (!errors.some((schema) => statusesOf(schema).some((one) => policy.statuses.has(one)))) return handled
   const isOne = Schema.is(Schema.Union(errors))
   const fails = HttpApiBuilder.endpoint(apiThatFails(errors), "one", "one", () =>
     Effect.flatMap(Failure, (error) => Effect.fail(error as never))

@@ -41,21 +41,26 @@ const letsKeep = (name: string, value: string): boolean => {
  * `Vary` with all that the policy tells apart, and, where caches for many may keep the response, with credentials: requests
  * with them get other ones, also where they pass by this cache.
  */
-export const varyWith = (vary: string | undefined, policy: Policy, forMany: boolean): string | undefined => {
+export const varyWith = (
+  vary: string | undefined,
+  policy: Policy,
+  forMany: boolean,
+  seesCookies = policy.ignoreCookies !== true
+): string | undefined => {
   const names = new Set(listOf(vary))
   if (names.has("*")) return "*"
   for (const name of policy.covered) names.add(name)
   if (policy.secretCookies.length > 0) names.add("cookie")
   if (forMany) {
     names.add("authorization")
-    if (policy.ignoreCookies !== true) names.add("cookie")
+    if (seesCookies) names.add("cookie")
     for (const name of policy.credentials) names.add(name)
   }
   return names.size === 0 ? undefined : [...names].join(", ")
 }
 
 /** Changes in the headers of an answer what caches behind read, and says whether those for many may keep it. */
-export const tellCaches = (headers: Record<string, string>, policy: Policy): boolean => {
+export const tellCaches = (headers: Record<string, string>, policy: Policy, seesCookies?: boolean): boolean => {
   let forMany = isKeepable(headers["cache-control"])
   for (const name in headers) {
     if (!isTargeted(name) || !letsKeep(name, headers[name]!)) continue
@@ -63,7 +68,7 @@ export const tellCaches = (headers: Record<string, string>, policy: Policy): boo
     if (!policy.personal || directivesOf(headers[name]).has("no-cache")) forMany = true
     else delete headers[name]
   }
-  if (forMany) headers["vary"] = varyWith(headers["vary"], policy, true)!
+  if (forMany) headers["vary"] = varyWith(headers["vary"], policy, true, seesCookies)!
   return forMany
 }
 
@@ -72,7 +77,8 @@ export const passing = (response: Response, policy: Policy, method: string): Res
   if (method !== "GET" && method !== "HEAD") return response
   const headers: Record<string, string> = { ...response.headers }
   if (headers["cache-control"] === undefined && headers["expires"] === undefined) headers["cache-control"] = askEachTime
-  if (!tellCaches(headers, policy)) {
+  // What passes by was made by a handler that has seen all cookies, whatever makes no difference to what is stored.
+  if (!tellCaches(headers, policy, true)) {
     const vary = varyWith(headers["vary"], policy, false)
     if (vary !== undefined) headers["vary"] = vary
   }

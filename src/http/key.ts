@@ -4,6 +4,7 @@
  */
 import { Context } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
+import type { CacheError } from "../CacheError.ts"
 import { type CompiledKey, compileUnsafe, normalizeKey } from "../CacheKey.ts"
 import { fromArguments } from "../key/arguments.ts"
 import { absentPart, encodePart, invalidKey, partTable } from "../key/encoding.ts"
@@ -81,7 +82,7 @@ const isIn = ({ name, pair }: Pair, names: ReadonlyArray<string>): boolean =>
  * The pairs as sent, sorted by decoded name; pairs of one name keep their order, because handlers see it. Where a name
  * does not decode, parsers disagree on which names are one, so there the order is left alone.
  */
-const queryPart = (query: string, { query: only, secretQuery }: Policy): string => {
+const queryPart = (query: string, { query: only, secretQuery }: Pick<Policy, "query" | "secretQuery">): string => {
   if (query === "" || only?.length === 0) return ""
   const pairs = pairsOf(query).filter((pair) => (only === undefined || isIn(pair, only)) && !isIn(pair, secretQuery))
   if (!pairs.some(({ name }) => name.includes("\ufffd"))) {
@@ -159,6 +160,9 @@ const paramsOf = (context: Context.Context<never>): Readonly<Record<string, unkn
 export const hasVariants = ({ sameFor, secretCookies, secretHeaders, secretQuery, vary }: Policy): boolean =>
   sameFor !== undefined || vary.length + secretHeaders.length + secretCookies.length + secretQuery.length > 0
 
+const malformed = ({ template }: CompiledKey): CacheError =>
+  invalidKey(template, "the host or the target of the request is malformed")
+
 /**
  * The key of a request, for one of those who share a response. Throws `CacheError` (`InvalidKey`) when it lacks a parameter that
  * the template names, and when its host or its target is malformed.
@@ -171,7 +175,7 @@ export const keyUnsafe = (
   who = ""
 ): string => {
   const place = placeOf(request)
-  if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
+  if (place === undefined) throw malformed(compiled)
   const { path, query } = place
   const variant = variantPart(request, policy, query, who)
   if (compiled.placeholders.length > 0) {
@@ -198,21 +202,44 @@ const oneSpelling = (text: string): string =>
       })
     : text
 
-/**
- * The key of a URL: of its one spelling, in no variant, as it was sent to the server. It is all that a change to a URL knows of
- * what is stored there. Of a template it is the place of the request whatever it says. Throws as `keyUnsafe` does.
- */
-export const urlKeyUnsafe = (
+/** What a change to a URL knows of what is stored there. */
+export interface UrlKeys {
+  /** The key of the URL in its one spelling, in no variant, as it was sent to the server, with all of its query. */
+  readonly key: string
+  /** The tag of what is stored there in variants. No key of a response ends like it. */
+  readonly tag: string
+  /** The tag of what is stored for its path with a part of the query in the key. */
+  readonly pathTag: string
+}
+
+/** Of a template they are of what the request fills it with. Throws as `keyUnsafe` does. */
+export const urlKeysUnsafe = (
   compiled: CompiledKey,
   policy: Policy,
   place: Place | undefined,
   context: Context.Context<never>
-): string => {
-  if (compiled.placeholders.length > 0) return compiled.buildUnsafe(paramsOf(context))
-  if (place === undefined) throw invalidKey(compiled.template, "the host or the target of the request is malformed")
-  const here = { ...place, path: oneSpelling(place.path) }
-  return normalizeKey(resource(compiled, policy, here) + queryPart(oneSpelling(place.query), policy))
+): UrlKeys => {
+  if (compiled.placeholders.length > 0) {
+    const key = compiled.buildUnsafe(paramsOf(context))
+    const tag = `${key}#`
+    return { key, tag, pathTag: tag }
+  }
+  if (place === undefined) throw malformed(compiled)
+  const located = resource(compiled, policy, { ...place, path: oneSpelling(place.path) })
+  const query = queryPart(oneSpelling(place.query), { query: undefined, secretQuery: policy.credentialQuery })
+  const key = normalizeKey(located + query)
+  return { key, tag: `${key}#`, pathTag: `${normalizeKey(located)}#` }
 }
 
-/** The tag of what is stored for a URL under other keys than its own. No key of a response ends like it. */
-export const urlTag = (urlKey: string): string => `${urlKey}#`
+/** The tag that an entry bears, if a change to its URL does not find it by its key. */
+export const urlTagUnsafe = (
+  compiled: CompiledKey,
+  policy: Policy,
+  place: Place | undefined,
+  context: Context.Context<never>,
+  entry: string
+): string | undefined => {
+  const { key, pathTag, tag } = urlKeysUnsafe(compiled, policy, place, context)
+  if (policy.query !== undefined || policy.secretQuery.length > 0) return pathTag
+  return key === entry ? undefined : tag
+}

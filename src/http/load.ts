@@ -12,7 +12,7 @@ import { invalidOption } from "../internal/invalidOption.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import { guard } from "./downstream.ts"
 import type { Forward } from "./cacheStatus.ts"
-import { urlKeyUnsafe, urlTag } from "./key.ts"
+import { urlTagUnsafe } from "./key.ts"
 import { placeOf } from "./place.ts"
 import type { Exchange, Policy } from "./options.ts"
 import type { Turn } from "./reloads.ts"
@@ -160,8 +160,7 @@ export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
             call.problem = problem
           }
           const stored = store(storable, policy, call.ttlMillis, came)
-          const url = urlKeyUnsafe(compiled, policy, placeOf(call.request), fiber.context)
-          call.urlTag = url === call.entry ? undefined : urlTag(url)
+          call.urlTag = urlTagUnsafe(compiled, policy, placeOf(call.request), fiber.context, call.entry)
           call.made = { tick: ++ticks, kept: false }
           if (call.turn !== undefined) call.turn.made = call.made
           madeHere.set(stored, call.made)

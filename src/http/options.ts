@@ -113,7 +113,6 @@ export interface Policy {
   readonly statuses: ReadonlySet<number>
   /** `Cache-Status` says the key. */
   readonly saysKey: boolean
-  readonly tags: ResponseOptions["tags"]
   /** Header names whose values are in the key as they are. */
   readonly vary: ReadonlyArray<string>
   /** Header names whose values are in the key as a hash. */
@@ -124,6 +123,8 @@ export interface Policy {
   readonly covered: ReadonlySet<string>
   /** Query parameters whose values are in the key as a hash. */
   readonly secretQuery: ReadonlyArray<string>
+  /** Query parameters that are credentials, also those that make no difference: they stand in no key. */
+  readonly credentialQuery: ReadonlyArray<string>
   readonly ignoreCookies: true | ReadonlySet<string> | undefined
   readonly anyHost: boolean
   /** Who shares it; its text is in the key as a hash. */
@@ -270,11 +271,11 @@ export const policyUnsafe = (options: ResponseOptions<OnCacheError>, more?: obje
     storeIf: optional("storeIf", options.storeIf, "function", "a function of the exchange"),
     statuses: statusesUnsafe(options.statuses ?? [200]),
     saysKey: optional("cacheStatus.key", options.cacheStatus?.key, "boolean", "true or false") === true,
-    tags: options.tags,
     vary,
     secretHeaders,
     secretCookies,
     secretQuery,
+    credentialQuery: secretQuery,
     ignoreCookies: ignored(options.ignoreCookies, allowsEveryCookie, secretCookies),
     anyHost: flag("anyHost", options.anyHost),
     covered: new Set([...vary, ...secretHeaders]),

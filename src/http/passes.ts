@@ -5,32 +5,36 @@
 
 const millis = 1000
 const most = 1024
+/** One that sets a cookie, say, may be followed by thousands that are for all. */
+const enough = 2
+
+interface Pass {
+  readonly times: number
+  readonly end: number
+  readonly why: string
+}
 
 export class Passes {
-  readonly #until = new Map<string, { readonly end: number; readonly why: string }>()
+  readonly #of = new Map<string, Pass>()
 
   /** A load of this key has made what may not be stored. */
   note(key: string, why: string, now: number): void {
-    this.#until.delete(key)
-    if (this.#until.size >= most) this.#until.delete(this.#until.keys().next().value!)
-    this.#until.set(key, { end: now + millis, why })
+    const times = (this.#of.get(key)?.times ?? 0) + 1
+    this.#of.delete(key)
+    if (this.#of.size >= most) this.#of.delete(this.#of.keys().next().value!)
+    this.#of.set(key, { times, end: times < enough ? -Infinity : now + millis, why })
   }
 
-  has(key: string): boolean {
-    return this.#until.size > 0 && this.#until.has(key)
+  /** A load has made what may be. */
+  forget(key: string): void {
+    if (this.#of.size > 0) this.#of.delete(key)
   }
 
   /** Why it may not, or `undefined`. */
   of(key: string, now: number): string | undefined {
-    if (this.#until.size === 0) return undefined
-    const found = this.#until.get(key)
-    if (found === undefined || (found.end > now && found.end <= now + millis)) return found?.why
-    this.#until.delete(key)
-    return undefined
-  }
-
-  /** A handler has made what may be stored. */
-  forget(key: string): void {
-    this.#until.delete(key)
+    if (this.#of.size === 0) return undefined
+    const found = this.#of.get(key)
+    // No longer, also where the clock was set back.
+    return found !== undefined && found.end > now && found.end <= now + millis ? found.why : undefined
   }
 }

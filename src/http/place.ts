@@ -67,13 +67,13 @@ export interface Place {
  * The place of a request, or `undefined` where a part is malformed. Host and scheme are what the router takes for them:
  * forwarded headers count where `HttpMiddleware.xForwardedHeaders` has put their values in `host` and `protocol`.
  */
-export const placeOf = (request: Request): Place | undefined => {
+export const placeOf = (request: Request, anyHost = false): Place | undefined => {
   const { headers, originalUrl } = request
   const scheme = request.protocol ?? (/^https:/i.test(originalUrl) ? "https" : "http")
   const target = targetOf(request)
   if (target === undefined) return undefined
   const sent = headers["host"] ?? /^[^:/?#]+:\/\/([^/?#]*)/.exec(originalUrl)?.[1]
-  const host = sent === undefined ? "" : canonicalHost(sent, scheme)
+  const host = sent === undefined || anyHost ? "" : canonicalHost(sent, scheme)
   if (host === undefined) return undefined
   const [path, query] = split(target)
   return { scheme, host, path, query }

@@ -75,6 +75,8 @@ export interface Audience {
   readonly authenticated: ReadonlyArray<string>
   /** The headers in which the endpoint declares credentials. */
   readonly headers: ReadonlyArray<string>
+  /** The query parameters in which it does. */
+  readonly parameters: ReadonlyArray<string>
   /** No credential is, though requests have some. */
   readonly shares: boolean
 }
@@ -100,6 +102,7 @@ export const audienceOf = (
   const headers = credentials.flatMap((one) =>
     one.startsWith("query:") ? [] : one.startsWith("cookie:") ? "cookie" : one
   )
+  const parameters = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
   const named = strings("authenticated", options.authenticated ?? [])
   if (options.shared === true && (credentials.length > 0 || shares)) {
     throw invalidOptionAs(
@@ -116,16 +119,15 @@ export const audienceOf = (
         "none beside `sameForAll` and `sameFor`, which say that they make no difference"
       )
     }
-    const asked = credentials.filter((one) => one.startsWith("query:")).map((one) => one.slice(6))
     const counts = options.key?.includes("{") === true ? compileName(options.key).placeholders : options.query
-    if (asked.some((one) => counts === undefined || counts.includes(one))) {
+    if (parameters.some((one) => counts === undefined || counts.includes(one))) {
       throw invalidOptionAs(
         counts === options.query ? `query of ${name}` : `key of ${name}`,
-        counts === undefined ? "not given" : `with "${asked.join('", "')}"`,
+        counts === undefined ? "not given" : `with "${parameters.join('", "')}"`,
         "the names of the parameters that count, of which the credential is none: it is to make no difference"
       )
     }
-    return { authenticated: [], headers, shares }
+    return { authenticated: [], headers, parameters, shares }
   }
   const known = [
     ...credentials,
@@ -141,5 +143,5 @@ export const audienceOf = (
         'no `security` declares, such as ["x-api-key"]. Where the response is the same for all who may see it: `sameForAll: true`'
     )
   }
-  return { authenticated: [...new Set([...named, ...credentials])], headers, shares }
+  return { authenticated: [...new Set([...named, ...credentials])], headers, parameters, shares }
 }

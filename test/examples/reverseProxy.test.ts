@@ -19,7 +19,8 @@ const answering = (name: string) =>
       Effect.callback<ReturnType<typeof createServer>>((resume) => {
         const server = createServer((request, response) => {
           response.setHeader("cache-control", "max-age=60")
-          response.end(`${name} ${request.method} ${request.url}`)
+          const { cookie } = request.headers
+          response.end(`${name} ${request.method} ${request.url}${cookie === undefined ? "" : ` with ${cookie}`}`)
         })
         server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
       }),
@@ -29,6 +30,31 @@ const answering = (name: string) =>
   )
 
 describe("the caching proxy", () => {
+  it.live("sends no cookie where cookies make no difference, and else all of them", () =>
+    Effect.gen(function*() {
+      const origin = yield* answering("origin")
+      const cache = yield* Layer.build(CacheMemory.layer())
+      for (const ignoreCookies of [true, false]) {
+        const routes = reverseProxy({ origin: `http://127.0.0.1:${origin}`, ignoreCookies }).pipe(
+          HttpRouter.provideRequest(NodeHttpClient.layerUndici)
+        )
+        const port = yield* listen(routes as never, cache)
+        const seen = yield* Effect.forEach(
+          [
+            ["Accept", "*/*"],
+            ["Range", "bytes=0-9999"],
+            ["Cache-Control", "no-store"]
+          ] as const,
+          (header, i) => send(port, { target: `/${ignoreCookies}/${i}`, headers: [["Cookie", "sid=1"], header] })
+        )
+        assert.deepStrictEqual(
+          seen.map(({ body }) => body.includes("sid=1")),
+          seen.map(() => !ignoreCookies)
+        )
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("asks its origin alone", () =>
     Effect.gen(function*() {
       const [origin, other] = yield* Effect.all([answering("origin"), answering("other")])

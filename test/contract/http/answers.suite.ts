@@ -11,6 +11,7 @@ import {
   HttpApiError,
   HttpApiGroup,
   HttpApiMiddleware,
+  HttpApiSchema,
   HttpApiSecurity
 } from "effect/http-api"
 import { cachedEndpoint, cachedResponse, type CachePolicyOptions, HttpCache } from "../../../src/http/index.ts"
@@ -131,6 +132,24 @@ export const answersSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
         assert.deepStrictEqual(yield* all([caches(1), caches(2)]), ["MISS", "MISS"])
         yield* Effect.orDie(Effect.provideContext(invalidateTags(["item:1"]), services))
         assert.deepStrictEqual([yield* caches(2), yield* caches(1)], ["HIT", "MISS"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("two errors of one shape: the status is that without a cache", () =>
+      Effect.gen(function*() {
+        const services = yield* fresh
+        const shape = Schema.Struct({ message: Schema.String })
+        const endpoint = HttpApiEndpoint.get("one", "/one", {
+          success: Schema.String,
+          error: [shape.pipe(HttpApiSchema.status(409)), shape.pipe(HttpApiSchema.status(404))]
+        }).pipe(cachedEndpoint({ ttl, statuses: [200, 404] }))
+        const Api = HttpApi.make("api").add(HttpApiGroup.make("alike").add(endpoint))
+        const live = HttpApiBuilder.group(Api, "alike", (handlers) =>
+          handlers.handle("one", () => Effect.fail({ message: "taken" }))
+        )
+        const ask = yield* served(Api, live, services)
+        const { cache, status } = yield* ask("/one")
+        assert.deepStrictEqual([status, cache], [409, "BYPASS"])
       }).pipe(Effect.scoped)
     )
 

@@ -41,7 +41,9 @@ export const changesSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
           [{ anyHost: true }, {}, {}],
           [{}, { anyHost: true }, {}],
           [{ query: [] }, {}, {}],
-          [{}, { query: [] }, {}]
+          [{ query: ["page"] }, {}, {}],
+          [{ authenticated: ["query:api_key"] }, {}, {}],
+          [{ ignoreCookies: true }, { query: ["page"] }, {}]
         ] as const) {
           const ask = yield* site(read, change)
           const about = JSON.stringify([read, change])
@@ -59,11 +61,22 @@ export const changesSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
       }).pipe(Effect.scoped)
     )
 
-    it.live("a change with a query, where the page has none in its key", () =>
+    it.live("a change with a query, where the page has a part of it in its key", () =>
       Effect.gen(function*() {
-        const ask = yield* site({ query: [] }, {})
-        yield* ask("/p?from=mail")
-        yield* ask("/p?by=form", { method: "POST" })
+        for (const read of [{ query: [] }, { query: ["page"] }, { authenticated: ["query:key"] }, {}]) {
+          const ask = yield* site(read, {})
+          yield* ask("/p?page=2&trace=1&key=k")
+          yield* ask("/p?page=2&trace=1&key=k", { method: "POST" })
+          assert.strictEqual((yield* ask("/p?page=2&trace=1&key=k")).cache, "MISS", JSON.stringify(read))
+        }
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a malformed host, where none is in the key", () =>
+      Effect.gen(function*() {
+        const ask = yield* site({ anyHost: true }, {})
+        yield* ask("/p")
+        yield* ask("/p", { method: "POST", headers: { host: "a b" } })
         assert.strictEqual((yield* ask("/p")).cache, "MISS")
       }).pipe(Effect.scoped)
     )
