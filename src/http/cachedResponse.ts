@@ -12,7 +12,7 @@ import { CacheClient } from "../services/CacheClient.ts"
 import { type Cache, makeCache, reloadsOf } from "./cache.ts"
 import { type Forward, isMarked, marked, type Told } from "./cacheStatus.ts"
 import { changing, isUnsafe } from "./changes.ts"
-import { guarded, passing } from "./downstream.ts"
+import { guarded, isDone, passing } from "./downstream.ts"
 import { respondable } from "./failures.ts"
 import { keyUnsafe } from "./key.ts"
 import { Call, leave, type Made, madeHere, notStorable, type Run, takeOwn } from "./load.ts"
@@ -180,15 +180,17 @@ const respond = (
       })
     }
   }
-  return Effect.onExit(
-    wish.refresh
-      ? renewed
-      : Effect.matchCauseEffect(engine.getOrLoad(question, fiber), { onFailure: settle, onSuccess: found }),
-    (exit) => {
+  const leaving = (answer: Effect.Effect<Response, unknown, unknown>) =>
+    Effect.onExit(answer, (exit) => {
       call.gone = true
       return leave(call, exit)
-    }
-  )
+    })
+  if (wish.refresh) return leaving(renewed)
+  const asked = engine.getOrLoad(question, fiber)
+  if (!isDone(asked)) return leaving(Effect.matchCauseEffect(asked, { onFailure: settle, onSuccess: found }))
+  // A hit in memory is there already, and nothing was begun that is to be left.
+  const hit = found(asked.value)
+  return isDone(hit) ? hit : leaving(hit)
 }
 
 /** What may be given to an endpoint as well. */

@@ -2,7 +2,7 @@
  * What caches behind this one may keep: those of browsers, proxies and networks. An invalidation does not reach them, and
  * they do not know which requests pass by this one.
  */
-import { Effect, type Fiber } from "effect"
+import { Effect, Exit, type Fiber } from "effect"
 import { Cookies, HttpEffect, HttpServerResponse } from "effect/http"
 import type { Policy } from "./options.ts"
 import { directivesOf } from "./freshness.ts"
@@ -108,6 +108,10 @@ const guardedOf = (response: Response): Response => {
     : rest
 }
 
+/** An effect that has succeeded before it was run: it needs nothing around it. */
+export const isDone = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A> =>
+  Exit.isExit(effect) && effect._tag === "Success"
+
 /**
  * Looks at a response once more before it is sent, when what is outside of the handler has had its say. `failed`: what is said of
  * the response that a failure becomes out there.
@@ -116,8 +120,12 @@ export const guarded = <E, R>(
   { context }: Fiber.Fiber<unknown, unknown>,
   responded: Effect.Effect<Response, E, R>,
   failed: (response: Response) => Response
-): Effect.Effect<Response, E, R> =>
-  Effect.matchCauseEffect(responded, {
+): Effect.Effect<Response, E, R> => {
+  if (isDone(responded)) {
+    HttpEffect.appendPreResponseHandlerUnsafe(context, guard)
+    return responded
+  }
+  return Effect.matchCauseEffect(responded, {
     onSuccess: (response) => {
       HttpEffect.appendPreResponseHandlerUnsafe(context, guard)
       return Effect.succeed(response)
@@ -127,3 +135,4 @@ export const guarded = <E, R>(
       return Effect.failCause(cause)
     }
   })
+}
