@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import type ts from "../typetest/node_modules/typescript/lib/typescript.js"
+import type * as ts from "../typetest/node_modules/typescript/lib/typescript.js"
 import { parsedBy } from "./type-hovers.ts"
 import { folder } from "./type-messages.ts"
 
@@ -65,7 +65,7 @@ const failuresOn = (place: string): ReadonlyArray<string> => {
     getCompilationSettings: () => options,
     getDefaultLibFileName: (given) => compiler.getDefaultLibFilePath(given)
   }
-  const service = compiler.createLanguageService(host, parsedBy(compiler as never))
+  const service = compiler.createLanguageService(host, parsedBy(compiler))
   return cases.flatMap(([code, always, by59 = always]) => {
     text = head + code.replace("|", "")
     version++

@@ -5,6 +5,7 @@
  */
 import { type Context, Effect, Exit } from "effect"
 import type { CacheError } from "../CacheError.ts"
+import { isDone } from "../internal/isDone.ts"
 import { isNoRoom } from "../internal/noRoom.ts"
 import { forksAtOnce } from "../internal/together.ts"
 import type { Found } from "../protocol/verdict.ts"
@@ -82,7 +83,7 @@ const claimed = (
   }
   if (Exit.isFailure(moment)) return Exit.failCause(moment.cause)
   const epoch = moment.value
-  return Exit.isExit(entry) && Exit.isSuccess(entry)
+  return isDone(entry)
     ? Exit.succeed({ holder, epoch, found: entry.value as Found, refused })
     : Effect.map(entry, (found) => ({ holder, epoch, found, refused }))
 }

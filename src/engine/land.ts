@@ -4,6 +4,7 @@
  */
 import { type Context, Effect, Exit } from "effect"
 import { CacheError } from "../CacheError.ts"
+import { isDone } from "../internal/isDone.ts"
 import type { Region } from "../region/region.ts"
 import type { RegionCounters } from "../observe/stats.ts"
 import type { Plan, Request } from "./contract.ts"
@@ -129,7 +130,3 @@ const unstored = ({ context, request, value }: Landing, error: CacheError): Effe
     region.onCacheError === "fail" ? Effect.fail(error) : Exit.succeed(value)
   )
 }
-
-/** Where nothing takes time, it goes on in the same evaluation. */
-const isDone = <A, E, R>(self: Effect.Effect<A, E, R>): self is Exit.Success<A, E> =>
-  Exit.isExit(self) && Exit.isSuccess(self)

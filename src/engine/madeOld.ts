@@ -4,6 +4,7 @@
 import { Effect, Exit, type Option } from "effect"
 import { CacheError } from "../CacheError.ts"
 import { invalidOptionAs } from "../internal/invalidOption.ts"
+import { isDone } from "../internal/isDone.ts"
 import type { ListsOf, WriteRequest } from "./contract.ts"
 import { normalEach } from "./many.ts"
 import type { Replaced } from "./replaced.ts"
@@ -29,9 +30,6 @@ export interface MadeOld {
  */
 export const leavesValue = ({ fills, ownTags, plan: { region } }: WriteRequest): boolean =>
   fills && !(ownTags === true && (region.tagsOf !== undefined || region.staticTags.length > 0))
-
-const isThere = <A>(found: Effect.Effect<A, never, unknown>): found is Exit.Success<A> =>
-  Exit.isExit(found) && Exit.isSuccess(found)
 
 /** In place of a value that has to be waited for. */
 const later = new Error("the value that was replaced is not there yet")
@@ -61,7 +59,7 @@ export const madeOld = (
       previous: (): Option.Option<unknown> => {
         if (previous !== undefined) return previous
         const found = waiting ?? replaced.value()
-        if (isThere(found)) return (previous = found.value)
+        if (isDone(found)) return (previous = found.value)
         waiting = found
         throw later
       }

@@ -16,7 +16,7 @@ import { passing } from "./downstream.ts"
 import { compileName, hasVariants } from "./key.ts"
 import { type Call, load, type Made, type Run } from "./load.ts"
 import { optionsOf, type Policy, policyUnsafe, type ResponseOptions } from "./options.ts"
-import { Passes } from "./passes.ts"
+import { HitForPass } from "./hitForPass.ts"
 import { Reloads } from "./reloads.ts"
 import { StoredResponse } from "./stored.ts"
 import { makeUnkeyed } from "./unkeyed.ts"
@@ -60,7 +60,7 @@ export interface Cache {
   readonly direct: Plan
   readonly reloads: WeakMap<CacheClient["Service"], Reloads<Made>>
   readonly unkeyed: ReturnType<typeof makeUnkeyed>
-  readonly passes: Passes
+  readonly passes: HitForPass
   readonly warned: Control["warned"]
 }
 
@@ -146,7 +146,7 @@ const make = (
     direct,
     reloads: new WeakMap(),
     unkeyed: makeUnkeyed(),
-    passes: new Passes(),
+    passes: new HitForPass(),
     warned
   }
 }

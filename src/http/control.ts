@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import { invalidOption } from "../internal/invalidOption.ts"
+import { makeOnce } from "../internal/once.ts"
 import { askEachTime, isKeepable } from "./downstream.ts"
 import type { Lifetime, Policy } from "./options.ts"
 import { headerValue } from "./semantics.ts"
@@ -38,7 +39,7 @@ export const controlOf = (policy: Policy, name: string): Control => {
     return { cacheControl: given === undefined ? given : checkText(given, policy), warned: Effect.succeed }
   }
   let problem: { readonly cause: unknown } | undefined
-  let told = false
+  const once = makeOnce()
   return {
     cacheControl: (lifetime: Lifetime) => {
       try {
@@ -52,10 +53,9 @@ export const controlOf = (policy: Policy, name: string): Control => {
       }
     },
     warned: (response) => {
-      if (problem === undefined || told) return Effect.succeed(response)
-      told = true
+      if (problem === undefined) return Effect.succeed(response)
       const text = `effect-cache: cacheControl of ${name} gave nothing that may be sent, so its responses go out as "${askEachTime}"`
-      return Effect.as(Effect.logWarning(text, problem.cause), response)
+      return Effect.as(once(Effect.logWarning(text, problem.cause)), response)
     }
   }
 }

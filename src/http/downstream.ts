@@ -2,8 +2,9 @@
  * What caches behind this one may keep: those of browsers, proxies and networks. An invalidation does not reach them, and
  * they do not know which requests pass by this one.
  */
-import { Effect, Exit, type Fiber } from "effect"
+import { Effect, type Fiber } from "effect"
 import { Cookies, HttpEffect, HttpServerResponse } from "effect/http"
+import { isDone } from "../internal/isDone.ts"
 import type { Policy } from "./options.ts"
 import { directivesOf } from "./freshness.ts"
 import { listOf } from "./semantics.ts"
@@ -107,10 +108,6 @@ const guardedOf = (response: Response): Response => {
     ? HttpServerResponse.removeHeader(HttpServerResponse.setHeader(rest, "cache-control", askEachTime), "expires")
     : rest
 }
-
-/** An effect that has succeeded before it was run: it needs nothing around it. */
-export const isDone = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A> =>
-  Exit.isExit(effect) && effect._tag === "Success"
 
 /**
  * Looks at a response once more before it is sent, when what is outside of the handler has had its say. `failed`: what is said of

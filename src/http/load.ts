@@ -9,6 +9,7 @@
 import { type Cause, Clock, Context, Effect, Exit, Scope } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { invalidOption } from "../internal/invalidOption.ts"
+import { makeOnce } from "../internal/once.ts"
 import type { CompiledKey } from "../CacheKey.ts"
 import { guard } from "./downstream.ts"
 import type { Forward } from "./cacheStatus.ts"
@@ -91,23 +92,13 @@ const isWanted = ({ storeIf }: Policy, exchange: Exchange): boolean => {
   return said
 }
 
-/** The warning, once for each wrapped handler. */
-const makeUnsaid = (name: string) => {
-  let told = false
-  return (problem: unknown): Effect.Effect<void> => {
-    if (told) return Effect.void
-    told = true
-    return Effect.logWarning(`effect-cache: storeIf of ${name} gave no answer, so a response is not stored`, problem)
-  }
-}
-
 /**
  * Runs the handler for the store. In a scope and a request state of its own: the load may outlive the request that began
  * it, and what a handler leaves for one response (a cookie, say) must not be lost on the others unseen.
  */
 export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
   const byHost = !policy.anyHost && compiled.placeholders.length === 0
-  const unsaid = makeUnsaid(compiled.template)
+  const once = makeOnce()
   return (call: Call) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.withFiber<StoredResponse, unknown, unknown>((fiber) => {
@@ -123,7 +114,8 @@ export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
         const asked = now()
         const handled = Effect.suspend(() => run(request)) as Effect.Effect<Response, unknown>
         return Effect.flatMap(Effect.exit(restore(Effect.provideContext(handled, context))), (exit) => {
-          const keep = (why: string): Effect.Effect<never, NotStorable> => {
+          /** It is of this request alone, because of that. */
+          const forItself = (why: string): Effect.Effect<never, NotStorable> => {
             call.own = { exit, scope, state }
             call.forward = { ...call.forward, detail: why }
             // Nobody is left to take it.
@@ -133,24 +125,29 @@ export const load = (compiled: CompiledKey, policy: Policy, run: Run) => {
             // A failure becomes a response too, and may hold as much of its user as any other. Other defects and interruptions
             // say nothing of anybody, and are shared.
             return isOwn(exit.cause)
-              ? keep("failure")
+              ? forItself("failure")
               : Effect.andThen(Scope.close(scope, exit), Effect.failCause(exit.cause))
           }
           call.forwardStatus = exit.value.status
           // That of a cached handler inside, which looks for cookies, is the same here.
           if (state.preResponseHandler !== undefined && state.preResponseHandler !== guard)
-            return keep("pre-response-handler")
+            return forItself("pre-response-handler")
           const came = now()
           const storable = storableOf(exit.value, policy, { asked, came })
-          if (typeof storable === "string") return keep(storable)
+          if (typeof storable === "string") return forItself(storable)
           call.exchange = { request: call.request, response: exit.value }
           try {
-            if (!isWanted(policy, call.exchange)) return keep("store-if")
+            if (!isWanted(policy, call.exchange)) return forItself("store-if")
           } catch (problem) {
             // It may have been about to say that this is for nobody else.
             return Effect.andThen(
-              unsaid(problem),
-              Effect.suspend(() => keep("store-if"))
+              once(
+                Effect.logWarning(
+                  `effect-cache: storeIf of ${compiled.template} gave no answer, so a response is not stored`,
+                  problem
+                )
+              ),
+              Effect.suspend(() => forItself("store-if"))
             )
           }
           try {

@@ -7,6 +7,7 @@
  */
 import { Context, Effect } from "effect"
 import { HttpEffect } from "effect/http"
+import { makeOnce } from "../internal/once.ts"
 
 /** Where handlers leave what is to be done to the response before it is sent. */
 export interface RequestState {
@@ -31,15 +32,11 @@ let seen: boolean | undefined
 /** Whether what a handler leaves for its response is found in a state of ours. */
 export const seesState = (): boolean => (seen ??= tryState())
 
-let told = false
-
 /** Says, once in a process, that no response is cached. */
-export const unseen: Effect.Effect<void> = Effect.suspend(() => {
-  if (told) return Effect.void
-  told = true
-  return Effect.logWarning(
+export const unseen: Effect.Effect<void> = makeOnce()(
+  Effect.logWarning(
     "effect-cache: responses are not cached, every request runs its handler. This version of effect keeps what handlers " +
       "append to a response (HttpEffect.appendPreResponseHandler) where it is not seen, and a cookie for one user could be " +
       "stored for all."
   )
-})
+)

@@ -2,13 +2,16 @@
  * What a request with an unsafe method makes old, whatever the policy of its route says of variants, and however it ends.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer } from "effect"
-import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
-import { cachedResponse } from "../../../src/http/index.ts"
+import { Context, Deferred, Effect, Fiber, Layer, Schema } from "effect"
+import { Headers, HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse as Response } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiError, HttpApiGroup } from "effect/http-api"
+import { cachedEndpoint, cachedResponse, HttpCache } from "../../../src/http/index.ts"
 import type { CacheServices } from "../../../src/index.ts"
 import { countingHandler as counted, serve } from "../../support/http.ts"
 
 const ttl = "10 minutes"
+
+class Late extends Schema.TaggedError<Late>()("Late", {}, { httpApiStatus: 409 }) {}
 
 export const changesSuite = (name: string, cacheLayer: Layer.Layer<CacheServices, any>) =>
   describe(`changes behind cached responses on ${name}`, () => {
@@ -79,6 +82,43 @@ export const changesSuite = (name: string, cacheLayer: Layer.Layer<CacheServices
         yield* ask("/p", { method: "POST", headers: { host: "a b" } })
         assert.strictEqual((yield* ask("/p")).cache, "MISS")
       }).pipe(Effect.scoped)
+    )
+
+    it.live(
+      "an endpoint that refuses: what says its status itself changes nothing, of another error nobody knows",
+      () =>
+        Effect.gen(function*() {
+          const put = HttpApiEndpoint.put("put", "/notes/:id", {
+            params: { id: Schema.String },
+            success: Schema.String,
+            error: [HttpApiError.Conflict, Late]
+          }).pipe(cachedEndpoint({ key: "note:{id}", ttl }))
+          const get = HttpApiEndpoint.get("get", "/notes/:id", {
+            params: { id: Schema.String },
+            success: Schema.String
+          })
+          const Notes = HttpApiGroup.make("notes").add(get.pipe(cachedEndpoint({ key: "note:{id}", ttl })), put)
+          const Api = HttpApi.make("api").add(Notes)
+          const live = HttpApiBuilder.group(Api, "notes", (handlers) =>
+            handlers
+              .handle("get", () => Effect.succeed("page"))
+              .handle(
+                "put",
+                ({ params }): Effect.Effect<never, HttpApiError.Conflict | Late> =>
+                  params.id === "1" ? Effect.fail(new HttpApiError.Conflict()) : Effect.fail(new Late())
+              )
+          ).pipe(Layer.provide(HttpCache.layer), Layer.provide(Layer.succeedContext(yield* fresh)))
+          const routes = HttpApiBuilder.layer(Api).pipe(Layer.provide([live, HttpServer.layerServices]))
+          const ask = yield* serve(routes as never, Context.empty() as never)
+          for (const [id, state] of [
+            ["1", "HIT"],
+            ["2", "MISS"]
+          ] as const) {
+            yield* ask(`/notes/${id}`)
+            assert.strictEqual((yield* ask(`/notes/${id}`, { method: "PUT" })).status, 409)
+            assert.strictEqual((yield* ask(`/notes/${id}`)).cache, state, id)
+          }
+        }).pipe(Effect.scoped)
     )
 
     it.live("one URL in another spelling", () =>

@@ -4,16 +4,7 @@
 import { Effect, Layer } from "effect"
 import { CacheRedis } from "../../../src/redis/index.ts"
 import { freshNamespace, sharedRedis } from "../../support/client.ts"
-import { answersSuite } from "./answers.suite.ts"
-import { apiSuite } from "./api.suite.ts"
-import { audienceSuite } from "./audience.suite.ts"
-import { changesSuite } from "./changes.suite.ts"
-import { suite } from "./cachedResponse.suite.ts"
-import { requestsSuite } from "./requests.suite.ts"
-import { routingSuite } from "./routing.suite.ts"
-import { sharingSuite } from "./sharing.suite.ts"
-import { standardSuite } from "./standard.suite.ts"
-import { statusSuite } from "./status.suite.ts"
+import { suites } from "./suites.ts"
 
 const server = sharedRedis()
 
@@ -24,16 +15,4 @@ const anew = Layer.suspend(() => {
   )
 })
 
-for (const each of [
-  suite,
-  sharingSuite,
-  routingSuite,
-  requestsSuite,
-  audienceSuite,
-  apiSuite,
-  standardSuite,
-  statusSuite,
-  answersSuite,
-  changesSuite
-])
-  each("Redis", anew)
+for (const each of suites) each("Redis", anew)

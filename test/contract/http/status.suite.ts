@@ -87,19 +87,24 @@ export const statusSuite = (name: string, cacheLayer: Layer.Layer<CacheServices,
       }).pipe(Effect.scoped)
     )
 
-    // What shares a load, and is given a copy, cannot tell the load from one before it.
-    it.live.skipIf(name === "memory with copies")("who shares a load says so, and why its own request was a miss", () =>
+    it.live("who shares a load says so, and why its own request was a miss", () =>
       Effect.gen(function*() {
         const { begun, end, handler } = gated(1)
         const { arrives, come } = counted(cachedResponse("g", { ttl })(handler), 2)
         const ask = yield* serve(HttpRouter.add("GET", "/", arrives), yield* fresh)
         const says = Effect.map(ask("/"), ({ headers }) => headers.get("cache-status")!.replace(/ttl=\d+/, "ttl=n"))
         const both = yield* all([says, says, Effect.as(Effect.andThen(Effect.andThen(begun(1), come), end(1)), "")])
-        assert.deepStrictEqual([...both].sort(), [
-          "",
-          "effect-cache; fwd=uri-miss; fwd-status=200; stored; collapsed; ttl=n",
-          "effect-cache; fwd=uri-miss; fwd-status=200; stored; ttl=n"
-        ])
+        assert.sameMembers(
+          [...both],
+          [
+            "",
+            "effect-cache; fwd=uri-miss; fwd-status=200; stored; ttl=n",
+            // Who is given a copy cannot tell a load that he shares from one before it.
+            name === "memory with copies"
+              ? "effect-cache; hit; ttl=n"
+              : "effect-cache; fwd=uri-miss; fwd-status=200; stored; collapsed; ttl=n"
+          ]
+        )
       }).pipe(Effect.scoped)
     )
 

@@ -1,6 +1,6 @@
 /**
  * Keys whose responses may not be stored. For a moment requests for them go by the cache: whoever joined a load of one would wait for a
- * response that he cannot have, and then run his own handler. Varnish calls it "hit for pass".
+ * response that he cannot have, and then run his own handler. The name is Varnish's.
  */
 
 const millis = 1000
@@ -14,7 +14,7 @@ interface Pass {
   readonly why: string
 }
 
-export class Passes {
+export class HitForPass {
   readonly #of = new Map<string, Pass>()
 
   /** A load of this key has made what may not be stored. */

@@ -7,7 +7,7 @@ import { HttpRouter, HttpServerResponse as Response } from "effect/http"
 import { cachedResponse } from "../../src/http/index.ts"
 import { CacheMemory, type CacheServices, invalidatePattern } from "../../src/index.ts"
 import { CacheRedis } from "../../src/redis/index.ts"
-import { Passes } from "../../src/http/passes.ts"
+import { HitForPass } from "../../src/http/hitForPass.ts"
 import { freshNamespace, sharedRedis } from "../support/client.ts"
 import { countingHandler, gated, serve } from "../support/http.ts"
 import { until } from "../support/until.ts"
@@ -80,7 +80,7 @@ describe("what may not be stored", () => {
   )
 
   it("is forgotten, oldest first, and after a second", () => {
-    const passes = new Passes()
+    const passes = new HitForPass()
     const twice = (key: string, now: number) => {
       passes.note(key, "stream", now)
       passes.note(key, "stream", now)
