@@ -247,15 +247,15 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       const here = transactionOf(fiber.context)
       return here === undefined ? getOrLoad(request, fiber) : transactions.read(here, request, fiber)
     }
-    const told = <A, E, R>(region: Region, call: Effect.Effect<A, E, R>, load?: unknown): Effect.Effect<A, E, R> => {
-      const warning = mistaken(region, load)
+    const told = <A, E, R>(region: Region, call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+      const warning = mistaken(region)
       return warning === undefined ? call : Effect.andThen(warning, call)
     }
 
     const engine: Engine = {
       hit,
       getOrLoad: (request, fiber) => {
-        const warning = mistaken(request.plan.region, request.plan.load)
+        const warning = mistaken(request.plan.region)
         // It looks after the warning: what it decides is of one evaluation.
         return warning === undefined
           ? getOrLoadWithin(request, fiber)
@@ -268,8 +268,7 @@ export const makeClient: (options: ClientOptions) => Effect.Effect<CacheClient["
       refresh: (request) =>
         told(
           request.plan.region,
-          within((here) => transactions.refresh(here, request), refresh(request)),
-          request.plan.load
+          within((here) => transactions.refresh(here, request), refresh(request))
         ),
       peek,
       write: (request, lists) =>

@@ -10,7 +10,7 @@ import { type CacheError, type CacheErrorReason, textOf } from "../CacheError.ts
 import { isInOwnWords } from "../internal/ownWords.ts"
 import type { Counters } from "../observe/stats.ts"
 import { type Warning, warn } from "../observe/warnings.ts"
-import { memoName, type Region } from "../region/region.ts"
+import type { Region } from "../region/region.ts"
 import { issueText } from "../schema/issue.ts"
 import { NotCopied } from "./copy.ts"
 import type { LoadContext } from "./land.ts"
@@ -25,13 +25,13 @@ export interface Reports {
   /** An entry is stale as soon as it is stored. Said once. */
   readonly manyTags: LoadContext["manyTags"]
   /**
-   * What is to be said, once, of a region that can hardly be meant: its template has another schema elsewhere in this client, a
-   * name of `memoize` has another function there, or its TTL is a number that looks like one of seconds. `load` is what is asked to load.
+   * What is to be said, once, of a region that can hardly be meant: its template has another schema elsewhere in this client, or its
+   * TTL is a number that looks like one of seconds.
    */
-  readonly mistaken: (region: Region, load?: unknown) => Effect.Effect<void> | undefined
+  readonly mistaken: (region: Region) => Effect.Effect<void> | undefined
 }
 
-/** In place of a fingerprint, and of a text: there were two. */
+/** In place of a fingerprint: there were two. */
 const two = "two"
 
 export const makeReports = (counters: Counters): Reports => ({
@@ -75,8 +75,8 @@ export const makeReports = (counters: Counters): Reports => ({
           "fewer, or raise maxEntries and maxBytes of the layer"
       })
     ),
-  mistaken: (region, load) => {
-    const { codec, key, name } = region
+  mistaken: (region) => {
+    const { codec, name } = region
     const of = counters.of(name)
     // Those beyond the most that are counted share one.
     if (of.region !== name) return undefined
@@ -84,23 +84,12 @@ export const makeReports = (counters: Counters): Reports => ({
       Effect.withFiber<void>((fiber) => tell(counters, region, fiber, kind, { kind, once: true, text: () => text }))
     if (region.shortTtl && !of.short) {
       of.short = true
+      const { ttl } = region
+      const whose = name === manual ? "a ttl given to CacheClient.set" : `the ttl of ${named(region)}`
       return once(
         "short ttl",
-        `the ttl of ${named(region)}, ${region.ttl}, is ${region.ttl} milliseconds: write "${region.ttl} seconds", or "${region.ttl} millis" if those are meant`
+        `${whose}, ${ttl}, is in milliseconds: write "${ttl} seconds", or "${ttl} millis" if those are meant`
       )
-    }
-    if (load !== of.lastLoad && load !== undefined && key.template.startsWith(memoName)) {
-      of.lastLoad = load
-      // A function that is made again and again, as by each request, has one text.
-      const text = String(load)
-      of.memoized ??= text
-      if (of.memoized !== text && of.memoized !== two) {
-        of.memoized = two
-        return once(
-          "two functions",
-          `${named(region)} is the name of two functions, and each is given the values of the other: give one of them another name`
-        )
-      }
     }
     if (codec === undefined || name === manual || of.schema === region.fingerprint || of.schema === two)
       return undefined

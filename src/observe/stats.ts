@@ -47,9 +47,6 @@ export class RegionCounters {
   said: Said | undefined = undefined
   /** The fingerprint of the schema that came first; another word once there was a second, which is said once. */
   schema: string | undefined = undefined
-  /** Of a name of `memoize`, the text of the function that came first, and the function that came last. */
-  memoized: string | undefined = undefined
-  lastLoad: unknown = undefined
   /** It was said that its TTL is short. */
   short = false
   readonly #layer: string

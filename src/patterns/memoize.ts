@@ -10,7 +10,7 @@ import type { AKey } from "../internal/strings.ts"
 import { fromArguments } from "../key/arguments.ts"
 import { canonicalArguments } from "../key/canonicalArguments.ts"
 import { wholeNumber } from "../region/checks.ts"
-import { checkKey, makeUnsafe, memoName, type Options, regionNames } from "../region/region.ts"
+import { checkKey, makeUnsafe, type Options, regionNames } from "../region/region.ts"
 import { checkIgnore, isLoad, type Load, type ReadOptions, wrap } from "./cached.ts"
 import type { CachedLoader, IgnoreIn, ServicesIn } from "./shape.ts"
 import type { ArityFault, Fault, Giving, OfSchema } from "./fault.ts"
@@ -153,7 +153,7 @@ export interface Memoize {
 
 /** The key of a name and an argument list: canonical, so structurally equal arguments share, and nothing else does. */
 const namedKey = (name: string, prefix: string | undefined, arity: number | undefined): CompiledKey => {
-  const head = buildCacheKey(`${memoName}{name}:`, { params: { name }, prefix })
+  const head = buildCacheKey("memo:{name}:", { params: { name }, prefix })
   const build: CompiledKey["buildUnsafe"] = (args) => {
     const all = args as ReadonlyArray<unknown>
     return normalizeKey(
@@ -161,7 +161,7 @@ const namedKey = (name: string, prefix: string | undefined, arity: number | unde
     )
   }
   return {
-    template: memoName + name,
+    template: `memo:${name}`,
     prefix: prefix ?? "",
     placeholders: [],
     positional: true,

@@ -50,9 +50,6 @@ export interface Region {
 
 const noTags: ReadonlyArray<string> = []
 
-/** What the template of a name of `memoize` begins with. */
-export const memoName = "memo:"
-
 /** Of values without a schema. The stamp of a schema is held by its codec. */
 const schemaless = stamps.of("")
 

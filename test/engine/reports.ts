@@ -279,28 +279,6 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
     })
   )
 
-  effect(
-    "a name of memoize that two functions have is told of once; a function that is made anew each time is one",
-    (said) =>
-      Effect.gen(function*() {
-        const perRequest = (factor: number) =>
-          memoize({ name: "area", arity: 1 })((side: number) => Effect.succeed(side * factor))
-        for (let i = 0; i < 20; i++) yield* perRequest(i)(i)
-        assert.deepStrictEqual(said(), [])
-        const other = memoize({ name: "area" })((radius: number) => Effect.succeed(3 * radius))
-        yield* other(100)
-        const lines = said()
-        assert.strictEqual(lines.length, 1, lines.join("\n"))
-        assert.include(lines[0], String.raw`\"memo:area\" is the name of two functions`)
-        for (let i = 0; i < 5; i++) yield* Effect.all([perRequest(i)(200 + i), other(300 + i)])
-        // Another prefix is another name, and so is a key.
-        yield* memoize({ name: "area", prefix: "v2:" })((radius: number) => Effect.succeed(4 * radius))(1)
-        yield* memoize({ key: "area:{0}" })((radius: number) => Effect.succeed(5 * radius))(1)
-        yield* memoize({ key: "area:{0}" })((radius: number) => Effect.succeed(6 * radius))(2)
-        assert.deepStrictEqual(said(), [])
-      })
-  )
-
   effect("a ttl that is a number of less than a second is told of once a region", (said) =>
     Effect.gen(function*() {
       const client = yield* CacheClient
@@ -323,10 +301,10 @@ export const reports = (on: <A, E>(test: Effect.Effect<A, E, CacheServices>) => 
       assert.strictEqual(lines.length, 3, lines.join("\n"))
       assert.include(
         lines[0],
-        String.raw`the ttl of \"short:{id}\", 300, is 300 milliseconds: write \"300 seconds\", or \"300 millis\" if those are meant`
+        String.raw`the ttl of \"short:{id}\", 300, is in milliseconds: write \"300 seconds\", or \"300 millis\" if those are meant`
       )
       assert.include(lines[1], String.raw`the ttl of \"memo:short\", 60,`)
-      assert.include(lines[2], String.raw`the ttl of \"(client)\", 5,`)
+      assert.include(lines[2], "a ttl given to CacheClient.set, 5, is in milliseconds")
     })
   )
 

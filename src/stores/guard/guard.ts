@@ -85,8 +85,6 @@ export const guard = (
     const journal = new Journal({ count: options.journalLimit, bytes: options.journalBytes })
     const { name } = primary.backend
     let away = false
-    // The backend has said that it is unavailable, and will say that it is back.
-    let saidBelow = false
     // The primary answers again, and the journal is being replayed. Invalidations go to it already, because those that
     // came during a replay would keep it from ever ending.
     let answering = false
@@ -158,8 +156,7 @@ export const guard = (
             away = false
             answering = false
             failures = 0
-            // One line an outage that it is away, and one that it is back.
-            return (saidBelow ? Effect.logDebug : Effect.logInfo)(`effect-cache: ${name} is back`)
+            return Effect.logInfo(`effect-cache: ${name} is back`)
           })
         )
       })
@@ -168,8 +165,8 @@ export const guard = (
       Effect.suspend(() => {
         if (away) return Effect.void
         away = true
-        saidBelow = error?.reason._tag === "Unavailable"
-        const log = saidBelow ? Effect.logInfo : Effect.logWarning
+        // One warning an outage: that it is unavailable, the backend has said already.
+        const log = error?.reason._tag === "Unavailable" ? Effect.logInfo : Effect.logWarning
         return Effect.andThen(
           log(
             `effect-cache: ${name} is away, carrying on without it: ${error?.message ?? "an invalidation broke off"}`

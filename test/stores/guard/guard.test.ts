@@ -53,7 +53,7 @@ describe("the guard of a primary", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("says once that it is away and once that it is back, at Debug where the backend says it itself", () => {
+  it.effect("says once that it is away, at Info where the backend says it itself, and once that it is back", () => {
     const lines: Array<string> = []
     const logger = Logger.layer([
       Logger.make(({ logLevel, message }) => {
@@ -73,7 +73,7 @@ describe("the guard of a primary", () => {
     return Effect.gen(function*() {
       assert.deepStrictEqual(yield* outage({ fail: true }), [
         "Info: effect-cache: test is away, carrying on without it: Unavailable: remove on test failed: injected by the test",
-        "Debug: effect-cache: test is back"
+        "Info: effect-cache: test is back"
       ])
       assert.deepStrictEqual(yield* outage({ delay: "1 minute" }), [
         "Warn: effect-cache: test is away, carrying on without it: TimedOut: remove on test took longer than 1000 ms",
